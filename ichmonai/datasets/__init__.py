@@ -1,0 +1,1 @@
+"""Datalists, patient-grouped splits and the phantom."""

@@ -1,0 +1,1 @@
+"""Losses, samplers and Ignite handlers for training."""
