@@ -1,1 +1,7 @@
 """The networks of the two papers."""
+
+from ichmonai.networks.dtvit import DTViT
+from ichmonai.networks.heads import ClassificationHeads, softmax_heads
+from ichmonai.networks.weights import LoadReport, load_weights
+
+__all__ = ["ClassificationHeads", "DTViT", "LoadReport", "load_weights", "softmax_heads"]
