@@ -1,6 +1,7 @@
 """Load pretrained or trained weights, and account for every tensor."""
 
 import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,8 +74,8 @@ def load_weights(module: nn.Module, source: str | Path) -> LoadReport:
     """Load weights into a network that has an `encoder` (a timm vision transformer) and heads, such as `DTViT`.
 
     A checkpoint may hold the whole network, or a ViT with timm's or torchvision's names (the published DTViT code
-    starts from torchvision's ViT-L/16), which fills the encoder. Every tensor of the encoder must be found: heads may stay at
-    their initial values, an encoder may not.
+    starts from torchvision's ViT-L/16), which fills the encoder. Every tensor of the encoder must be found: heads may
+    stay at their initial values, an encoder may not.
 
     Args:
         module: the network, changed in place.
@@ -161,6 +162,8 @@ def _resample_position_embedding(
         return ()
     encoder = cast(VisionTransformer, module.get_submodule("encoder"))
     prefix_tokens = 0 if encoder.no_embed_class else encoder.num_prefix_tokens
+    if not math.sqrt(given.shape[1] - prefix_tokens).is_integer():  # no square grid with this network's class token
+        return ()
     grid = cast(PatchEmbed, encoder.patch_embed).grid_size
     state[name] = resample_abs_pos_embed(given, grid, num_prefix_tokens=prefix_tokens)
     return (name,)

@@ -106,6 +106,10 @@ def test_heads_of_another_shape_are_reported(network, tmp_path):
         (lambda: timm.create_model("vit_tiny_patch16_224", img_size=32, depth=13).state_dict(), "has no place"),
         (lambda: timm.create_model("vit_tiny_patch16_224", img_size=32, depth=11).state_dict(), "is missing"),
         (lambda: timm.create_model("vit_tiny_patch16_224", img_size=32, patch_size=8).state_dict(), "patch_embed"),
+        (
+            lambda: timm.create_model("vit_tiny_patch16_224", class_token=False, global_pool="avg").state_dict(),
+            "pos_embed",
+        ),
         (lambda: timm.create_model("resnet18").state_dict(), "gives 0, and .* is missing"),
     ],
 )
