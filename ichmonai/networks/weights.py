@@ -190,3 +190,26 @@ def _refuse_another_network(
             f"gives {fitting}, and {problems[0]} (the first of {len(problems)} such tensors); give weights of the same "
             "architecture."
         )
+
+
+def load_trained(module: nn.Module, path: str | Path) -> nn.Module:
+    """Load a trained network, heads included, for evaluation or inference.
+
+    Args:
+        module: the network, changed in place.
+        path: a file as for `load_weights`.
+
+    Returns:
+        The same network.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is of another network, or lacks the heads.
+    """
+    report = load_weights(module, path)
+    if not report.complete or report.unexpected or report.dropped:
+        name = (*report.missing, *report.mismatched, *report.unexpected, *report.dropped)[0]
+        raise ValueError(
+            f"{path} is not a checkpoint of this network ({name} does not fit); give the one it was trained to."
+        )
+    return module

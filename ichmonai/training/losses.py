@@ -15,12 +15,12 @@ class DualTaskLoss(nn.Module):
     in the published code, they count as the fourth class. A slice with haemorrhage whose location is unknown (-1) is
     left out of loss 2 in both.
 
-    Each loss is a mean over its labelled slices; under `torch.distributed`, for logits that require gradients, over the
-    labelled slices of *all* ranks. `DistributedDataParallel` averages the ranks' gradients, which is the gradient of the
-    joint batch only if every rank divides by the same count, and ranks hold different numbers of haemorrhages. So each
-    rank divides its sum by the joint count (one all_reduce) and multiplies by the number of ranks, which the averaging
-    takes back. The mean of the ranks' losses is then the joint loss. Without gradients (validation, where ranks may
-    have different numbers of batches and an all_reduce would hang) it is the rank's own mean.
+    Each loss is a mean over its labelled slices; under `torch.distributed`, for logits that require gradients, over
+    the labelled slices of *all* ranks. `DistributedDataParallel` averages the ranks' gradients, which is the gradient
+    of the joint batch only if every rank divides by the same count, and ranks hold different numbers of haemorrhages.
+    So each rank divides its sum by the joint count (one all_reduce) and multiplies by the number of ranks, which the
+    averaging takes back. The mean of the ranks' losses is then the joint loss. Without gradients (validation, where
+    ranks may have different numbers of batches and an all_reduce would hang) it is the rank's own mean.
 
     Args:
         location_classes: 3 or 4.
