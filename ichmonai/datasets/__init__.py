@@ -1,1 +1,26 @@
-"""Datalists, patient-grouped splits and the phantom."""
+"""Datalists, patient-grouped splits, class balancing and the phantom."""
+
+from ichmonai.datasets.balancing import PAPER_FACTORS
+from ichmonai.datasets.datalist import (
+    DatasetError,
+    count_classes,
+    drop_unreadable,
+    load_datalist,
+    require_all_classes,
+)
+from ichmonai.datasets.slice_dataset import SliceDataset
+from ichmonai.datasets.splits import check_no_leakage, make_splits, read_splits, split_by_patient
+
+__all__ = [
+    "PAPER_FACTORS",
+    "DatasetError",
+    "SliceDataset",
+    "check_no_leakage",
+    "count_classes",
+    "drop_unreadable",
+    "load_datalist",
+    "make_splits",
+    "read_splits",
+    "require_all_classes",
+    "split_by_patient",
+]

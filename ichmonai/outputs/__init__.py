@@ -1,1 +1,6 @@
 """Writers of results."""
+
+from ichmonai.outputs.evaluation_writer import EvaluationWriter
+from ichmonai.outputs.study_writer import StudyWriter
+
+__all__ = ["EvaluationWriter", "StudyWriter"]

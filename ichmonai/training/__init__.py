@@ -1,1 +1,19 @@
 """Losses, samplers and Ignite handlers for training."""
+
+from ichmonai.training.checkpoints import Checkpoints
+from ichmonai.training.epoch_log import EpochLog
+from ichmonai.training.handlers import ClipGradient, EpochSeed
+from ichmonai.training.head_metrics import HeadMetrics
+from ichmonai.training.losses import DualTaskLoss
+from ichmonai.training.sampler import EpochSampler, ShardSampler
+
+__all__ = [
+    "Checkpoints",
+    "ClipGradient",
+    "DualTaskLoss",
+    "EpochLog",
+    "EpochSampler",
+    "EpochSeed",
+    "HeadMetrics",
+    "ShardSampler",
+]

@@ -1,0 +1,37 @@
+"""Class balancing of the training split."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ichmonai.datasets.datalist import Item, class_name
+from ichmonai.labels import LOCATIONS
+
+PAPER_FACTORS = {"normal": 3, "deep": 1, "lobar": 3, "subtentorial": 12}
+"""How often DTViT repeats the slices of each class (paper, section Data augmentation; counts of Table 1)."""
+
+
+def replicated_indices(items: Sequence[Item], factors: Mapping[str, int] = PAPER_FACTORS) -> np.ndarray:
+    """Indices of the training split with each slice repeated by the factor of its class, as DTViT does.
+
+    Args:
+        items: training split of N slices; never the whole dataset, or copies of a test slice are trained on.
+        factors: repetitions by class name; a class that is not named is kept once.
+
+    Returns:
+        int64 (M,), the indices 0..N-1 in order, each as often as its class's factor says.
+    """
+    return np.repeat(np.arange(len(items)), [factors.get(class_name(item), 1) for item in items])
+
+
+def balancing_weights(items: Sequence[Item]) -> np.ndarray:
+    """Sampling weights that make half of the drawn slices normal and share the other half equally among the locations.
+
+    Returns:
+        float64 (N,), adding up to 1.
+    """
+    names = [class_name(item) for item in items]
+    counts = Counter(names)
+    weights = np.array([(0.5 if name == "normal" else 0.5 / len(LOCATIONS)) / counts[name] for name in names])
+    return weights / weights.sum()

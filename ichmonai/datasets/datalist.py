@@ -1,0 +1,207 @@
+"""MONAI datalists of labelled slices."""
+
+import csv
+import hashlib
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ichmonai.io import HeadCTReadError, load_head_ct
+from ichmonai.io.head_ct import IMAGE_SUFFIXES
+from ichmonai.labels import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
+
+logger = logging.getLogger(__name__)
+
+Item = dict[str, Any]
+"""`image` path, `patient` pseudonym, `label` int64 (2,): ICH 0/1 and location index or -1; perhaps `split`."""
+
+CSV_NAME = "slices.csv"
+_CSV_COLUMNS = ("image", "patient", "ich", "location")
+
+
+class DatasetError(ValueError):
+    """A dataset cannot be used; its message is one sentence: what, where, what to do."""
+
+
+def load_datalist(dataset_dir: str | PathLike) -> list[Item]:
+    """List the labelled slices of a dataset.
+
+    Args:
+        dataset_dir: a folder in the DTViT layout (`no/`, `yes/Deep/`, `yes/Lobar/`, `yes/Subtentorial/`), a folder with
+            a `slices.csv` (columns image, patient, ich, location; image paths relative to it), such a csv file, or a MONAI
+            datalist (.json: lists of items under `training`, `validation` and `test`, or under one of them). A folder
+            that has none of these but a `dtvit` folder with one of them stands for that folder.
+
+    Returns:
+        One item a slice, in the order of the source.
+
+    Raises:
+        DatasetError: when there is no dataset, or an entry is not valid, naming the file and the entry.
+    """
+    root = Path(dataset_dir)
+    if not root.exists():
+        raise DatasetError(f"dataset_dir {root} does not exist; set it to a dataset folder, csv or datalist.")
+    if root.is_file() and root.suffix == ".json":
+        return _from_json(root)
+    if root.is_file():
+        return _from_csv(root)
+    for folder in (root, root / "dtvit"):
+        if (folder / CSV_NAME).is_file():
+            return _from_csv(folder / CSV_NAME)
+        if (folder / "no").is_dir() or (folder / "yes").is_dir():
+            return _from_folders(folder)
+    raise DatasetError(f"{root} has neither {CSV_NAME} nor the folders no/ and yes/; see load_datalist for the layouts.")
+
+
+def class_name(item: Item) -> str:
+    """The class that balancing and stratification see: normal, deep, lobar, subtentorial, or ich without a location."""
+    ich, location = (int(v) for v in item["label"])
+    if not ich:
+        return "normal"
+    return LOCATIONS[location] if location != NOT_APPLICABLE else "ich"
+
+
+def count_classes(items: Iterable[Item]) -> dict[str, int]:
+    """The number of slices of each class, every class of the two heads included."""
+    counts = Counter(class_name(item) for item in items)
+    return {name: counts.pop(name, 0) for name in ("normal", *LOCATIONS)} | dict(counts)
+
+
+def require_all_classes(items: Sequence[Item], where: str) -> None:
+    """Refuse to train where a class has no slice.
+
+    Raises:
+        DatasetError: naming the empty classes and `where` they are missing.
+    """
+    empty = [name for name in ("normal", *LOCATIONS) if not count_classes(items)[name]]
+    if empty:
+        raise DatasetError(f"The {where} has no slice of {', '.join(empty)}; add some, or change the split or its seed.")
+
+
+def drop_unreadable(items: Sequence[Item], stop: bool = False, workers: int = 4) -> list[Item]:
+    """Read every image once and leave out those that cannot be read, so that no training time is lost to them.
+
+    What is read is also digested: items with the same `sha256` show the same pixels, whatever their names.
+
+    Args:
+        items: datalist with `image` entries.
+        stop: raise instead, after all images were tried.
+        workers: threads that read.
+
+    Returns:
+        The items that can be read, with `sha256` added. What was left out is logged, one line each and a count.
+
+    Raises:
+        DatasetError: when `stop` is set and an image cannot be read, or when none can.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        results = list(pool.map(_digest_or_error, items))
+    faults = [str(result) for result in results if isinstance(result, HeadCTReadError)]
+    for fault in faults:
+        logger.warning("%s", fault)
+    if faults:
+        logger.warning("%d of %d images cannot be read and are left out.", len(faults), len(items))
+    if len(faults) == len(items) or (stop and faults):
+        raise DatasetError(f"{len(faults)} of {len(items)} images cannot be read; the first: {''.join(faults[:1])}")
+    return [{**item, "sha256": r} for item, r in zip(items, results, strict=True) if isinstance(r, str)]
+
+
+def _digest_or_error(item: Item) -> str | HeadCTReadError:
+    try:
+        return hashlib.sha256(load_head_ct(item["image"]).numpy().tobytes()).hexdigest()
+    except HeadCTReadError as error:
+        return error
+
+
+def _label(ich: str, location: str, where: str) -> np.ndarray:
+    if ich not in ("0", "1"):
+        raise DatasetError(f"{where} has ich '{ich}'; it must be 0 ({ICH_CLASSES[0]}) or 1 ({ICH_CLASSES[1]}).")
+    if location and location not in LOCATIONS:
+        raise DatasetError(f"{where} has location '{location}'; it must be one of {', '.join(LOCATIONS)}, or empty.")
+    if location and ich == "0":
+        raise DatasetError(f"{where} is normal (ich 0) but has location '{location}'; correct one of the two.")
+    return np.array([int(ich), LOCATIONS.index(location) if location else NOT_APPLICABLE], dtype=np.int64)
+
+
+def _from_csv(path: Path) -> list[Item]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in _CSV_COLUMNS if name not in (reader.fieldnames or [])]
+        if missing:
+            raise DatasetError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(_CSV_COLUMNS)}.")
+        items = []
+        for number, row in enumerate(reader, 2):
+            where = f"{path} line {number}"
+            values = {name: (row[name] or "").strip() for name in _CSV_COLUMNS}
+            if not values["image"] or not values["patient"]:
+                raise DatasetError(f"{where} lacks the image or the patient; the patient is the unit of splitting.")
+            label = _label(values["ich"], values["location"].lower(), where)
+            items.append({"image": str(path.parent / values["image"]), "patient": values["patient"], "label": label})
+    return _not_empty(items, path)
+
+
+def _from_folders(root: Path) -> list[Item]:
+    items = []
+    for folder, ich, location in (("no", "0", ""), *((f"yes/{name.title()}", "1", name) for name in LOCATIONS)):
+        label = _label(ich, location, folder)
+        for file in sorted((root / folder).glob("*")):
+            if file.name.lower().endswith((*IMAGE_SUFFIXES, ".dcm")):
+                items.append({"image": str(file), "patient": patient_of_file(file.name), "label": label.copy()})
+    return _not_empty(items, root)
+
+
+def patient_of_file(name: str) -> str:
+    """The patient that a file name of the DTViT layout stands for.
+
+    Names are `NNNN-<patient>.jpg` with a running number; a digit before the patient's part counts that patient's studies
+    (two for most ICH patients), so it is dropped: both studies of a patient belong on one side of a split.
+
+    Example:
+        >>> patient_of_file("0012-2018_filtered-2p0007.jpg")
+        '2018_filtered-p0007'
+    """
+    stem = re.sub(r"^\d+-", "", Path(name).stem)
+    return re.sub(r"(^|-)\d(?=[A-Za-z])", r"\1", stem)
+
+
+def _from_json(path: Path) -> list[Item]:
+    try:
+        sections = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{path} is not valid JSON ({error}); give a MONAI datalist.") from error
+    items = []
+    for split in ("training", "validation", "test"):
+        for number, entry in enumerate(sections.get(split, [])):
+            where = f"{path} {split}[{number}]"
+            if not {"image", "label", "patient"} <= entry.keys():
+                raise DatasetError(f"{where} lacks one of image, label, patient; each item needs the three.")
+            ich, location = ([*entry["label"], NOT_APPLICABLE] if isinstance(entry["label"], list) else [None, None])[:2]
+            if ich not in (0, 1) or location not in (NOT_APPLICABLE, *range(len(LOCATIONS))):
+                raise DatasetError(f"{where} has label {entry['label']}; it must be [0, -1] or [1, location 0, 1, 2 or -1].")
+            name = LOCATIONS[location] if location != NOT_APPLICABLE else ""
+            items.append(
+                {
+                    **entry,
+                    "image": str(path.parent / entry["image"]),
+                    "patient": str(entry["patient"]),
+                    "label": _label(str(ich), name, where),
+                    "split": split,
+                }
+            )
+    if {item["split"] for item in items} == {"training"}:  # the usual form of a datalist that is not yet split
+        items = [{key: value for key, value in item.items() if key != "split"} for item in items]
+    return _not_empty(items, path)
+
+
+def _not_empty(items: list[Item], source: Path) -> list[Item]:
+    if not items:
+        raise DatasetError(f"{source} lists no image; check the path.")
+    return items

@@ -1,0 +1,170 @@
+"""Splits that never divide a patient, written down so that they can be checked."""
+
+import hashlib
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ichmonai.datasets.datalist import DatasetError, Item, class_name, count_classes
+
+SPLITS = ("training", "validation", "test")
+
+
+def split_by_patient(
+    items: Sequence[Item], fractions: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0
+) -> dict[str, list[Item]]:
+    """Divide the patients, stratified by their rarest class, into training, validation and test.
+
+    Patients who share an image (equal `sha256`, see `drop_unreadable`) stay together: some datasets list the same slice
+    under two names.
+
+    Args:
+        items: datalist with `patient`, `label` and perhaps `sha256`. Where items name their own `split`, it is kept.
+        fractions: share of the *patients* of each class for the three splits; they add up to 1.
+        seed: of the shuffle. The result depends on the set of patients and labels only, not on the order of the items.
+
+    Returns:
+        Items of `training`, `validation` and `test`, in the order of `items`.
+
+    Raises:
+        DatasetError: when the fractions do not fit or a patient of the source's own splits stands in two of them.
+    """
+    if any("split" in item for item in items):
+        splits = {name: [item for item in items if item.get("split") == name] for name in SPLITS}
+    else:
+        if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+            raise DatasetError(f"split_fractions {list(fractions)} must be three shares that add up to 1.")
+        part_of = _assign(items, fractions, seed)
+        splits = {name: [item for item in items if part_of[item["patient"]] == name] for name in SPLITS}
+    check_no_leakage(splits)
+    return splits
+
+
+def check_no_leakage(splits: Mapping[str, Sequence[Item]]) -> None:
+    """Refuse splits that share a patient, a file or the pixels of an image.
+
+    Raises:
+        DatasetError: with the count and one example (an image or a pseudonym as the dataset gives it).
+    """
+    for key in ("patient", "image", "sha256"):
+        seen: dict[str, str] = {}
+        shared = []
+        for name, items in splits.items():
+            for item in items:
+                if key in item and seen.setdefault(item[key], name) != name:
+                    shared.append((item[key], seen[item[key]], name))
+        if shared:
+            value, one, other = shared[0]
+            count = len({value for value, _, _ in shared})
+            raise DatasetError(f"{count} {key}(s) stand in two splits, {value} in {one} and {other}; split by patient.")
+
+
+def make_splits(
+    items: Sequence[Item], manifest: str | PathLike, fractions: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0
+) -> dict[str, list[Item]]:
+    """Split by patient and record the split, or repeat the split that was recorded.
+
+    A resumed training thus sees the same patients, and a later evaluation (`read_splits`) the ones left out.
+
+    Args:
+        items: see `split_by_patient`.
+        manifest: JSON file with seed, fractions, a digest of the labelled slices, counts and the patients of each split.
+        fractions: see `split_by_patient`.
+        seed: see `split_by_patient`.
+
+    Raises:
+        DatasetError: when the manifest is of another seed, fractions or data, or leaks.
+    """
+    path = Path(manifest)
+    if path.is_file():
+        record = json.loads(path.read_text(encoding="utf-8"))
+        for name, value in (("seed", seed), ("fractions", list(fractions))):
+            if record.get(name) != value:
+                raise DatasetError(f"{path} was made with {name} {record.get(name)}, not {value}; use another output_dir.")
+        return read_splits(items, path)
+    splits = split_by_patient(items, fractions, seed)
+    record = {
+        "dataset_sha256": _digest(items),
+        "seed": seed,
+        "fractions": list(fractions),
+        "splits": {
+            name: {"slices": count_classes(part), "patients": sorted({item["patient"] for item in part})}
+            for name, part in splits.items()
+        },
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return splits
+
+
+def read_splits(items: Sequence[Item], manifest: str | PathLike) -> dict[str, list[Item]]:
+    """The splits of a dataset as a manifest records them.
+
+    Raises:
+        DatasetError: when there is no manifest, it is of other data, or a patient or an image stands in two splits.
+    """
+    path = Path(manifest)
+    if not path.is_file():
+        raise DatasetError(f"{path} does not exist; it is written by training, so set output_dir to that of a training.")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if record["dataset_sha256"] != _digest(items):
+        raise DatasetError(f"{path} was made of other slices or labels than these; set dataset_dir to the training's.")
+    in_split = {name: set(record["splits"][name]["patients"]) for name in SPLITS}
+    splits = {name: [item for item in items if item["patient"] in in_split[name]] for name in SPLITS}
+    check_no_leakage(splits)
+    return splits
+
+
+def _assign(items: Sequence[Item], fractions: Sequence[float], seed: int) -> dict[str, str]:
+    frequency = Counter(class_name(item) for item in items)
+    group_of = _groups(items)
+    rarest: dict[str, str] = {}
+    for item in items:
+        name, group = class_name(item), group_of[item["patient"]]
+        if group not in rarest or (frequency[name], name) < (frequency[rarest[group]], rarest[group]):
+            rarest[group] = name
+    strata = defaultdict(list)
+    for group in sorted(rarest):
+        strata[rarest[group]].append(group)
+    rng = np.random.default_rng(seed)
+    part_of = {}
+    for name in sorted(strata):
+        groups = rng.permutation(strata[name])
+        # A split that was asked for gets at least one patient of each class as long as there are enough of them.
+        counts = [max(round(f * len(groups)), int(f > 0 and len(groups) >= 3)) for f in fractions[1:]]
+        training = max(len(groups) - sum(counts), int(fractions[0] > 0))
+        bounds = [training, training + counts[0]]
+        for split, part in zip(SPLITS, np.split(groups, bounds), strict=True):
+            part_of.update(dict.fromkeys(part.tolist(), split))
+    return {patient: part_of[group] for patient, group in group_of.items()}
+
+
+def _groups(items: Sequence[Item]) -> dict[str, str]:
+    """The group of each patient, named by its first member: patients linked by shared images."""
+    patients = sorted({item["patient"] for item in items})
+    index = {patient: i for i, patient in enumerate(patients)}
+    first_with: dict[str, int] = {}
+    links = [
+        (index[item["patient"]], first_with.setdefault(item["sha256"], index[item["patient"]]))
+        for item in items
+        if "sha256" in item
+    ]
+    rows, columns = zip(*links, strict=True) if links else ((), ())
+    shape = (len(patients), len(patients))
+    _, component = connected_components(coo_array((np.ones(len(links)), (rows, columns)), shape), directed=False)
+    first: dict[int, str] = {}
+    return {patient: first.setdefault(c, patient) for patient, c in zip(patients, component.tolist(), strict=True)}
+
+
+def _digest(items: Sequence[Item]) -> str:
+    lines = sorted(f"{item['patient']} {Path(item['image']).name} {item['label'].tolist()}" for item in items)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

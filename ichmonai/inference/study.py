@@ -1,0 +1,86 @@
+"""From slices to a study."""
+
+from collections.abc import Hashable, Mapping
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform, Transform
+from torch import Tensor
+
+from ichmonai.networks.heads import softmax_heads
+
+
+def study_probabilities(slices: Tensor) -> Tensor:
+    """Probabilities of a study from those of its slices.
+
+    The study's ICH probability is the highest that two neighbouring slices both reach, so that no single noisy slice
+    decides; a study of one slice has that slice's. Its location probabilities are the mean over the slices,
+    weighted by their ICH probability.
+
+    Args:
+        slices: probabilities (5, S) of S slices in anatomical order: normal, ich, deep, lobar, subtentorial.
+
+    Returns:
+        Probabilities (5,).
+    """
+    ich = slices[1]
+    score = ich[0] if len(ich) == 1 else torch.minimum(ich[1:], ich[:-1]).max()
+    location = (slices[2:] * ich).sum(dim=1) / ich.sum().clamp_min(torch.finfo(ich.dtype).tiny)
+    return torch.cat([torch.stack([1 - score, score]), location])
+
+
+class SliceProbabilitiesd(MapTransform):
+    """Logits of slices to probabilities, softmax for each head.
+
+    Args:
+        keys: logits (K,) of a slice or (K, S) of the slices of a volume; become probabilities (5, S).
+
+    Example:
+        >>> SliceProbabilitiesd("pred")({"pred": torch.zeros(5, 2)})["pred"][:, 0]
+        tensor([0.5000, 0.5000, 0.3333, 0.3333, 0.3333])
+    """
+
+    def __call__(self, data: Mapping[Hashable, Tensor]) -> dict:
+        """Return the data with probabilities."""
+        changed = dict(data)
+        for key in self.key_iterator(changed):
+            logits = torch.as_tensor(changed[key])
+            changed[key] = softmax_heads(logits.reshape(logits.shape[0], -1).T).T
+        return changed
+
+
+class AggregateSlices(Transform):
+    """Array form of `study_probabilities`: (5, S) to (5,)."""
+
+    def __call__(self, slices: Tensor) -> Tensor:
+        """Return probabilities (5,)."""
+        return study_probabilities(torch.as_tensor(slices))
+
+
+class AggregateSlicesd(MapTransform):
+    """Probabilities of slices (5, S) to those of the study (5,); the slices' are kept under `<key>_slices`.
+
+    The result is a 1-D `MetaTensor` as MONAI Label expects of a classification, and `spatial_shape` is dropped from
+    the image's meta data because Label's `Restored` would otherwise try to resample it.
+
+    Args:
+        keys: probabilities, see `SliceProbabilitiesd`.
+        image_key: the network's input.
+    """
+
+    def __init__(self, keys: KeysCollection, image_key: str = "image") -> None:
+        super().__init__(keys)
+        self.image_key = image_key
+        self.aggregate = AggregateSlices()
+
+    def __call__(self, data: Mapping[Hashable, Tensor]) -> dict:
+        """Return the data with the study's probabilities."""
+        changed = dict(data)
+        for key in self.key_iterator(changed):
+            changed[f"{key}_slices"] = changed[key]
+            changed[key] = MetaTensor(self.aggregate(changed[key]))
+        image = changed.get(self.image_key)
+        if isinstance(image, MetaTensor):
+            image.meta.pop("spatial_shape", None)
+        return changed

@@ -1,0 +1,41 @@
+"""Where a result came from."""
+
+import hashlib
+import json
+import platform
+from datetime import datetime, timezone
+from importlib.metadata import version
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+NOTICE = "Research software; not for clinical use."
+_PACKAGES = ("ichmonai", "monai", "torch", "timm", "pydicom", "nibabel", "numpy")
+
+
+def write_provenance(path: Path, weights: str | PathLike | None, **facts: Any) -> None:
+    """Write a JSON record beside a result.
+
+    Args:
+        path: file to write.
+        weights: the network's weights, named by their SHA-256; None where the network was not read from a file.
+        facts: whatever else identifies the run; JSON values.
+    """
+    record = {
+        "notice": NOTICE,
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "weights": None if weights is None else {"file": Path(weights).name, "sha256": sha256_of_file(weights)},
+        **facts,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def sha256_of_file(path: str | PathLike) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,129 @@
+"""Best and last checkpoints, resuming and early stopping."""
+
+import logging
+import math
+import os
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from torch import nn
+from torch.optim import Optimizer
+
+logger = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """Ignite handler for the trainer: keeps the best and the last epoch, and stops when nothing improves.
+
+    `model.pt` is the plain state_dict of the best epoch, the form that MONAI bundles publish. `last.pt` has all that a
+    killed run needs to go on to the same result, the count of epochs without improvement included, which MONAI's
+    separate checkpoint and early-stop handlers would lose. Attach it after the validation handler.
+
+    Args:
+        directory: folder of both files; made if absent.
+        network: the network itself, not its DistributedDataParallel wrapper.
+        optimizer: its optimizer.
+        validator: the engine whose `state.metrics[key]` judges an epoch; higher is better and nan never is.
+        key: name of that metric.
+        patience: stop after so many validations without improvement; 0 never stops.
+        resume: continue from `last.pt` where there is one.
+
+    Raises:
+        ValueError: at the start of the training, when there is a `last.pt` but `resume` is not set, or it is of another
+            network or of data of another size.
+    """
+
+    def __init__(
+        self,
+        directory: str | PathLike,
+        network: nn.Module,
+        optimizer: Optimizer,
+        validator: Engine,
+        key: str = "mean_balanced_accuracy",
+        patience: int = 0,
+        resume: bool = False,
+    ) -> None:
+        self.directory = Path(directory)
+        self.network = network
+        self.optimizer = optimizer
+        self.validator = validator
+        self.key = key
+        self.patience = patience
+        self.resume = resume
+        self.best_score = -math.inf
+        self.best_epoch = 0
+        self.validations_since_best = 0
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.STARTED, self._load)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Save at the end of an epoch."""
+        if self.validator.state.epoch == engine.state.epoch:
+            self._judge(engine)
+        self._save(
+            "last.pt",
+            {
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "epoch": engine.state.epoch,
+                "epoch_length": engine.state.epoch_length,
+                "best_score": self.best_score,
+                "best_epoch": self.best_epoch,
+                "validations_since_best": self.validations_since_best,
+            },
+        )
+
+    def _load(self, trainer: Engine) -> None:
+        path = self.directory / "last.pt"
+        if not path.is_file():
+            return
+        if not self.resume:
+            raise ValueError(f"{path} is of an earlier training; set resume to continue it, or use another output_dir.")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            self.network.load_state_dict(state["network"])
+        except RuntimeError as error:
+            raise ValueError(f"{path} is a checkpoint of another network; use another output_dir.") from error
+        if state["epoch_length"] != trainer.state.epoch_length:
+            raise ValueError(
+                f"{path} was trained with {state['epoch_length']} iterations an epoch, not {trainer.state.epoch_length}; "
+                "use the same data and batch size, or another output_dir."
+            )
+        self.optimizer.load_state_dict(state["optimizer"])
+        trainer.state.epoch = state["epoch"]
+        trainer.state.iteration = state["epoch"] * state["epoch_length"]
+        self.best_score = state["best_score"]
+        self.best_epoch = state["best_epoch"]
+        self.validations_since_best = state["validations_since_best"]
+        logger.info("Resumed from %s after epoch %d.", path, state["epoch"])
+        if self._exhausted():
+            trainer.terminate()
+
+    def _judge(self, engine: Engine) -> None:
+        score = float(self.validator.state.metrics[self.key])
+        if score > self.best_score:
+            self.best_score, self.best_epoch, self.validations_since_best = score, engine.state.epoch, 0
+            self._save("model.pt", self.network.state_dict())
+        else:
+            self.validations_since_best += 1
+        if self._exhausted():
+            logger.info("Stopped: %s has not improved since epoch %d.", self.key, self.best_epoch)
+            engine.terminate()
+
+    def _exhausted(self) -> bool:
+        return 0 < self.patience <= self.validations_since_best
+
+    def _save(self, name: str, state: dict[str, Any]) -> None:
+        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        partial = self.directory / f"{name}.{os.getpid()}"
+        torch.save(state, partial)
+        partial.replace(self.directory / name)  # a kill leaves the old file or the new one, never half of one

@@ -1,0 +1,63 @@
+"""What a training leaves to look at: a row an epoch, curves and confusion matrices."""
+
+import csv
+from os import PathLike
+from pathlib import Path
+
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+
+from ichmonai.evaluation.figures import plot_curves
+from ichmonai.outputs.confusion import save_confusion_matrices
+from ichmonai.training.head_metrics import HeadMetrics
+
+
+class EpochLog:
+    """Ignite handler for the trainer: `epochs.csv`, `curves.png` and the confusion matrices of the validation.
+
+    Attach it after the validation handler.
+
+    Args:
+        directory: folder of the files; made if absent.
+        validator: the validation engine.
+        validation_metric: its `HeadMetrics`.
+    """
+
+    def __init__(self, directory: str | PathLike, validator: Engine, validation_metric: HeadMetrics) -> None:
+        self.directory = Path(directory)
+        self.validator = validator
+        self.validation_metric = validation_metric
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Write at the end of an epoch."""
+        epoch = engine.state.epoch
+        row: dict[str, float | str] = {"epoch": epoch}
+        row |= {f"train_{name}": value for name, value in engine.state.metrics.items()}
+        validated = self.validator.state.epoch == epoch
+        if validated:
+            row |= {f"val_{name}": value for name, value in self.validator.state.metrics.items()}
+            logits, labels = self.validation_metric.gather()  # on every process
+        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        # A resumed run repeats no epoch, but one that starts again replaces what an earlier run left here.
+        rows = [old for old in self._rows() if int(old["epoch"]) < epoch] + [row]
+        names = list(dict.fromkeys(name for r in rows for name in r))
+        with (self.directory / "epochs.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, names, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+        plot_curves([{k: float(v) for k, v in r.items() if v != ""} for r in rows], self.directory / "curves.png")
+        if validated:
+            save_confusion_matrices(logits, labels, self.directory, "validation")
+
+    def _rows(self) -> list[dict]:
+        path = self.directory / "epochs.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))

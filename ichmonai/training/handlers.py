@@ -1,0 +1,53 @@
+"""Small Ignite handlers of the trainer."""
+
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from torch.optim import Optimizer
+
+from ichmonai.training.sampler import EpochSampler
+
+
+class EpochSeed:
+    """Makes an epoch depend on the seed and its number alone, so that a resumed run repeats the uninterrupted one.
+
+    Args:
+        sampler: told the epoch.
+        seed: torch is seeded from it, the epoch and the rank (for dropout).
+    """
+
+    def __init__(self, sampler: EpochSampler, seed: int = 0) -> None:
+        self.sampler = sampler
+        self.seed = seed
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Seed at the start of an epoch."""
+        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+        self.sampler.set_epoch(engine.state.epoch)
+        torch.manual_seed(self.seed + 1_000_003 * engine.state.epoch + rank)
+
+
+class ClipGradient:
+    """Clips the gradient norm before each optimizer step, after accumulation.
+
+    Args:
+        optimizer: its parameters are clipped.
+        max_norm: largest L2 norm; 0 leaves gradients as they are.
+    """
+
+    def __init__(self, optimizer: Optimizer, max_norm: float) -> None:
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.optimizer = optimizer
+        self.max_norm = max_norm
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the optimizer, which alone knows when the accumulated gradient is complete."""
+        if self.max_norm > 0:
+            self.optimizer.register_step_pre_hook(lambda *_: self._clip())
+
+    def _clip(self) -> None:
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.max_norm)

@@ -1,0 +1,66 @@
+"""The metrics of both heads as one Ignite metric."""
+
+from collections.abc import Callable
+
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine
+from ignite.metrics import Metric
+from monai.utils import CommonKeys
+
+from ichmonai.evaluation.metrics import head_metrics
+from ichmonai.networks.heads import softmax_heads
+
+
+class HeadMetrics(Metric):
+    """Collects logits and labels over an epoch, from all processes, and computes `head_metrics` and the loss.
+
+    All of them are written to `engine.state.metrics`; the one named by `key` is the metric's own value. `location_*`
+    are over the slices with a haemorrhage of known location. With `mean_balanced_accuracy`, the mean over the two heads
+    (over the one that is defined, where a class is absent), a model is selected for both tasks.
+
+    Args:
+        key: the metric that selects the best model.
+        loss_function: called with all logits and labels of the epoch at once, for the metric `loss`.
+    """
+
+    def __init__(self, key: str = "mean_balanced_accuracy", loss_function: Callable | None = None) -> None:
+        self.key = key
+        self.loss_function = loss_function
+        super().__init__(output_transform=lambda output: (output[CommonKeys.PRED], output[CommonKeys.LABEL]))
+
+    def reset(self) -> None:
+        """Forget the last epoch."""
+        self.logits: list[torch.Tensor] = []
+        self.labels: list[torch.Tensor] = []
+
+    def update(self, output: tuple[torch.Tensor, torch.Tensor]) -> None:
+        """Add the logits (B, K) and labels (B, 2) of a batch."""
+        logits, labels = output
+        self.logits.append(torch.as_tensor(logits).detach().float().cpu())
+        self.labels.append(torch.as_tensor(labels).detach().cpu())
+
+    def gather(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (N, K) and labels (N, 2) of the epoch from all processes."""
+        mine = (torch.cat(self.logits), torch.cat(self.labels))
+        if not (dist.is_available() and dist.is_initialized()):
+            return mine
+        parts: list = [None] * dist.get_world_size()
+        dist.all_gather_object(parts, mine)
+        return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+    def compute(self) -> dict[str, float]:
+        """Return all metrics by name; nan where a class that one needs is absent."""
+        logits, labels = self.gather()
+        metrics = head_metrics(softmax_heads(logits).numpy(), labels.numpy())
+        heads = torch.tensor([metrics["ich_balanced_accuracy"], metrics["location_balanced_accuracy"]])
+        metrics["mean_balanced_accuracy"] = heads.nanmean().item()
+        if self.loss_function is not None:
+            metrics["loss"] = float(self.loss_function(logits, labels))
+        return metrics
+
+    def completed(self, engine: Engine, name: str) -> None:
+        """Write all metrics to `engine.state.metrics`, and the key metric under `name`."""
+        metrics = self.compute()
+        engine.state.metrics.update(metrics)
+        engine.state.metrics[name] = metrics[self.key]

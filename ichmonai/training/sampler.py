@@ -1,0 +1,80 @@
+"""The order in which training slices are drawn."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import torch.distributed as dist
+from torch.utils.data import Sampler
+
+from ichmonai.datasets.balancing import PAPER_FACTORS, balancing_weights, replicated_indices
+from ichmonai.datasets.datalist import Item
+
+Balance = Literal["replication", "weighted", "none"]
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Balanced, shuffled draws that depend on the seed and the epoch alone.
+
+    Each draw is an (index, seed) pair for `SliceDataset`. With W processes, process r takes every W-th draw from the r-th on,
+    so that W batches of size B/W, one from each process, are together the batch of size B that one process would draw.
+
+    Args:
+        items: the training split, N slices.
+        balance: `replication` repeats the slices of a class by its factor (DTViT), `weighted` draws N slices with
+            replacement by `balancing_weights`, `none` draws each slice once.
+        factors: repetitions by class name for `replication`; default: the paper's.
+        seed: first seed of the run.
+
+    Raises:
+        ValueError: when `balance` is none of the three.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        balance: Balance = "replication",
+        factors: Mapping[str, int] = PAPER_FACTORS,
+        seed: int = 0,
+    ) -> None:
+        if balance not in ("replication", "weighted", "none"):
+            raise ValueError(f"balance is {balance!r}; choose replication, weighted or none.")
+        self.indices = replicated_indices(items, factors) if balance == "replication" else np.arange(len(items))
+        self.weights = balancing_weights(items) if balance == "weighted" else None
+        self.seed = seed
+        self.epoch = 0
+        distributed = dist.is_available() and dist.is_initialized()
+        self.rank, self.world_size = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose draws the next iteration gives."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        # Every process must have the same number of batches, or the gradient exchange of the last one waits for ever.
+        return len(self.indices) // self.world_size
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        if self.weights is None:
+            order = rng.permutation(self.indices)
+        else:
+            order = rng.choice(self.indices, size=len(self.indices), p=self.weights)
+        seeds = rng.integers(2**32, size=len(order))
+        mine = slice(self.rank, len(self) * self.world_size, self.world_size)
+        return zip(order[mine].tolist(), seeds[mine].tolist(), strict=True)
+
+
+class ShardSampler(Sampler[int]):
+    """Every slice once, in order, divided among the processes without padding, so that none is counted twice."""
+
+    def __init__(self, items: Sequence) -> None:
+        distributed = dist.is_available() and dist.is_initialized()
+        rank, world_size = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
+        self.indices = range(rank, len(items), world_size)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices)
