@@ -1,1 +1,44 @@
-"""From HU to network input; array and dictionary pairs that take one slice or a volume."""
+"""HU to network input: array and dictionary transforms that act in the plane of the slices."""
+
+from ichmonai.transforms.center_crop_in_plane import CenterCropInPlane, CenterCropInPlaned
+from ichmonai.transforms.crop_to_head import CropToHead, CropToHeadd
+from ichmonai.transforms.normalize_image_net import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    NormalizeImageNet,
+    NormalizeImageNetd,
+)
+from ichmonai.transforms.rand_rotate_in_plane import RandRotateInPlane, RandRotateInPlaned
+from ichmonai.transforms.rand_sharpness import RandSharpness, RandSharpnessd
+from ichmonai.transforms.remove_head_holder import RemoveHeadHolder, RemoveHeadHolderd
+from ichmonai.transforms.remove_head_holder_as_published import (
+    RemoveHeadHolderAsPublished,
+    RemoveHeadHolderAsPublishedd,
+)
+from ichmonai.transforms.resize_in_plane import ResizeInPlane, ResizeInPlaned
+from ichmonai.transforms.window_hu import DTVIT_WINDOWS, RSNA_WINDOWS, WindowHU, WindowHUd
+
+__all__ = [
+    "DTVIT_WINDOWS",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "RSNA_WINDOWS",
+    "CenterCropInPlane",
+    "CenterCropInPlaned",
+    "CropToHead",
+    "CropToHeadd",
+    "NormalizeImageNet",
+    "NormalizeImageNetd",
+    "RandRotateInPlane",
+    "RandRotateInPlaned",
+    "RandSharpness",
+    "RandSharpnessd",
+    "RemoveHeadHolder",
+    "RemoveHeadHolderAsPublished",
+    "RemoveHeadHolderAsPublishedd",
+    "RemoveHeadHolderd",
+    "ResizeInPlane",
+    "ResizeInPlaned",
+    "WindowHU",
+    "WindowHUd",
+]

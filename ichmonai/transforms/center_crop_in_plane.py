@@ -1,0 +1,80 @@
+"""Crop the centre of every slice."""
+
+from collections.abc import Hashable, Mapping
+
+import numpy as np
+import torch
+from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.transforms.transform import MapTransform, Transform
+from torchvision.transforms.v2 import functional as tvf
+
+from ichmonai.transforms.inplane import from_slices, to_slices
+
+
+class CenterCropInPlane(Transform):
+    """Crop a centred square from every slice, as `torchvision.transforms.CenterCrop(size)` does.
+
+    Where a side is shorter than `size`, zeros are added on both sides first. The affine of a MetaTensor follows.
+
+    Args:
+        size: side of the square in pixels (DTViT: 224).
+
+    Raises:
+        ValueError: if `size` is not positive.
+
+    Example:
+        >>> import torch
+        >>> CenterCropInPlane(224)(torch.zeros(1, 256, 320, 3)).shape
+        torch.Size([1, 224, 224, 3])
+    """
+
+    def __init__(self, size: int = 224) -> None:
+        if size < 1:
+            raise ValueError(f"CenterCropInPlane needs a positive size in pixels, not {size}.")
+        self.size = size
+
+    def __call__(self, img: NdarrayOrTensor) -> torch.Tensor:
+        """Crop an image.
+
+        Args:
+            img: (C, H, W) or (C, H, W, S), any dtype.
+
+        Returns:
+            (C, size, size) or (C, size, size, S), dtype of the input.
+        """
+        slices = to_slices(img)
+        top, left = (self._start(side) for side in slices.shape[-2:])
+        to_input = np.array([[1, 0, top], [0, 1, left], [0, 0, 1]])
+        return from_slices(tvf.center_crop(slices, [self.size]), img, to_input)
+
+    def _start(self, side: int) -> int:
+        """First row or column of the crop; negative where torchvision pads before it crops."""
+        if side < self.size:
+            return -((self.size - side) // 2)
+        return round((side - self.size) / 2)
+
+
+class CenterCropInPlaned(MapTransform):
+    """Dictionary version of `CenterCropInPlane`.
+
+    Args:
+        keys: keys of the images.
+        size: see `CenterCropInPlane`.
+        allow_missing_keys: do not raise if a key is missing.
+
+    Example:
+        >>> import torch
+        >>> CenterCropInPlaned("image", 32)({"image": torch.zeros(1, 64, 64)})["image"].shape
+        torch.Size([1, 32, 32])
+    """
+
+    def __init__(self, keys: KeysCollection, size: int = 224, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.transform = CenterCropInPlane(size)
+
+    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
+        """Return a copy of `data` with the images cropped."""
+        d = dict(data)
+        for key in self.key_iterator(d):
+            d[key] = self.transform(d[key])
+        return d

@@ -1,0 +1,116 @@
+"""Random rotation in the plane of the slices."""
+
+from collections.abc import Hashable, Mapping
+
+import numpy as np
+import torch
+from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.transforms.transform import MapTransform, RandomizableTransform
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as tvf
+
+from ichmonai.transforms.inplane import from_slices, to_slices
+
+
+class RandRotateInPlane(RandomizableTransform):
+    """Rotate by a random angle, as `torchvision.transforms.RandomRotation(degrees)` does but bilinear.
+
+    The angle is uniform in [-degrees, degrees], about the centre of the image, counter-clockwise, the same for all
+    slices of a volume; what comes from outside the image is `fill`. The affine of a MetaTensor follows.
+
+    Args:
+        degrees: largest angle in degrees (DTViT: 15).
+        prob: probability that an image is rotated.
+        fill: value outside the image: 0 after windowing, -1000 for HU.
+
+    Example:
+        >>> import torch
+        >>> rotate = RandRotateInPlane(15).set_random_state(seed=0)
+        >>> rotate(torch.zeros(1, 64, 64)).shape
+        torch.Size([1, 64, 64])
+    """
+
+    def __init__(self, degrees: float = 15.0, prob: float = 1.0, fill: float = 0.0) -> None:
+        super().__init__(prob)
+        self.degrees = degrees
+        self.fill = fill
+        self.angle = 0.0
+
+    def randomize(self, data: object = None) -> None:
+        """Draw whether to rotate and the angle in degrees."""
+        super().randomize(data)
+        self.angle = self.R.uniform(-self.degrees, self.degrees)
+
+    def __call__(self, img: NdarrayOrTensor, randomize: bool = True) -> torch.Tensor:
+        """Rotate an image.
+
+        Args:
+            img: (C, H, W) or (C, H, W, S), any numeric dtype.
+            randomize: draw a new angle first; otherwise use the last one.
+
+        Returns:
+            float32, shape of the input.
+        """
+        if randomize:
+            self.randomize()
+        slices = to_slices(img).float()
+        if not self._do_transform:
+            return from_slices(slices, img)
+        rotated = tvf.rotate(slices, self.angle, InterpolationMode.BILINEAR, fill=[self.fill])
+        return from_slices(rotated, img, self._to_input(slices.shape[-2], slices.shape[-1]))
+
+    def _to_input(self, height: int, width: int) -> np.ndarray:
+        centre_row, centre_column = (height - 1) / 2, (width - 1) / 2
+        cos, sin = np.cos(np.deg2rad(self.angle)), np.sin(np.deg2rad(self.angle))
+        return np.array(
+            [
+                [cos, sin, centre_row - cos * centre_row - sin * centre_column],
+                [-sin, cos, centre_column + sin * centre_row - cos * centre_column],
+                [0, 0, 1],
+            ]
+        )
+
+
+class RandRotateInPlaned(RandomizableTransform, MapTransform):
+    """Dictionary version of `RandRotateInPlane`: one angle for all keys.
+
+    Args:
+        keys: keys of the images.
+        degrees: see `RandRotateInPlane`.
+        prob: see `RandRotateInPlane`.
+        fill: see `RandRotateInPlane`.
+        allow_missing_keys: do not raise if a key is missing.
+
+    Example:
+        >>> import torch
+        >>> rotate = RandRotateInPlaned("image", degrees=15).set_random_state(seed=0)
+        >>> rotate({"image": torch.zeros(1, 64, 64)})["image"].shape
+        torch.Size([1, 64, 64])
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        degrees: float = 15.0,
+        prob: float = 1.0,
+        fill: float = 0.0,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        MapTransform.__init__(self, keys, allow_missing_keys)
+        RandomizableTransform.__init__(self, prob)
+        self.transform = RandRotateInPlane(degrees, prob, fill)
+
+    def set_random_state(
+        self, seed: int | None = None, state: np.random.RandomState | None = None
+    ) -> "RandRotateInPlaned":
+        """Seed the array transform, which draws for all keys."""
+        self.transform.set_random_state(seed, state)
+        return self
+
+    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
+        """Return a copy of `data` with the images rotated by the same random angle."""
+        d = dict(data)
+        self.transform.randomize()
+        for key in self.key_iterator(d):
+            d[key] = self.transform(d[key], randomize=False)
+        return d

@@ -1,0 +1,91 @@
+"""Random sharpening in the plane of the slices."""
+
+from collections.abc import Hashable, Mapping
+
+import numpy as np
+import torch
+from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.transforms.transform import MapTransform, RandomizableTransform
+from torchvision.transforms.v2 import functional as tvf
+
+from ichmonai.transforms.inplane import from_slices, to_slices
+
+
+class RandSharpness(RandomizableTransform):
+    """Sharpen with a probability, as `torchvision.transforms.RandomAdjustSharpness(factor, prob)` does.
+
+    Args:
+        factor: 0 blurs, 1 changes nothing, 2 doubles the sharpness (DTViT: 2).
+        prob: probability that an image is sharpened.
+
+    Raises:
+        ValueError: if `factor` is negative.
+
+    Example:
+        >>> import torch
+        >>> sharpen = RandSharpness(2, prob=1.0)
+        >>> sharpen(torch.rand(3, 64, 64)).shape
+        torch.Size([3, 64, 64])
+    """
+
+    def __init__(self, factor: float = 2.0, prob: float = 0.5) -> None:
+        super().__init__(prob)
+        if factor < 0:
+            raise ValueError(f"RandSharpness needs a factor of 0 or more, not {factor}.")
+        self.factor = factor
+
+    def __call__(self, img: NdarrayOrTensor, randomize: bool = True) -> torch.Tensor:
+        """Sharpen an image.
+
+        Args:
+            img: values in [0, 1], (C, H, W) or (C, H, W, S).
+            randomize: draw first whether to sharpen; otherwise use the last draw.
+
+        Returns:
+            float32 in [0, 1], shape of the input.
+        """
+        if randomize:
+            self.randomize(None)
+        slices = to_slices(img).float()
+        if self._do_transform:
+            # torchvision takes 1 or 3 channels only: any number of them goes in as a batch of grey images.
+            grey = slices.reshape(-1, 1, *slices.shape[-2:])
+            slices = tvf.adjust_sharpness(grey, self.factor).reshape(slices.shape)
+        return from_slices(slices, img)
+
+
+class RandSharpnessd(RandomizableTransform, MapTransform):
+    """Dictionary version of `RandSharpness`: one draw for all keys.
+
+    Args:
+        keys: keys of the images.
+        factor: see `RandSharpness`.
+        prob: see `RandSharpness`.
+        allow_missing_keys: do not raise if a key is missing.
+
+    Example:
+        >>> import torch
+        >>> sharpen = RandSharpnessd("image", factor=2).set_random_state(seed=0)
+        >>> sharpen({"image": torch.rand(1, 64, 64)})["image"].shape
+        torch.Size([1, 64, 64])
+    """
+
+    def __init__(
+        self, keys: KeysCollection, factor: float = 2.0, prob: float = 0.5, allow_missing_keys: bool = False
+    ) -> None:
+        MapTransform.__init__(self, keys, allow_missing_keys)
+        RandomizableTransform.__init__(self, prob)
+        self.transform = RandSharpness(factor, prob)
+
+    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> "RandSharpnessd":
+        """Seed the array transform, which draws for all keys."""
+        self.transform.set_random_state(seed, state)
+        return self
+
+    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
+        """Return a copy of `data` with all images sharpened, or none."""
+        d = dict(data)
+        self.transform.randomize(None)
+        for key in self.key_iterator(d):
+            d[key] = self.transform(d[key], randomize=False)
+        return d

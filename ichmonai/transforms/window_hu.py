@@ -1,0 +1,90 @@
+"""CT windows: HU to [0, 1], one channel a window."""
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import torch
+from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.transforms.transform import MapTransform, Transform
+
+from ichmonai.transforms.inplane import from_slices, to_slices
+
+DTVIT_WINDOWS = ((40.0, 80.0),)
+"""Level and width of DTViT's only window, 0..80 HU."""
+
+RSNA_WINDOWS = ((40.0, 80.0), (80.0, 200.0), (40.0, 380.0))
+"""Brain, subdural and soft tissue (level, width), as used in the RSNA 2019 challenge and by Scopeformer."""
+
+
+class WindowHU(Transform):
+    """Turn HU into one channel a CT window, scaled to [0, 1].
+
+    A window of level L and width W maps L - W/2 to 0 and L + W/2 to 1 and clips outside (the linear function of DICOM
+    PS3.3 C.11.2.1.2, without its half-unit offsets for integer output). The window is fixed: unlike the min-max of
+    DTViT's code it does not depend on what else is in the slice.
+
+    Args:
+        windows: (level, width) pairs in HU; one output channel each, in this order.
+
+    Raises:
+        ValueError: without any window, or if a width is not positive.
+
+    Example:
+        >>> import torch
+        >>> WindowHU()(torch.tensor([[[-1000.0, 0.0, 20.0, 80.0]]]))
+        tensor([[[0.0000, 0.0000, 0.2500, 1.0000]]])
+    """
+
+    def __init__(self, windows: Sequence[Sequence[float]] = DTVIT_WINDOWS) -> None:
+        self.windows = tuple((float(level), float(width)) for level, width in windows)
+        if not self.windows or any(width <= 0 for _, width in self.windows):
+            raise ValueError(f"CT windows are (level, width) pairs in HU with a positive width, not {windows}.")
+
+    def __call__(self, img: NdarrayOrTensor) -> torch.Tensor:
+        """Window an image.
+
+        Args:
+            img: HU, (1, H, W) or (1, H, W, S).
+
+        Returns:
+            float32 in [0, 1], (windows, H, W) or (windows, H, W, S).
+
+        Raises:
+            ValueError: if the image does not have exactly one channel.
+        """
+        if img.shape[0] != 1:
+            raise ValueError(f"WindowHU takes one channel of HU; this image has {img.shape[0]} (shape {img.shape}).")
+        hu = to_slices(img).float()
+        # (HU - lower bound) / width, written so that each window costs two passes over the pixels.
+        channels = [((hu - (level - width / 2)) / width).clamp_(0, 1) for level, width in self.windows]
+        return from_slices(channels[0] if len(channels) == 1 else torch.cat(channels, dim=1), img)
+
+
+class WindowHUd(MapTransform):
+    """Dictionary version of `WindowHU`.
+
+    Args:
+        keys: keys of the images.
+        windows: see `WindowHU`.
+        allow_missing_keys: do not raise if a key is missing.
+
+    Example:
+        >>> import torch
+        >>> WindowHUd("image", RSNA_WINDOWS)({"image": torch.zeros(1, 4, 4)})["image"].shape
+        torch.Size([3, 4, 4])
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        windows: Sequence[Sequence[float]] = DTVIT_WINDOWS,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.transform = WindowHU(windows)
+
+    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
+        """Return a copy of `data` with the images windowed."""
+        d = dict(data)
+        for key in self.key_iterator(d):
+            d[key] = self.transform(d[key])
+        return d
