@@ -1,0 +1,63 @@
+"""The command ``ichmonai phantom``."""
+
+import os
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from ichmonai.datasets.phantom.cohort import make_cohort
+from ichmonai.datasets.phantom.dicom import write_dicom, write_rsna
+from ichmonai.datasets.phantom.layouts import write_dtvit, write_nifti
+
+
+class PhantomFormat(str, Enum):
+    """Layouts that the phantom can be written in."""
+
+    DICOM = "dicom"
+    NIFTI = "nifti"
+    DTVIT = "dtvit"
+    RSNA = "rsna"
+
+
+_WRITERS = {
+    PhantomFormat.DICOM: write_dicom,
+    PhantomFormat.NIFTI: write_nifti,
+    PhantomFormat.DTVIT: write_dtvit,
+    PhantomFormat.RSNA: write_rsna,
+}
+
+
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder to write to; new or empty.")],
+    patients: Annotated[int, typer.Option(min=1, help="Number of patients; every second one is normal.")] = 8,
+    format: Annotated[PhantomFormat, typer.Option(help="Layout of the files.")] = PhantomFormat.DICOM,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same cohort.")] = 0,
+    size: Annotated[int, typer.Option(min=64, max=1024, help="Pixels along each side of a slice.")] = 512,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores unless given.")] = None,
+) -> None:
+    """Make a cohort of synthetic head CT with and without haemorrhage, to try everything without patient data."""
+    if size % 2:
+        raise typer.BadParameter(f"{size} is odd; give an even number.", param_hint="--size")
+    _prepare(out)
+    processes = min(workers or os.cpu_count() or 1, patients)
+    studies = make_cohort(patients, seed, size, processes, ich_only=format is PhantomFormat.DTVIT)
+    console = Console(stderr=True)
+    truth = _WRITERS[format](out, track(studies, "Imaging phantoms", total=patients, console=console))
+    console.print(f"Wrote {patients} phantom patients to {out}; what every slice shows is in {truth.name}.")
+
+
+def _prepare(out: Path) -> None:
+    """Make the output folder, or say in one sentence why not."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        occupied = any(out.iterdir())
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write to {out} ({error.strerror}); choose another folder.") from error
+    if occupied:
+        raise typer.BadParameter(f"{out} is not empty; choose a new folder, or empty this one.")
+    if not os.access(out, os.W_OK):
+        raise typer.BadParameter(f"cannot write to {out} (Permission denied); choose another folder.")
