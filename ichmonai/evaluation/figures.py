@@ -82,7 +82,7 @@ def plot_confusion(
             f"{matrix[row, column]}\n{share[row, column]:.1%}",
             ha="center",
             va="center",
-            color="white" if share[row, column] > 0.5 else "black",
+            color="white" if share[row, column] > 0.6 else "black",
         )
     axes.set_xticks(range(len(class_names)), class_names)
     axes.set_yticks(range(len(class_names)), class_names, rotation=90, va="center")

@@ -22,7 +22,8 @@ class DTViT(nn.Module):
 
     Parameters are float32; run it under `torch.autocast` for bfloat16. Attention is
     `torch.nn.functional.scaled_dot_product_attention` wherever timm finds it (`fused_attn`, timm's default), which
-    picks a fused kernel and computes the same as the paper's eq. 4. The network scripts, traces and exports to ONNX.
+    picks a fused kernel and computes the same as the paper's eq. 4. Only a bfloat16 training on a CPU is faster without
+    (set the environment variable TIMM_FUSED_ATTN=0). The network scripts, traces and exports to ONNX.
 
     Args:
         backbone: timm name of a `vit_*` or (not distilled) `deit_*` model, e.g. `vit_large_patch32_224` for the paper's
