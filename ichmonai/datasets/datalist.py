@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ichmonai.errors import InputError
 from ichmonai.io import HeadCTReadError, load_head_ct
 from ichmonai.io.head_ct import IMAGE_SUFFIXES
 from ichmonai.labels import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
@@ -27,8 +28,8 @@ CSV_NAME = "slices.csv"
 _CSV_COLUMNS = ("image", "patient", "ich", "location")
 
 
-class DatasetError(ValueError):
-    """A dataset cannot be used; its message is one sentence: what, where, what to do."""
+class DatasetError(InputError):
+    """A dataset cannot be used."""
 
 
 def load_datalist(dataset_dir: str | PathLike) -> list[Item]:
@@ -58,7 +59,9 @@ def load_datalist(dataset_dir: str | PathLike) -> list[Item]:
             return _from_csv(folder / CSV_NAME)
         if (folder / "no").is_dir() or (folder / "yes").is_dir():
             return _from_folders(folder)
-    raise DatasetError(f"{root} has neither {CSV_NAME} nor the folders no/ and yes/; see load_datalist for the layouts.")
+    raise DatasetError(
+        f"{root} has neither {CSV_NAME} nor the folders no/ and yes/; see load_datalist for the layouts."
+    )
 
 
 def class_name(item: Item) -> str:
@@ -83,7 +86,9 @@ def require_all_classes(items: Sequence[Item], where: str) -> None:
     """
     empty = [name for name in ("normal", *LOCATIONS) if not count_classes(items)[name]]
     if empty:
-        raise DatasetError(f"The {where} has no slice of {', '.join(empty)}; add some, or change the split or its seed.")
+        raise DatasetError(
+            f"The {where} has no slice of {', '.join(empty)}; add some, or change the split or its seed."
+        )
 
 
 def drop_unreadable(items: Sequence[Item], stop: bool = False, workers: int = 4) -> list[Item]:
@@ -183,9 +188,13 @@ def _from_json(path: Path) -> list[Item]:
             where = f"{path} {split}[{number}]"
             if not {"image", "label", "patient"} <= entry.keys():
                 raise DatasetError(f"{where} lacks one of image, label, patient; each item needs the three.")
-            ich, location = ([*entry["label"], NOT_APPLICABLE] if isinstance(entry["label"], list) else [None, None])[:2]
+            ich, location = ([*entry["label"], NOT_APPLICABLE] if isinstance(entry["label"], list) else [None, None])[
+                :2
+            ]
             if ich not in (0, 1) or location not in (NOT_APPLICABLE, *range(len(LOCATIONS))):
-                raise DatasetError(f"{where} has label {entry['label']}; it must be [0, -1] or [1, location 0, 1, 2 or -1].")
+                raise DatasetError(
+                    f"{where} has label {entry['label']}; it must be [0, -1] or [1, location 0, 1, 2 or -1]."
+                )
             name = LOCATIONS[location] if location != NOT_APPLICABLE else ""
             items.append(
                 {

@@ -23,9 +23,7 @@ class SliceDataset(CacheDataset):
     """
 
     def __init__(self, data: Sequence[Item], transform: Compose, cache_rate: float = 1.0, workers: int = 4) -> None:
-        super().__init__(
-            data, transform, cache_rate=cache_rate, num_workers=workers, progress=False, copy_cache=False
-        )
+        super().__init__(data, transform, cache_rate=cache_rate, num_workers=workers, progress=False, copy_cache=False)
 
     def __getitem__(self, index: int | tuple[int, int]) -> Any:
         """Return the item at an index, or at an (index, seed) pair with its random transforms seeded."""

@@ -87,7 +87,9 @@ def make_splits(
         record = json.loads(path.read_text(encoding="utf-8"))
         for name, value in (("seed", seed), ("fractions", list(fractions))):
             if record.get(name) != value:
-                raise DatasetError(f"{path} was made with {name} {record.get(name)}, not {value}; use another output_dir.")
+                raise DatasetError(
+                    f"{path} was made with {name} {record.get(name)}, not {value}; use another output_dir."
+                )
         return read_splits(items, path)
     splits = split_by_patient(items, fractions, seed)
     record = {
@@ -114,7 +116,9 @@ def read_splits(items: Sequence[Item], manifest: str | PathLike) -> dict[str, li
     """
     path = Path(manifest)
     if not path.is_file():
-        raise DatasetError(f"{path} does not exist; it is written by training, so set output_dir to that of a training.")
+        raise DatasetError(
+            f"{path} does not exist; it is written by training, so set output_dir to that of a training."
+        )
     record = json.loads(path.read_text(encoding="utf-8"))
     if record["dataset_sha256"] != _digest(items):
         raise DatasetError(f"{path} was made of other slices or labels than these; set dataset_dir to the training's.")

@@ -7,6 +7,8 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor
 
+from ichmonai.errors import InputError
+
 Precision = Literal["fp32", "bf16"]
 
 
@@ -18,13 +20,13 @@ class SliceInferer(Inferer):
         batch_size: slices of a volume that go through the network at once.
 
     Raises:
-        ValueError: when `precision` is neither.
+        InputError: when `precision` is neither.
     """
 
     def __init__(self, precision: Precision = "fp32", batch_size: int = 16) -> None:
         super().__init__()
         if precision not in ("fp32", "bf16"):
-            raise ValueError(f"precision is {precision!r}; choose fp32 or bf16.")
+            raise InputError(f"precision is {precision!r}; choose fp32 or bf16.")
         self.precision = precision
         self.batch_size = batch_size
 

@@ -1,5 +1,7 @@
 """What goes wrong when head CT is read."""
 
+from ichmonai.errors import InputError
 
-class HeadCTReadError(ValueError):
-    """An input is not head CT that can be read; its message is one sentence: what, where, what to do."""
+
+class HeadCTReadError(InputError):
+    """An input is not head CT that can be read."""

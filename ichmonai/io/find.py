@@ -52,6 +52,8 @@ def find_head_ct(path: str | PathLike) -> list[dict]:
 
 def _series_uid(file: Path) -> str:
     try:
-        return str(pydicom.dcmread(file, specific_tags=["SeriesInstanceUID"], stop_before_pixels=True).SeriesInstanceUID)
+        return str(
+            pydicom.dcmread(file, specific_tags=["SeriesInstanceUID"], stop_before_pixels=True).SeriesInstanceUID
+        )
     except Exception:  # a damaged header: its own entry, so that reading it reports why
         return str(file)

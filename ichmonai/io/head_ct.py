@@ -24,7 +24,9 @@ DTVIT_WINDOW = (40.0, 80.0)
 """Level and width in HU with which the DTViT data set's 8-bit images were written."""
 
 
-def load_head_ct(path: str | PathLike | Sequence[str | PathLike], window: tuple[float, float] = DTVIT_WINDOW) -> MetaTensor:
+def load_head_ct(
+    path: str | PathLike | Sequence[str | PathLike], window: tuple[float, float] = DTVIT_WINDOW
+) -> MetaTensor:
     """Read head CT of any supported format into HU.
 
     Args:

@@ -46,9 +46,7 @@ class EvaluationWriter:
         for image, patient, label, logits in zip(
             batch["image_path"], batch["patient"], output[CommonKeys.LABEL], output[CommonKeys.PRED], strict=True
         ):
-            self.rows.append(
-                {"image": image, "patient": patient, "label": label.cpu(), "logits": logits.float().cpu()}
-            )
+            self.rows.append({"image": image, "patient": patient, "label": label.cpu(), "logits": logits.float().cpu()})
 
     def _write(self, engine: Engine) -> None:
         rows = gather_rows(self.rows)
@@ -76,6 +74,7 @@ class EvaluationWriter:
         metrics = {
             name: {"value": value, **({"interval_95": list(intervals[name])} if name in intervals else {})}
             for name, value in engine.state.metrics.items()
+            if name != engine.state.key_metric_name  # it stands there under its own name already
         }
         record = {"split": self.split, "slices": len(rows), "patients": len(set(patients)), "metrics": metrics}
         (self.directory / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

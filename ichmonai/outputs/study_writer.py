@@ -59,7 +59,5 @@ class StudyWriter:
             ("study", *PROBABILITIES, "slices", "leading_slice", "leading_sop_instance_uid"),
             self.studies,
         )
-        write_csv(
-            self.directory / "slices.csv", ("study", "slice", "sop_instance_uid", *PROBABILITIES), self.slices
-        )
+        write_csv(self.directory / "slices.csv", ("study", "slice", "sop_instance_uid", *PROBABILITIES), self.slices)
         write_provenance(self.directory / "run.json", self.weights, studies=len(self.studies), slices=len(self.slices))

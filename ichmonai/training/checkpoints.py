@@ -13,6 +13,8 @@ from ignite.engine import Engine, Events
 from torch import nn
 from torch.optim import Optimizer
 
+from ichmonai.errors import InputError
+
 logger = logging.getLogger(__name__)
 
 
@@ -33,7 +35,7 @@ class Checkpoints:
         resume: continue from `last.pt` where there is one.
 
     Raises:
-        ValueError: at the start of the training, when there is a `last.pt` but `resume` is not set, or it is of another
+        InputError: at the start of the training, when there is a `last.pt` but `resume` is not set, or it is of another
             network or of data of another size.
     """
 
@@ -85,14 +87,14 @@ class Checkpoints:
         if not path.is_file():
             return
         if not self.resume:
-            raise ValueError(f"{path} is of an earlier training; set resume to continue it, or use another output_dir.")
+            raise InputError(f"{path} is of an earlier training; set resume to continue it, or use another output_dir.")
         state = torch.load(path, map_location="cpu", weights_only=True)
         try:
             self.network.load_state_dict(state["network"])
         except RuntimeError as error:
-            raise ValueError(f"{path} is a checkpoint of another network; use another output_dir.") from error
+            raise InputError(f"{path} is a checkpoint of another network; use another output_dir.") from error
         if state["epoch_length"] != trainer.state.epoch_length:
-            raise ValueError(
+            raise InputError(
                 f"{path} was trained with {state['epoch_length']} iterations an epoch, not {trainer.state.epoch_length}; "
                 "use the same data and batch size, or another output_dir."
             )

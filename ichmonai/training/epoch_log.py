@@ -36,10 +36,10 @@ class EpochLog:
         """Write at the end of an epoch."""
         epoch = engine.state.epoch
         row: dict[str, float | str] = {"epoch": epoch}
-        row |= {f"train_{name}": value for name, value in engine.state.metrics.items()}
+        row |= _columns("train", engine)
         validated = self.validator.state.epoch == epoch
         if validated:
-            row |= {f"val_{name}": value for name, value in self.validator.state.metrics.items()}
+            row |= _columns("val", self.validator)
             logits, labels = self.validation_metric.gather()  # on every process
         if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
             return
@@ -61,3 +61,9 @@ class EpochLog:
             return []
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
+
+
+def _columns(prefix: str, engine: Engine) -> dict[str, float]:
+    """An engine's metrics but for the key metric, which stands there under its own name already."""
+    metrics = engine.state.metrics.items()
+    return {f"{prefix}_{name}": value for name, value in metrics if name != engine.state.key_metric_name}

@@ -9,6 +9,7 @@ from torch.utils.data import Sampler
 
 from ichmonai.datasets.balancing import PAPER_FACTORS, balancing_weights, replicated_indices
 from ichmonai.datasets.datalist import Item
+from ichmonai.errors import InputError
 
 Balance = Literal["replication", "weighted", "none"]
 
@@ -27,7 +28,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         seed: first seed of the run.
 
     Raises:
-        ValueError: when `balance` is none of the three.
+        InputError: when `balance` is none of the three.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         seed: int = 0,
     ) -> None:
         if balance not in ("replication", "weighted", "none"):
-            raise ValueError(f"balance is {balance!r}; choose replication, weighted or none.")
+            raise InputError(f"balance is {balance!r}; choose replication, weighted or none.")
         self.indices = replicated_indices(items, factors) if balance == "replication" else np.arange(len(items))
         self.weights = balancing_weights(items) if balance == "weighted" else None
         self.seed = seed

@@ -1,0 +1,27 @@
+"""Errors that a user can mend, and how the command line shows them."""
+
+import sys
+from types import TracebackType
+
+
+class InputError(ValueError):
+    """Something given to ichmonai cannot be used; its message is one sentence: what, where, what to do."""
+
+
+def show_input_errors_plainly() -> None:
+    """From now on, let an uncaught `InputError` end the process with its sentence instead of a traceback.
+
+    `monai.bundle` wraps what a config's expressions raise in errors of its own, three deep, so that the sentence would be
+    in the middle of a page of traceback. Other errors are shown as always.
+    """
+    sys.excepthook = _show
+
+
+def _show(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, InputError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        sys.__excepthook__(kind, error, traceback)
+    else:
+        print(f"ichmonai: {cause}", file=sys.stderr)
