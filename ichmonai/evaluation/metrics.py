@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, roc_auc_score
+from scipy.stats import rankdata
 
 from ichmonai.labels import ICH_CLASSES, LOCATIONS
 
@@ -103,7 +103,7 @@ def _validated(
             f"Row {row} of the labels is {labels[row].tolist()}: ich is 0 or 1, location is 0, 1, 2 or -1 (not "
             "applicable)."
         )
-    return probabilities, labels
+    return probabilities, labels.astype(np.int64)
 
 
 def _located(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -118,9 +118,9 @@ def _split(
 
 
 def _confusion(truth: NDArray[np.integer], probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
-    if not len(truth):  # scikit-learn refuses an empty truth
-        return np.zeros((probabilities.shape[1],) * 2, dtype=np.int64)
-    return confusion_matrix(truth, probabilities.argmax(axis=1), labels=range(probabilities.shape[1]))
+    classes = probabilities.shape[1]
+    pairs = np.bincount(classes * truth + probabilities.argmax(axis=1), minlength=classes**2)
+    return pairs.reshape(classes, classes)
 
 
 def _ratio(numerator: float, denominator: float) -> float:
@@ -142,7 +142,10 @@ def _ratios(matrix: NDArray[np.int64], positive: int) -> dict[str, float]:
 
 
 def _auc(positive: NDArray[np.bool_], score: NDArray[np.floating]) -> float:
-    return float(roc_auc_score(positive, score)) if 0 < positive.sum() < positive.size else float("nan")
+    # Mann and Whitney's form, ties by half: scikit-learn's value at a tenth of its time, which a bootstrap multiplies.
+    count = int(positive.sum())
+    ranks = rankdata(score)[positive].sum() - count * (count + 1) / 2
+    return _ratio(ranks, count * (positive.size - count))
 
 
 def _log_loss(truth: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:

@@ -13,8 +13,7 @@ def row(epoch, **values):
 
 
 def colours(path):
-    pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
-    return {tuple(map(int, colour)) for colour in np.unique(pixels, axis=0)}
+    return {colour for _, colour in Image.open(path).convert("RGB").getcolors(maxcolors=1 << 24)}
 
 
 BLUE, ORANGE = (0, 0x72, 0xB2), (0xD5, 0x5E, 0)

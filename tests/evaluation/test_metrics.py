@@ -177,6 +177,12 @@ def test_float32_warns_of_nothing(slices):
     assert found == pytest.approx(head_metrics(probabilities, labels), rel=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int32, np.float32])
+def test_labels_of_other_types(slices, dtype):
+    probabilities, labels = slices
+    assert head_metrics(probabilities, labels.astype(dtype)) == head_metrics(probabilities, labels)
+
+
 def test_refuses_nan_and_names_the_rows(slices):
     probabilities, labels = slices
     probabilities[[3, 17], [0, 4]] = np.nan
