@@ -15,7 +15,7 @@ from ichmonai.datasets.phantom.fields import (
     smooth_union,
 )
 
-CSF, WHITE, GREY, DURA, SINUS = 7.0, 27.0, 37.0, 52.0, 54.0
+CSF, WHITE, GREY, DURA, SINUS = 7.0, 28.0, 36.5, 50.0, 50.0
 """HU of cerebrospinal fluid, white and grey matter, falx and tentorium, and the venous sinuses."""
 
 
@@ -58,7 +58,7 @@ class Brain:
             white=float(WHITE + rng.normal(0, 1.0)),
             leukoaraiosis=float(max(0.0, rng.normal(7.0 * atrophy, 2.0) - 2.0)),
             calcified=(bool(rng.random() < 0.7), bool(rng.random() < 0.5)),
-            gyri=SmoothNoise(rng, wavelength=25.0, bandwidth=0.22),
+            gyri=SmoothNoise(rng, wavelength=25.0, bandwidth=0.22, through=True),
             relief=SmoothNoise(rng, wavelength=38.0, bandwidth=0.6),
             cloud=SmoothNoise(rng, wavelength=9.0, bandwidth=0.5, voxel=2.2),
             phase=(float(rng.uniform(0, 6)), float(rng.uniform(0, 6)), float(rng.uniform(0, 6))),
@@ -151,12 +151,12 @@ def paint_brain(brain: Brain, x: Field, y: Field, z: Field, depth: Field, softne
     # Interhemispheric fissure: absent inside the ellipse that callosum and central nuclei fill.
     middle = x + 1.1 * np.sin(y * 0.13 + brain.phase[0]) + 0.7 * np.sin(y * 0.31 + z * 0.2 + brain.phase[1])
     core = (np.sqrt(((y - 5.0) / 41.0) ** 2 + ((z - 1.0) / 27.0) ** 2) - 1.0) * 30.0
-    fissure = np.maximum(np.abs(middle) - (0.5 + 1.1 * a + 0.35 * relief), -core)
+    fissure = np.maximum(np.abs(middle) - (0.9 + 1.2 * a + 0.35 * relief), -core)
     off_fissure = np.sqrt(middle * middle + np.minimum(core, 0.0) ** 2)
 
     # Sylvian fissure: the cistern over the insula and the stem that reaches the surface.
     wave = 1.5 * np.sin(ax * 0.25 + z * 0.3 + brain.phase[2])
-    insula = ax - 39.5 + 0.006 * (y - 2.0) ** 2 + 0.008 * (z - 2.0) ** 2
+    insula = ax - 39.5 + 0.9 * cloud + 0.010 * (y - 2.0) ** 2 + 0.008 * (z - 2.0) ** 2
     edge = (np.sqrt(((y - 2.0) / 23.0) ** 2 + ((z - 2.0) / 17.0) ** 2) - 1.0) * 18.0
     over_insula = np.maximum(np.abs(insula), edge)
     rise = y - (1.0 + 1.15 * z - 0.25 * (ax - 45.0)) + wave
@@ -167,23 +167,21 @@ def paint_brain(brain: Brain, x: Field, y: Field, z: Field, depth: Field, softne
     k = np.sqrt((x / 68.0) ** 2 + ((y - 15.0) / 88.0) ** 2 + ((z - 2.0) / 76.0) ** 2)
     out = np.maximum(k, 0.2) ** np.float32(-0.72)
     n = brain.gyri(x * out + 2.0 * cloud, (y - 15.0) * out + 2.0 * relief, (z - 2.0) * out)
-    step = 2.0 * softness
     gy, gx = (np.gradient(n, axis=axis) / softness for axis in (1, 2)) if n.shape[1] > 1 else (0 * n, 0 * n)
-    del step
     sulcus = np.abs(n) / np.sqrt(gx * gx + gy * gy + (0.45 * 6.28 / brain.gyri.wavelength) ** 2)
     surface = np.minimum(depth - gap, off_fissure)
     reach = 15.0 + 4.0 * relief
     taper = np.clip(1.0 - surface / reach, 0.0, 1.0)
-    width = (0.10 + 1.15 * a) * taper * (1.0 + 0.35 * relief) - 0.35 * (1.0 - taper)
+    width = (0.55 + 0.95 * a) * taper * (1.0 + 0.4 * relief) - 0.3 * (1.0 - taper)
     crown = coverage(40.0 - z, 30.0)
-    width += (0.15 + 0.35 * a) * crown * taper
+    width += (0.20 + 0.35 * a) * crown * taper
     sulci = np.maximum(sulcus - width, surface - reach)
 
     # Grey and white matter.
-    to_grey = np.minimum.reduce([surface - 3.4, np.maximum(sulcus - 2.9, surface - reach - 3.0), sylvian - 3.4])
+    to_grey = np.minimum.reduce([surface - 3.2, np.maximum(sulcus - 2.5, surface - reach - 2.0), sylvian - 3.2])
     white_here = brain.white - brain.leukoaraiosis * coverage(ellipsoid(ax, y, z, (18, 10, 20), (12, 42, 10)), 8.0)
     canvas.hu[:] = white_here + 0.5 * cloud
-    canvas.blend(coverage(to_grey, 2.2), brain.grey)
+    canvas.blend(coverage(to_grey, 3.0), brain.grey)
     if canvas.reaches(-14.0, 28.0):
         canvas.blend(coverage(deep_grey(ax, y, z), 2.0), brain.grey - 0.5)
     white = np.clip((brain.grey - canvas.hu) / (brain.grey - brain.white), 0.0, 1.0)
@@ -191,7 +189,12 @@ def paint_brain(brain: Brain, x: Field, y: Field, z: Field, depth: Field, softne
     # CSF of the cerebrum.
     fluid = coverage(
         np.minimum.reduce(
-            [sulci, fissure, over_insula - (0.5 + 1.5 * a + 0.3 * relief), stem - (0.4 + 1.3 * a + 0.3 * relief)]
+            [
+                sulci,
+                fissure,
+                over_insula - (0.5 + 1.4 * a + 0.7 * relief - 0.02 * y),
+                stem - (0.4 + 1.3 * a + 0.3 * relief),
+            ]
         ),
         softness,
     )
@@ -228,25 +231,26 @@ def _below(brain: Brain, canvas: Canvas, depth: Field, cloud: Field, white: Fiel
         ]
     )
     peduncle = capsule(ax, y, z, (12.0, 28.0, -33.0), (24.0, 46.0, -36.0), (7.5, 8.0))
-    ball = np.minimum.reduce(
-        [
-            ellipsoid(ax, y, z, (22.0, 63.0, -37.0), (32.0, 34.0, 25.0)),
-            ellipsoid(ax, y, z, (0.0, 60.0, -24.0), (14.0, 26.0, 27.0)),
-            ellipsoid(ax, y, z, (8.0, 52.0, -56.0), (6.0, 9.0, 9.0)),
-        ]
-    )
-    gap = 0.8 + 1.3 * a
-    lobe = np.maximum.reduce([ball, fossa + gap, gap - depth])
+    gap = 0.7 + 1.2 * a
+    tonsils = ellipsoid(ax, y, z, (8.0, 52.0, -56.0), (6.0, 9.0, 9.0))
+    front = np.maximum(petrous + 9.0 - 0.12 * ax - y, -60.0 - z)  # behind the cistern of the cerebellopontine angle
+    notch = 1.0 - np.sqrt((x / 4.5) ** 2 + ((y - 101.0) / 9.0) ** 2)  # of the falx cerebelli
+    lobe = np.maximum.reduce([np.minimum(front, tonsils), fossa + gap, gap - depth, 4.0 * notch])
+    lobe = np.maximum(lobe, 4.0 - 0.8 * np.abs(ax) - (y - 40.0) * 0.4 - np.maximum(z + 45.0, 0.0) * 5.0)
     cerebellum = np.minimum(lobe, peduncle)
     radius = np.sqrt((ax * 0.75) ** 2 + (y - 34.0) ** 2 + (1.25 * (z + 34.0)) ** 2)
     folia = np.sin(radius * np.float32(1.55) + 1.4 * cloud)
     rim = coverage(-lobe - 9.0 - 2.0 * cloud, 6.0)
-    bark = brain.grey - 1.0 - (1.5 + 4.5 * a) * np.clip(folia - 0.2, 0, 1) * (1.0 - rim)
+    bark = brain.grey - 3.2 - (2.0 + 4.5 * a) * np.clip(folia - 0.2, 0, 1) * (1.0 - rim)
     core = np.minimum(ellipsoid(ax, y, z, (17.0, 55.0, -37.0), (13.0, 14.0, 8.0)), peduncle)
     bark += coverage(core, 5.0) * (brain.white + 2.0 - bark)
     tissue = np.minimum(stem, np.where(fossa < 0, cerebellum, np.float32(50.0)))
     # Cerebrospinal fluid around them; above the tentorium the cerebrum comes close to the brain stem.
-    near = coverage(stem - (1.6 + 2.2 * a), 1.2) * coverage(z - 4.0, 3.0) * coverage(y - 46.0, 4.0)
+    near = (
+        coverage(stem - (1.6 + 2.2 * a) * (1.0 + 0.3 * cloud), 1.2)
+        * coverage(z + 3.0 - cloud, 3.0)
+        * coverage(y - 46.0, 4.0)
+    )
     angle = np.arctan2(x, y - 3.0)
     star = np.sqrt(x * x + (y - 3.0) ** 2) - (9.0 + 2.5 * a) - 3.6 * np.cos(5.0 * angle + 3.14159)
     star = np.maximum(star * 0.8, np.abs(z + 17.0) - 7.0)
@@ -272,9 +276,9 @@ def _dura(brain: Brain, canvas: Canvas, depth: Field, middle: Field, core: Field
     ax, y, z = canvas.ax, canvas.y, canvas.z
     free = 12.0 - 0.16 * (y + 40.0)  # the falx is shallow in front and reaches the splenium behind
     behind = coverage(np.maximum(tentorium(ax, y) - z, 6.0 - y * 0.0 - 60.0), 2.0) if canvas.low < 10 else 1.0
-    falx = np.maximum.reduce([np.abs(middle) - 0.55, np.maximum(free, 0.5) - core, -8.0 - z])
+    falx = np.maximum.reduce([np.abs(middle) - 0.45, np.maximum(free, 0.5) - core, -8.0 - z])
     canvas.blend(coverage(falx, canvas.softness) * behind, DURA)
-    sagittal = np.maximum(np.abs(canvas.x) - (5.0 - 0.6 * depth), depth - 6.5) * 0.8
+    sagittal = np.maximum(np.abs(canvas.x) - (3.4 - 0.45 * depth), depth - 5.5) * 0.8
     sagittal = np.maximum(sagittal, np.where(y > 0, -14.0 - z, 12.0 - z))
     canvas.paint(sagittal, SINUS)
     if canvas.reaches(-40.0, 12.0):

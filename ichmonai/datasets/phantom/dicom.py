@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, UID, generate_uid
 
 from ichmonai.datasets.phantom.layouts import Truth
 from ichmonai.datasets.phantom.study import PhantomStudy
@@ -72,7 +72,7 @@ def slice_dataset(study: PhantomStudy, index: int) -> Dataset:
     """One slice as a CT image with every type 1 and type 2 attribute, Explicit VR Little Endian."""
     source = [str(study.seed), study.patient, study.kind.value, str(study.hu.shape)]
 
-    def uid(*entity: str) -> str:
+    def uid(*entity: str) -> UID:
         return generate_uid(entropy_srcs=[*source, *entity])
 
     scanner, size = study.scanner, study.hu.shape[0]

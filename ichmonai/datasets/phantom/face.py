@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ichmonai.datasets.phantom.fields import Canvas, Field, capsule, coverage, ellipsoid, rods
+from ichmonai.datasets.phantom.fields import Canvas, Field, capsule, coverage, ellipsoid, rods, smooth_max
 from ichmonai.datasets.phantom.skull import Skull
 
 FAT, MUSCLE, SKIN, AIR = -100.0, 55.0, 30.0, -1000.0
@@ -35,25 +35,27 @@ class Face:
         )
 
 
-def paint_soft_tissue(canvas: Canvas, skull: Skull, head: Field, vault: Field) -> None:
-    """Paint skin, subcutaneous fat and muscle (``head``, ``vault``: signed distances in mm to skin and inner table)."""
+def paint_soft_tissue(canvas: Canvas, skull: Skull, head: Field, vault: Field, inside: Field) -> None:
+    """Paint skin, subcutaneous fat and muscle (signed distances in mm to skin, vault, cavity)."""
     x, y, z, ax = canvas.x, canvas.y, canvas.z, canvas.ax
     canvas.paint(head, FAT)
     canvas.paint(np.maximum(head, -head - 1.7), SKIN)
     over = vault - skull.thickness
     # Galea and the temporal muscle on the calvarium.
     temporal = ellipsoid(ax, y, z, (66.0, -22.0, -14.0), (18.0, 30.0, 46.0))
-    canvas.paint(np.maximum.reduce([temporal, head + 3.2, 0.3 - over]), MUSCLE)
+    canvas.paint(np.maximum.reduce([temporal, head + 3.2, 0.5 - inside]), MUSCLE)
     canvas.paint(np.maximum(np.abs(over - 1.1) - 0.8, head + 1.5), 35.0)
     if not canvas.reaches(-100.0, -12.0):
         return
     # Neck and face below the skull: bundles of muscle in fat.
     strands = skull.texture(x * 0.8, y * 0.8, z * 0.25)
-    deep = np.maximum(head + 6.0 + 1.5 * strands, -over + 1.0)
-    canvas.blend(coverage(np.maximum(deep, -0.75 - strands), canvas.softness), MUSCLE - 3.0)
+    deep = np.maximum(head + 5.0 + 3.0 * coverage(z + 60.0, 30.0) + strands, 0.5 - inside)
+    planes = 0.9 - np.abs(skull.texture(x * 0.5 + 30.0, y * 0.5, z * 0.2)) * 3.5  # fat between the muscles
+    planes = np.maximum(planes, 2.5 * (skull.texture(x * 0.4, y * 0.4 + 50.0, z * 0.15) - 1.1))
+    canvas.paint(np.maximum(deep, planes), MUSCLE - 4.0 + 4.0 * strands)
 
 
-def paint_face(canvas: Canvas, skull: Skull, face: Face, head: Field) -> None:
+def paint_face(canvas: Canvas, skull: Skull, face: Face, head: Field, vault: Field) -> None:
     """Paint facial skeleton, air spaces, orbits and the neck."""
     if not canvas.reaches(-100.0, 0.0):
         return
@@ -67,19 +69,19 @@ def paint_face(canvas: Canvas, skull: Skull, face: Face, head: Field) -> None:
         [4.2, 4.0, 2.4, 2.2, 3.0],
         bone * 0.75,
     )
-    canvas.rod([(44.0, -72.0, -26.0), (49.0, -64.0, -38.0), (48.0, -60.0, -50.0)], [3.5, 3.0, 4.5], bone * 0.8)
+    canvas.rod([(45.0, -68.0, -24.0), (49.0, -61.0, -38.0), (48.0, -60.0, -50.0)], [3.5, 3.0, 4.5], bone * 0.8)
     canvas.ball((50.0, 9.0, -48.0), (8.0, 4.5, 5.0), bone * 0.7)
     canvas.paint(np.maximum(rods(ax, y, z, [(50.0, 9.0, -50.0), (47.0, 0.0, -95.0)], [3.4, 4.2]), z + 48.0), bone * 0.8)
     canvas.rod([(49.0, -14.0, -54.0), (47.0, -10.0, -95.0)], [2.2, 4.0], bone * 0.75)
     canvas.rod([(14.0, -14.0, -45.0), (16.0, -6.0, -76.0)], [2.6, 2.0], bone * 0.6)
     canvas.rod([(15.0, -14.0, -50.0), (22.0, -2.0, -68.0)], [1.6, 1.2], bone * 0.6)
-    canvas.rod([(3.0, -86.0, -26.0), (5.0, -95.0, -48.0)], [2.6, 1.3], bone * 0.6)
+    canvas.rod([(4.0, -82.0, -24.0), (6.0, -92.0, -48.0)], [2.6, 1.3], bone * 0.6)
     if canvas.reaches(-100.0, -66.0):
         arch = (np.sqrt((x / 27.0) ** 2 + ((y + 40.0) / 42.0) ** 2) - 1.0) * 28.0
         teeth = bone + 500.0 * np.sin(np.arctan2(x, -(y + 30.0)) * 14.0)
         canvas.paint(np.maximum.reduce([np.abs(arch) - 5.0, y + 22.0, z + 70.0]), teeth)
         canvas.paint(np.maximum.reduce([arch, np.abs(z + 71.0) - 2.0, y + 16.0]), bone * 0.6)
-    _nose(canvas, skull, face)
+    _nose(canvas, skull, face, vault)
     _orbits(canvas, skull, face)
     _temporal_bone(canvas, skull, head)
 
@@ -108,7 +110,7 @@ def _muscles(canvas: Canvas, head: Field) -> None:
 
 def _neck(canvas: Canvas, bone: float) -> None:
     """Paint occipital condyles, the first two vertebrae, the canal with the cord, and the pharynx."""
-    x, y, z, ax = canvas.x, canvas.y, canvas.z, canvas.ax
+    x, y, z = canvas.x, canvas.y, canvas.z
     canvas.ball((17.0, 36.0, -66.0), (7.0, 11.0, 5.5), bone * 0.65)
     if canvas.reaches(-110.0, -66.0):
         ring = np.sqrt((x / 1.15) ** 2 + ((y - 46.0) / 1.0) ** 2)
@@ -124,37 +126,44 @@ def _neck(canvas: Canvas, bone: float) -> None:
     canvas.rod([(0.0, 2.0, -72.0), (0.0, 8.0, -110.0)], [7.0, 8.0], AIR)
 
 
-def _nose(canvas: Canvas, skull: Skull, face: Face) -> None:
+def _nose(canvas: Canvas, skull: Skull, face: Face, vault: Field) -> None:
     """Paint nasal cavity with septum and turbinates, and the paranasal sinuses."""
     x, y, z, ax = canvas.x, canvas.y, canvas.z, canvas.ax
     bone = skull.bone * 0.55
     if canvas.reaches(-90.0, -38.0):
-        canvas.ball((29.0, -50.0, -57.0), (16.0, 19.0, 19.0), bone)
-        canvas.ball((29.0, -50.0, -57.0), (14.4, 17.4, 17.4), face.sinus_fluid)
-        cavity = np.maximum.reduce([ellipsoid(ax, y, z, (0.0, -52.0, -58.0), (15.5, 44.0, 19.0)), -0.1 * z - 7.5])
+        maxilla = ellipsoid(ax, y, z, (31.0, -52.0, -57.0), (22.0, 25.0, 19.0))
+        maxilla = smooth_max(maxilla, 16.5 - ax, 3.0)
+        maxilla = smooth_max(maxilla, 0.62 * (ax - 45.0) + 0.78 * (y + 58.0), 4.0)
+        maxilla = smooth_max(maxilla, -0.93 * (y + 74.0) + 0.36 * (ax - 17.0), 4.0)
+        canvas.paint(np.abs(maxilla + 0.2) - 1.2, bone)
+        canvas.paint(maxilla + 1.4, face.sinus_fluid)
+        cavity = np.maximum.reduce(
+            [ellipsoid(ax, y, z, (0.0, -53.0, -58.0), (16.0, 52.0, 19.0)), np.abs(y + 50.0) - 33.0, -0.1 * z - 7.5]
+        )
         canvas.paint(cavity - 1.2, bone)
         canvas.paint(cavity, AIR)
         bulge = 1.2 * np.sin(0.16 * y + 0.2 * z + face.turbinate)
-        for level, width in ((-66.0, 3.4), (-56.0, 2.8), (-48.0, 2.0)):
-            canvas.ball((9.0 + 0.3 * bulge.mean(), -48.0, level), (width, 24.0, 5.5), 45.0)
-            canvas.ball((9.0, -48.0, level), (0.7, 22.0, 4.5), bone)
+        curl = ax + 0.7 * np.sin(0.33 * y + face.turbinate) + 0.04 * (y + 50.0)
+        for level, width in ((-66.0, 4.2), (-56.0, 3.6), (-47.0, 2.6)):
+            canvas.paint(ellipsoid(curl, y, z, (8.5, -48.0, level), (width, 23.0, 6.0)), 45.0)
+            canvas.paint(ellipsoid(curl, y, z, (9.0, -46.0, level), (0.8, 15.0, 4.0)), bone * 0.8)
         canvas.paint(np.maximum(np.abs(x + bulge) - 1.5, cavity), 45.0)
-        canvas.paint(np.maximum(np.abs(x + bulge) - 0.5, cavity), bone)
+        canvas.paint(np.maximum.reduce([np.abs(x + bulge) - 0.4, cavity, -72.0 - y]), bone * 0.9)
     if canvas.reaches(-48.0, -18.0):
-        cells = skull.texture(x * 1.3, y * 1.1, z * 0.7)
+        cells = skull.texture(x * 1.0, y * 0.9, z * 0.5)
         box = np.maximum.reduce([ax - 12.5, np.abs(y + 44.0) - 25.0, np.abs(z + 36.0) - 10.0])
         canvas.paint(box - 1.0, bone)
-        air = np.maximum.reduce([box, 0.9 - ax, 1.0 - 4.0 * np.abs(cells - 0.3)])
+        air = np.maximum.reduce([box, 0.9 - ax, 0.8 - 4.0 * np.abs(cells - 0.2)])
         canvas.paint(air, AIR)
         sphenoid = ellipsoid(ax, y, z, (7.5, -8.0, -43.0), (8.5, 11.0, 8.0))
         canvas.paint(ellipsoid(ax, y, z, (3.0, -6.0, -43.0), (18.0, 15.0, 12.0)), bone * 1.1)
         canvas.paint(sphenoid, AIR)
         canvas.paint(np.maximum(sphenoid, np.abs(x - 2.0) - 0.7), bone)
     size = skull.frontal_sinus
-    if size > 0 and canvas.reaches(-30.0, 12.0):
-        sinus = ellipsoid(ax, y, z, (10.0 * size, -80.5, -12.0), (11.0 * size, 4.5 + size, 15.0 * size))
-        canvas.paint(sinus - 1.6, skull.bone * 0.8)
-        canvas.paint(np.maximum(sinus, 0.8 - ax), AIR)
+    if size > 0 and canvas.reaches(-34.0, 14.0):
+        outline = ellipsoid(ax, y, z, (11.0 * size, -80.0, -13.0), (12.0 * size, 14.0, 17.0 * size))
+        sinus = np.maximum.reduce([outline, 2.0 - vault, vault - skull.thickness - 3.0, 0.8 - ax])
+        canvas.paint(sinus, AIR)
 
 
 def _orbits(canvas: Canvas, skull: Skull, face: Face) -> None:
@@ -163,12 +172,13 @@ def _orbits(canvas: Canvas, skull: Skull, face: Face) -> None:
         return
     x, y, z, ax = canvas.x, canvas.y, canvas.z, canvas.ax
     cone = capsule(ax, y, z, (15.0, -20.0, -30.0), (31.0, -70.0, -35.0), (2.0, 18.0))
-    cone = np.maximum(cone, -84.0 - y)
+    front = 0.6 * np.maximum(ax - 24.0, 0.0) - y  # the lateral rim lies behind the medial one
+    cone = np.maximum(cone, front - 86.0)
     wall = 1.3 + 1.5 * coverage(40.0 - ax, 10.0) + 1.6 * coverage(y + 72.0, 8.0)
-    rim = np.maximum(cone - wall, -78.0 - y)
+    rim = np.maximum(cone - wall, front - 82.0)
     canvas.paint(rim, skull.bone * 0.8)
-    canvas.paint(np.maximum(cone, -92.0 - y), -85.0)
-    canvas.paint(np.maximum.reduce([cone, y + 74.0, -86.0 - y]), 20.0)  # eyelids and septum
+    canvas.paint(cone, -85.0)
+    canvas.paint(np.maximum.reduce([cone, 79.0 - front]), 20.0)  # eyelids and septum
     muscle = MUSCLE - 8.0
     canvas.rod([(15.0, -24.0, -32.0), (19.0, -50.0, -34.0), (21.0, -66.0, -35.0)], [1.4, 2.2, 1.2], muscle)
     canvas.rod([(17.0, -23.0, -32.0), (37.0, -45.0, -34.0), (43.0, -62.0, -35.0)], [1.3, 2.0, 1.0], muscle)

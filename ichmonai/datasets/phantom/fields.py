@@ -5,12 +5,13 @@ the anterior commissure and the axial plane through both commissures. A signed d
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
 Point = tuple[float, float, float]
 
 
@@ -74,11 +75,19 @@ class SmoothNoise:
         bandwidth: relative width of the band; small gives stripes of equal spacing, 1 gives cloud-like noise.
         voxel: grid spacing in mm; at most a quarter of the wavelength.
         cells: grid points along each axis (the noise repeats after ``cells * voxel`` mm).
+        through: whether it changes through the thickness of a slice; else the middle stands for all sub-samples.
     """
 
     def __init__(
-        self, rng: np.random.Generator, wavelength: float, bandwidth: float = 0.35, voxel: float = 3.0, cells: int = 64
+        self,
+        rng: np.random.Generator,
+        wavelength: float,
+        bandwidth: float = 0.35,
+        voxel: float = 3.0,
+        cells: int = 64,
+        through: bool = False,
     ) -> None:
+        self.through = through
         self.wavelength = wavelength
         self.voxel = voxel
         white = rng.standard_normal((cells, cells, cells), dtype=np.float32)
@@ -92,6 +101,9 @@ class SmoothNoise:
 
     def __call__(self, x: Field, y: Field, z: Field) -> Field:
         """Noise at the points (mm) of a slice, shape (K, H, W); every second pixel where that is fine enough."""
+        if not self.through and x.shape[0] > 1:
+            middle = slice(x.shape[0] // 2, x.shape[0] // 2 + 1)
+            return np.broadcast_to(self(x[middle], y[middle], z[middle]), x.shape)
         shape = x.shape[1:]
         step = float(abs(x[0, 0, -1] - x[0, 0, 0]) + abs(y[0, 0, -1] - y[0, 0, 0])) / max(shape[1] - 1, 1)
         if min(shape) < 8 or self.wavelength < 7.0 * step:
@@ -138,6 +150,8 @@ class Canvas:
         self.softness = softness
         self.hu = np.full(x.shape, -1000.0, np.float32)
         self.low, self.high = float(z.min()), float(z.max())
+        self._columns = self.ax.min(axis=(0, 1)), self.ax.max(axis=(0, 1))
+        self._rows = y.min(axis=(0, 2)), y.max(axis=(0, 2))
 
     def reaches(self, low: float, high: float) -> bool:
         """Whether the slice holds points with ``z`` between the two levels (mm)."""
@@ -151,14 +165,29 @@ class Canvas:
         """Fill the inside of a signed distance (mm) with tissue of ``hu``."""
         self.blend(coverage(distance, self.softness), hu)
 
-    def ball(self, centre: Point, radii: Point, hu: Field | float) -> None:
+    def ball(self, centre: Point, radii: Point, hu: float) -> None:
         """Fill an ellipsoid on both sides (``centre`` and ``radii`` in mm, ``centre[0] >= 0``)."""
-        if self.reaches(centre[2] - radii[2] - 1.0, centre[2] + radii[2] + 1.0):
-            self.paint(ellipsoid(self.ax, self.y, self.z, centre, radii), hu)
+        box = self._box(np.subtract(centre, radii), np.add(centre, radii))
+        if box is not None:
+            self._paint_in(box, ellipsoid(self.ax[box], self.y[box], self.z[box], centre, radii), hu)
 
-    def rod(self, points: Sequence[Point], radii: Sequence[float], hu: Field | float) -> None:
+    def rod(self, points: Sequence[Point], radii: Sequence[float], hu: float) -> None:
         """Fill a chain of rods on both sides (mm)."""
-        margin = max(radii) + 1.0
-        levels = [point[2] for point in points]
-        if self.reaches(min(levels) - margin, max(levels) + margin):
-            self.paint(rods(self.ax, self.y, self.z, points, radii), hu)
+        box = self._box(np.min(points, axis=0) - max(radii), np.max(points, axis=0) + max(radii))
+        if box is not None:
+            self._paint_in(box, rods(self.ax[box], self.y[box], self.z[box], points, radii), hu)
+
+    def _box(self, low: NDArray[Any], high: NDArray[Any]) -> tuple[slice, slice, slice] | None:
+        """The rows and columns that hold points between two corners (mm), or None when there are none."""
+        low, high = low - self.softness, high + self.softness
+        if not self.reaches(low[2], high[2]):
+            return None
+        rows = np.flatnonzero((self._rows[0] < high[1]) & (self._rows[1] > low[1]))
+        columns = np.flatnonzero((self._columns[0] < high[0]) & (self._columns[1] > low[0]))
+        if not rows.size or not columns.size:
+            return None
+        return slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+    def _paint_in(self, box: tuple[slice, slice, slice], distance: Field, hu: float) -> None:
+        part = coverage(distance, self.softness)
+        self.hu[box] += part * (np.float32(hu) - self.hu[box])

@@ -99,7 +99,7 @@ class Haemorrhage:
     def random(rng: np.random.Generator, kind: PhantomKind) -> "Haemorrhage":
         """Draw a haemorrhage of ``kind`` (not ``normal``)."""
         side = int(rng.choice([-1, 1]))
-        noise = SmoothNoise(rng, wavelength=21.0, bandwidth=0.6)
+        noise = SmoothNoise(rng, wavelength=21.0, bandwidth=0.6, through=True)
         hu = float(rng.uniform(58.0, 68.0))
         if kind in _SITES:
             sites = _SITES[kind]
@@ -126,8 +126,8 @@ class Haemorrhage:
             collection = Collection(
                 compartment=kind.value,
                 direction=(side * float(np.cos(turn)), float(np.sin(turn)), float(rise)),
-                thickness=float(rng.uniform(13.0, 26.0) if epidural else rng.uniform(6.0, 12.0)),
-                extent=float(rng.uniform(33.0, 44.0) if epidural else rng.uniform(80.0, 105.0)),
+                thickness=float(rng.uniform(13.0, 26.0) if epidural else rng.uniform(5.0, 10.0)),
+                extent=float(rng.uniform(33.0, 44.0) if epidural else rng.uniform(60.0, 84.0)),
             )
             return Haemorrhage(kind, hu, noise, collection=collection)
         if kind is PhantomKind.SUBARACHNOID:
@@ -145,7 +145,7 @@ class Haemorrhage:
         if self.collection is None:
             return 0.0
         c = self.collection
-        direction = np.array(c.direction) / np.linalg.norm(c.direction)
+        direction = (np.array(c.direction) / np.linalg.norm(c.direction)).astype(np.float32)
         u, v, w = x / 69.0, (y - 15.0) / 88.0, (z - 2.0) / 76.0
         length = np.maximum(np.sqrt(u * u + v * v + w * w), 1e-3)
         cosine = (u * direction[0] + v * direction[1] + w * direction[2]) / length
@@ -153,7 +153,7 @@ class Haemorrhage:
         if c.compartment == "epidural":
             return c.thickness * np.clip(1.0 - away * away, 0.0, 1.0)
         uneven = 1.0 + 0.18 * self.noise(x * 0.6, y * 0.6, z * 0.6)
-        midline = np.clip((x * np.sign(direction[0]) - 2.0) / 9.0, 0.0, 1.0)
+        midline = np.clip((x * float(np.sign(direction[0])) - 2.0) / 9.0, 0.0, 1.0)
         return c.thickness * uneven * np.clip(1.4 * (1.0 - away**4), 0.0, 1.0) * midline
 
     def displace(self, x: Field, y: Field, z: Field, depth: Field, layer: Field | float) -> tuple[Field, Field, Field]:
@@ -168,7 +168,7 @@ class Haemorrhage:
         if self.collection is not None:
             push = layer * np.exp(-np.maximum(depth, 0.0) / 42.0)
             length = np.maximum(np.sqrt(x * x + (y - 15.0) ** 2 + (z - 2.0) ** 2), 10.0)
-            side = np.sign(self.collection.direction[0])
+            side = float(np.sign(self.collection.direction[0]))
             shift = 0.30 * self.collection.thickness * coverage(np.abs(x) - 30.0, 40.0) * coverage(20.0 - depth, 20.0)
             return x + push * x / length + side * shift, y + push * (y - 15.0) / length, z + push * (z - 2.0) / length
         return x, y, z

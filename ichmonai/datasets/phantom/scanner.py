@@ -130,10 +130,8 @@ class Scanner:
             radius = 1.5 * half
             add(np.abs(np.sqrt(x**2 + (y - depth + radius) ** 2) - radius) - 1.5 * wall, 130.0)
         else:
-            moulded = np.maximum(np.abs(head - 1.5) - 1.5, 25.0 - y)
             add(np.maximum(head - 3.0, 15.0 - y), -700.0)
             add(np.maximum(np.abs(head - 3.0 - wall) - wall, 15.0 - y), 130.0)
-            del moulded
         if self.table:
             add(np.abs(np.sqrt(x**2 + (y - depth - 14.0 + 230.0) ** 2) - 230.0) - 1.4, 60.0)
         return hu, part

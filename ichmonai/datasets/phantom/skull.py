@@ -60,8 +60,8 @@ class Skull:
 
     def vault(self, x: Field, y: Field, z: Field) -> Field:
         """Signed distance (mm) to the inside of the calvarium, as if it had no base."""
-        p = np.float32(2.35)
-        narrow = 1.0 + 0.0016 * np.clip(y - 25.0, -100.0, 30.0)
+        p = np.float32(2.4)
+        narrow = 1.0 + 0.0011 * np.clip(y - 25.0, -100.0, 30.0)
         u = np.abs(x) / (69.0 * narrow)
         v = np.abs(y - 15.0) * np.float32(1 / 88.0)
         w = np.abs(z - 3.0) / np.where(z > 3.0, np.float32(76.0), np.float32(64.0))
@@ -89,11 +89,12 @@ class Skull:
         x, y, z = canvas.x, canvas.y, canvas.z
         bumps = self.texture(x, y, z)
         slow = self.texture(x * 0.3, y * 0.3, z * 0.3)
-        thickness = self.thickness + 1.1 * slow
+        thickness = self.thickness + 0.5 * slow
         thickness -= 2.5 * np.exp(
             -(((canvas.ax - 66.0) / 14.0) ** 2) - ((y + 5.0) / 26.0) ** 2 - ((z + 12) / 28.0) ** 2
         )
         thickness += 4.5 * np.exp(-((x / 7.0) ** 2) - ((y - 104.0) / 14.0) ** 2 - ((z + 16.0) / 12.0) ** 2)
+        thickness += 5.0 * np.exp(-((x / 26.0) ** 2) - ((y + 78.0) / 12.0) ** 2 - ((z + 14.0) / 14.0) ** 2)
         if canvas.reaches(-100.0, 0.0):
             below = coverage(-base - 1.0, 3.0) * coverage(z + 12.0, 6.0)
             orbit_roof = coverage(y + 15.0, 10.0)
@@ -115,12 +116,12 @@ class Skull:
         jaw = ellipsoid(ax, y, z, (30.0, -12.0, -72.0), (38.0, 55.0, 45.0))
         neck = np.sqrt((x / 1.12) ** 2 + (y - 38.0 - 0.12 * (z + 75.0)) ** 2) - 56.0
         neck = np.maximum(neck, z + 25.0)
-        nose = rods(ax, y, z, [(0.0, -84.0, -28.0), (0.0, -97.0, -58.0), (0.0, -92.0, -66.0)], [7.0, 11.0, 12.0])
+        nose = rods(ax, y, z, [(0.0, -77.0, -24.0), (0.0, -95.0, -58.0), (0.0, -91.0, -66.0)], [10.0, 12.0, 13.0])
         ear = np.maximum(
             ellipsoid(ax, y, z, (75.0, 33.0, -40.0), (9.0, 17.0, 27.0)),
             -ellipsoid(ax, y, z, (81.0, 27.0, -40.0), (6.5, 12.0, 20.0)),
         )
-        skin = smooth_union(crown, face, 12.0)
+        skin = smooth_union(crown, face, 8.0)
         skin = smooth_union(skin, jaw, 10.0)
         skin = smooth_union(skin, neck, 14.0)
         skin = smooth_union(skin, nose, 8.0)
@@ -133,12 +134,14 @@ def _skull_base(rng: np.random.Generator) -> tuple[Field, Field]:
     x = x + 1.5 * np.sin(y / 30.0 + rng.uniform(0, 6))  # no skull is symmetric
     ax = np.abs(x)
     lift = rng.uniform(-2.0, 2.0)
-    wing = -6.0 - 0.42 * (ax - 10.0)  # line of the lesser wings of the sphenoid bone
+    wing = -6.0 - 0.62 * (ax - 10.0) + 0.0045 * (ax - 10.0) ** 2  # line of the lesser wings of the sphenoid bone
     petrous = 13.0 + 0.6 * (ax - 10.0)  # line of the petrous ridges
     anterior = -27.0 + (13.0 + lift) * np.exp(-(((ax - 31.0) / 15.0) ** 2) - ((y + 50.0) / 24.0) ** 2)
     anterior += 7.0 * np.exp(-((x / 2.0) ** 2) - ((y + 52.0) / 9.0) ** 2)  # crista galli
     anterior = np.where(y < wing, anterior, -99.0)
-    ridge = np.where((ax > 9) & (ax < 64), -18.0 - 0.06 * ax - 1.9 * np.abs(y - wing), -99.0)
+    ridge = np.where(
+        (ax > 9) & (ax < 64), -17.0 - 0.04 * ax - 1.1 * np.maximum(np.abs(y - wing) - 1.0 - 0.05 * ax, 0.0), -99.0
+    )
     middle = -47.0 + 7.0 * ((ax - 42.0) / 24.0) ** 2
     middle = np.where((y >= wing) & (y < petrous + 4) & (ax > 13), middle, -99.0)
     before, behind = np.maximum(petrous - y, 0), np.maximum(y - petrous, 0)

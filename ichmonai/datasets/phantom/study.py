@@ -179,12 +179,12 @@ def _draw_scanner(
         thickness=5.0,
         slices=slices,
         centre=(0.0, 0.0, 0.0),
-        noise=float(rng.uniform(2.6, 4.6)),
+        noise=float(rng.uniform(2.0, 3.8)),
         streaks=float(rng.uniform(0.4, 1.0)),
         holder=design,
         holder_at=(
             float(rng.uniform(92, 108)),
-            104.0 * scale[1] + gap,
+            float(104.0 * scale[1] + gap),
             float(rng.uniform(0.9, 1.8)),
             float(rng.uniform(25.0, 120.0)),
         ),
@@ -225,15 +225,17 @@ def _render(
         image, parts = _slice(subject, scanner, s, grid)
         image += scanner.streak(image, scanner.fov / grid)
         if size > grid:
-            image, parts = _double(image), _double(parts)
+            image, parts = _double(image), _doubled(parts)
         tissue = np.clip((image + 1000.0) / 800.0, 0.25, 1.0)
         dense = 1.0 + 0.5 * float(np.mean(image > 300.0)) / 0.06
         image += scanner.noise * min(dense, 1.8) * tissue * grain.draw()
         hu[..., s] = np.clip(np.rint(image), -1024, 3071).astype(np.int16)
         head[..., s], brain[..., s] = parts[0] > 0.5, parts[2] > 0.5
         holder[..., s] = (parts[1] > 0.02) & ~head[..., s]
-        seen = parts[3:] * (parts[3:] > _PRESENT)
-        blood[..., s] = np.where(seen.max(axis=0) > 0, seen.argmax(axis=0) + 1, 0)
+        strongest = np.maximum.reduce(parts[3:])
+        for kind_index, part in enumerate(parts[3:], start=1):
+            if part.any():
+                blood[..., s][(part > _PRESENT) & (part >= strongest)] = kind_index
         z = float(scanner.centre[2] + s * scanner.step)
         truth.append(_truth(kind, s, z, blood[..., s], float(brain[..., s].sum()) * pixel, pixel))
     return PhantomStudy(
@@ -259,14 +261,13 @@ def _slice(subject: _Subject, scanner: Scanner, index: int, grid: int) -> tuple[
     softness = scanner.fov / grid
     image = np.full((grid, grid), -1000.0, np.float32)
     parts = np.zeros((3 + len(COMPARTMENTS), grid, grid), np.float32)
-    u, v, w = subject.to_head(px[1:2], py[1:2], pz[1:2])
+    u, v, _ = subject.to_head(px[1:2], py[1:2], pz[1:2])
     near = (np.abs(u[0]) < 90.0) & (v[0] > -114.0) & (v[0] < 114.0)
     skin = np.full((grid, grid), 99.0, np.float32)
-    rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
-    if rows.size and columns.size:
-        box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    box = _box(near)
+    if box is not None:
         x, y, z = subject.to_head(px[..., box[1]], py[:, box[0]], pz[:, box[0]])
-        image[box], parts[(slice(None), *box)], skin[box] = _anatomy(subject, x, y, z, softness)
+        image[box], parts[:, box[0], box[1]], skin[box] = _anatomy(subject, x, y, z, softness)
     middle = subject.pose @ (subject.scale * np.array([0.0, 8.0, 0.0]))
     hx = np.broadcast_to(px[1] - np.float32(middle[0]), (grid, grid))
     hy = np.broadcast_to(py[1] - np.float32(middle[1]), (grid, grid))
@@ -277,30 +278,49 @@ def _slice(subject: _Subject, scanner: Scanner, index: int, grid: int) -> tuple[
     return image, parts
 
 
+def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """The rows and columns that hold a mask (H, W), or None when it is empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return None
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
 def _anatomy(subject: _Subject, x: Field, y: Field, z: Field, softness: float) -> tuple[Field, Field, Field]:
     """HU, parts and signed distance to the skin of the points (K, H, W), averaged through the slice: (H, W)."""
     skull = subject.skull
     inside, vault, base = skull.cavity(x, y, z)
     head = skull.head(x, y, z, vault)
     canvas = Canvas(x, y, z, softness)
-    paint_soft_tissue(canvas, skull, head, vault)
+    paint_soft_tissue(canvas, skull, head, vault, inside)
     skull.paint(canvas, inside, base)
-    paint_face(canvas, skull, subject.face, head)
+    paint_face(canvas, skull, subject.face, head, vault)
     parts = np.zeros((3 + len(COMPARTMENTS), *x.shape[1:]), np.float32)
     cavity = coverage(inside, softness)
-    if cavity.any():
-        depth = -inside
+    box = _box(cavity.any(axis=0))
+    if box is not None:
+        at = (slice(None), *box)
+        x, y, z, depth = x[at], y[at], z[at], -inside[at]
         bleed = subject.bleed
         layer = bleed.thickness(x, y, z) if bleed else 0.0
         qx, qy, qz = bleed.displace(x, y, z, depth, layer) if bleed else (x, y, z)
         tissue = paint_brain(subject.brain, qx, qy, qz, depth - layer, softness)
         if bleed:
             blood = bleed.paint(tissue, x, y, z, depth, layer, softness)
-            parts[3:] = (blood * cavity).mean(axis=1)
-        canvas.blend(cavity, tissue.hu)
+            parts[3:, box[0], box[1]] = (blood * cavity[at]).mean(axis=1)
+        canvas.hu[at] += cavity[at] * (tissue.hu - canvas.hu[at])
     parts[0] = coverage(head, softness).mean(axis=0)
     parts[2] = cavity.mean(axis=0)
     return canvas.hu.mean(axis=0), parts, head.min(axis=0)
+
+
+def _doubled(parts: Field) -> Field:
+    """Each of the parts with twice the pixels; most are empty and cost nothing."""
+    fine = np.zeros((parts.shape[0], 2 * parts.shape[1], 2 * parts.shape[2]), np.float32)
+    for coarse, out in zip(parts, fine, strict=True):
+        if coarse.any():
+            out[:] = _double(coarse)
+    return fine
 
 
 def _double(image: Field) -> Field:
