@@ -197,7 +197,8 @@ class Haemorrhage:
             near = np.sqrt((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2) - reach - 6.0 * rough
             parts[COMPARTMENTS.index("subarachnoid")] = brain.fluid * coverage(near, 16.0)
         if self.collection is not None:
-            inside = np.minimum(coverage(depth - layer, softness), coverage(0.5 - layer, 1.0))
+            thick = np.asarray(layer)
+            inside = np.minimum(coverage(depth - thick, softness), coverage(0.5 - thick, 1.0))
             parts[COMPARTMENTS.index(self.collection.compartment)] = inside
         total = np.maximum.reduce(parts)
         brain.hu += total * (hu - brain.hu)

@@ -155,4 +155,5 @@ def _skull_base(rng: np.random.Generator) -> tuple[Field, Field]:
     height = np.maximum.reduce([anterior, ridge, middle, pyramid, central])
     height = ndimage.gaussian_filter(height + 0.8 * ndimage.gaussian_filter(rng.standard_normal(x.shape), 4) * 4, 1.3)
     dx, dy = np.gradient(height)
-    return height.astype(np.float32), (1.0 / np.sqrt(1.0 + dx**2 + dy**2)).astype(np.float32)
+    # At a cliff the slope is bounded, or points high above it would seem close to bone.
+    return height.astype(np.float32), np.maximum(1.0 / np.sqrt(1.0 + dx**2 + dy**2), 0.45).astype(np.float32)

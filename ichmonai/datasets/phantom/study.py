@@ -297,7 +297,7 @@ def _anatomy(subject: _Subject, x: Field, y: Field, z: Field, softness: float) -
     paint_face(canvas, skull, subject.face, head, vault)
     parts = np.zeros((3 + len(COMPARTMENTS), *x.shape[1:]), np.float32)
     cavity = coverage(inside, softness)
-    box = _box(cavity.any(axis=0))
+    box = _box(np.any(cavity > 0, axis=0))
     if box is not None:
         at = (slice(None), *box)
         x, y, z, depth = x[at], y[at], z[at], -inside[at]
