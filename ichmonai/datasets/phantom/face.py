@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ichmonai.datasets.phantom.fields import Canvas, Field, capsule, coverage, ellipsoid, rods, smooth_max
-from ichmonai.datasets.phantom.skull import Skull
+from ichmonai.datasets.phantom.skull import Skull, glabella
 
 FAT, MUSCLE, SKIN, AIR = -100.0, 55.0, 30.0, -1000.0
 """HU of fat, muscle, skin and air."""
@@ -75,7 +75,7 @@ def paint_face(canvas: Canvas, skull: Skull, face: Face, head: Field, vault: Fie
     canvas.rod([(49.0, -14.0, -54.0), (47.0, -10.0, -95.0)], [2.2, 4.0], bone * 0.75)
     canvas.rod([(14.0, -14.0, -45.0), (16.0, -6.0, -76.0)], [2.6, 2.0], bone * 0.6)
     canvas.rod([(15.0, -14.0, -50.0), (22.0, -2.0, -68.0)], [1.6, 1.2], bone * 0.6)
-    canvas.rod([(4.0, -82.0, -24.0), (6.0, -92.0, -48.0)], [2.6, 1.3], bone * 0.6)
+    canvas.rod([(1.8, -83.0, -22.0), (5.0, -92.0, -48.0)], [2.6, 1.3], bone * 0.6)
     if canvas.reaches(-100.0, -66.0):
         arch = (np.sqrt((x / 27.0) ** 2 + ((y + 40.0) / 42.0) ** 2) - 1.0) * 28.0
         teeth = bone + 500.0 * np.sin(np.arctan2(x, -(y + 30.0)) * 14.0)
@@ -162,7 +162,9 @@ def _nose(canvas: Canvas, skull: Skull, face: Face, vault: Field) -> None:
     size = skull.frontal_sinus
     if size > 0 and canvas.reaches(-34.0, 14.0):
         outline = ellipsoid(ax, y, z, (11.0 * size, -80.0, -13.0), (12.0 * size, 14.0, 17.0 * size))
-        sinus = np.maximum.reduce([outline, 2.0 - vault, vault - skull.thickness - 3.0, 0.8 - ax])
+        outline = outline + 2.0 * skull.texture(x, y, z)
+        outer = vault - skull.thickness - glabella(x, y, z) + 2.2
+        sinus = np.maximum.reduce([outline, 2.2 - vault, outer, 0.6 - np.abs(x - 2.0)])
         canvas.paint(sinus, AIR)
 
 
@@ -174,7 +176,7 @@ def _orbits(canvas: Canvas, skull: Skull, face: Face) -> None:
     cone = capsule(ax, y, z, (15.0, -20.0, -30.0), (31.0, -70.0, -35.0), (2.0, 18.0))
     front = 0.6 * np.maximum(ax - 24.0, 0.0) - y  # the lateral rim lies behind the medial one
     cone = np.maximum(cone, front - 86.0)
-    wall = 1.3 + 1.5 * coverage(40.0 - ax, 10.0) + 1.6 * coverage(y + 72.0, 8.0)
+    wall = 0.9 + 1.1 * coverage(40.0 - ax, 10.0) + 1.6 * coverage(y + 72.0, 8.0)
     rim = np.maximum(cone - wall, front - 82.0)
     canvas.paint(rim, skull.bone * 0.8)
     canvas.paint(cone, -85.0)
@@ -207,7 +209,9 @@ def _temporal_bone(canvas: Canvas, skull: Skull, head: Field) -> None:
     canvas.paint(np.maximum(pyramid + 3.0, np.abs(ax - 32.0) - 16.0), skull.bone + 150.0)
     cells = np.maximum(mastoid + 2.0, 0.2 - texture * 2.0)
     canvas.paint(np.maximum(cells, 45.0 / skull.pneumatisation - ax), -820.0)
-    canvas.rod([(41.0, 23.0, -43.0), (82.0, 25.0, -46.0)], [3.4, 3.6], AIR)  # ear canal and middle ear
+    canvas.rod(
+        [(40.0, 24.0, -42.0), (45.0, 23.0, -43.0), (60.0, 22.0, -44.0), (82.0, 27.0, -48.0)], [3.0, 2.6, 2.4, 3.4], AIR
+    )  # ear canal and middle ear
     canvas.rod([(20.0, 21.0, -35.0), (29.0, 24.0, -35.0)], [2.8, 1.6], 20.0)  # internal auditory canal
     canvas.ball((31.0, 20.0, -38.0), (2.2, 2.0, 2.2), 250.0)  # cochlea
     canvas.ball((36.0, 27.0, -34.0), (1.6, 2.6, 1.6), 250.0)  # labyrinth

@@ -220,7 +220,7 @@ class Haemorrhage:
         u, v, w = ((p - c) / r for p, c, r in zip((x, y, z), h.centre, h.radii, strict=True))
         mean = float(np.prod(h.radii)) ** (1 / 3)
         fine = self.noise(2.3 * x + 40.0, 2.3 * y, 2.3 * z)
-        distance = (np.sqrt(u * u + v * v + w * w) - 1.0) * mean + 0.16 * mean * rough + 0.06 * mean * fine
+        distance = (np.sqrt(u * u + v * v + w * w) - 1.0) * mean + 0.15 * mean * rough + 0.04 * mean * fine
         walls = [distance, 1.0 - depth]
         if h.side:
             walls.append(1.5 - h.side * x)

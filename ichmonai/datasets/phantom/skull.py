@@ -94,7 +94,7 @@ class Skull:
             -(((canvas.ax - 66.0) / 14.0) ** 2) - ((y + 5.0) / 26.0) ** 2 - ((z + 12) / 28.0) ** 2
         )
         thickness += 4.5 * np.exp(-((x / 7.0) ** 2) - ((y - 104.0) / 14.0) ** 2 - ((z + 16.0) / 12.0) ** 2)
-        thickness += 5.0 * np.exp(-((x / 26.0) ** 2) - ((y + 78.0) / 12.0) ** 2 - ((z + 14.0) / 14.0) ** 2)
+        thickness += glabella(x, y, z)
         if canvas.reaches(-100.0, 0.0):
             below = coverage(-base - 1.0, 3.0) * coverage(z + 12.0, 6.0)
             orbit_roof = coverage(y + 15.0, 10.0)
@@ -126,6 +126,11 @@ class Skull:
         skin = smooth_union(skin, neck, 14.0)
         skin = smooth_union(skin, nose, 8.0)
         return np.minimum(skin, ear)
+
+
+def glabella(x: Field, y: Field, z: Field) -> Field:
+    """Thickness (mm) that the frontal bone gains between the brows, where the frontal sinus lies."""
+    return 5.5 * np.exp(-((x / 30.0) ** 2) - ((y + 78.0) / 14.0) ** 2 - ((z + 14.0) / 16.0) ** 2)
 
 
 def _skull_base(rng: np.random.Generator) -> tuple[Field, Field]:

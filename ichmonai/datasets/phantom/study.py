@@ -179,7 +179,7 @@ def _draw_scanner(
         thickness=5.0,
         slices=slices,
         centre=(0.0, 0.0, 0.0),
-        noise=float(rng.uniform(2.0, 3.8)),
+        noise=float(rng.uniform(1.8, 3.4)),
         streaks=float(rng.uniform(0.4, 1.0)),
         holder=design,
         holder_at=(
