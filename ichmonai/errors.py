@@ -8,11 +8,17 @@ class InputError(ValueError):
     """Something given to ichmonai cannot be used; its message is one sentence: what, where, what to do."""
 
 
+def first_line(error: BaseException) -> str:
+    """What a library says of an error, short enough to stand inside a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".:") if lines else type(error).__name__
+
+
 def show_input_errors_plainly() -> None:
     """From now on, let an uncaught `InputError` end the process with its sentence instead of a traceback.
 
-    `monai.bundle` wraps what a config's expressions raise in errors of its own, three deep, so that the sentence would be
-    in the middle of a page of traceback. Other errors are shown as always.
+    `monai.bundle` wraps what a config's expressions raise in errors of its own, three deep, so that the sentence would
+    be in the middle of a page of traceback. Other errors are shown as always. The exit code is 1 in both cases.
     """
     sys.excepthook = _show
 
@@ -20,8 +26,8 @@ def show_input_errors_plainly() -> None:
 def _show(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, InputError):
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     if cause is None:
         sys.__excepthook__(kind, error, traceback)
     else:
-        print(f"ichmonai: {cause}", file=sys.stderr)
+        print(f"ichmonai: {' '.join(str(cause).split())}", file=sys.stderr)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ichmonai.datasets.datalist import Item, class_name
+from ichmonai.datasets.datalist import CLASS_NAMES, DatasetError, Item, class_name
 from ichmonai.labels import LOCATIONS
 
 PAPER_FACTORS = {"normal": 3, "deep": 1, "lobar": 3, "subtentorial": 12}
@@ -21,7 +21,16 @@ def replicated_indices(items: Sequence[Item], factors: Mapping[str, int] = PAPER
 
     Returns:
         int64 (M,), the indices 0..N-1 in order, each as often as its class's factor says.
+
+    Raises:
+        DatasetError: when a factor is of no class or not a whole number of 0 or more.
     """
+    for name, factor in factors.items():
+        if name not in CLASS_NAMES or not isinstance(factor, int) or factor < 0:
+            raise DatasetError(
+                f"The replication factor {name}: {factor} is not of one of {', '.join(CLASS_NAMES)} and a whole number "
+                "of 0 or more; correct it."
+            )
     return np.repeat(np.arange(len(items)), [factors.get(class_name(item), 1) for item in items])
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ichmonai.errors import InputError
+from ichmonai.errors import InputError, first_line
 from ichmonai.io import HeadCTReadError, load_head_ct
 from ichmonai.io.head_ct import IMAGE_SUFFIXES
 from ichmonai.labels import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
@@ -23,6 +23,12 @@ logger = logging.getLogger(__name__)
 
 Item = dict[str, Any]
 """`image` path, `patient` pseudonym, `label` int64 (2,): ICH 0/1 and location index or -1; perhaps `split`."""
+
+SPLITS = ("training", "validation", "test")
+"""Parts of a dataset, by the section names of a MONAI datalist."""
+
+CLASS_NAMES = ("normal", *LOCATIONS, "ich")
+"""Classes that balancing and stratification see; `ich` is a haemorrhage whose location is not known."""
 
 CSV_NAME = "slices.csv"
 _CSV_COLUMNS = ("image", "patient", "ich", "location")
@@ -37,9 +43,10 @@ def load_datalist(dataset_dir: str | PathLike) -> list[Item]:
 
     Args:
         dataset_dir: a folder in the DTViT layout (`no/`, `yes/Deep/`, `yes/Lobar/`, `yes/Subtentorial/`), a folder with
-            a `slices.csv` (columns image, patient, ich, location; image paths relative to it), such a csv file, or a MONAI
-            datalist (.json: lists of items under `training`, `validation` and `test`, or under one of them). A folder
-            that has none of these but a `dtvit` folder with one of them stands for that folder.
+            a `slices.csv` (columns image, patient, ich, location; image paths relative to it), such a csv file, or a
+            MONAI datalist (.json: lists of items with image, patient and label under `training`, `validation` and
+            `test`; a source with `training` alone counts as not yet split). A folder that has none of these but a
+            `dtvit` folder with one of them stands for that folder.
 
     Returns:
         One item a slice, in the order of the source.
@@ -50,10 +57,8 @@ def load_datalist(dataset_dir: str | PathLike) -> list[Item]:
     root = Path(dataset_dir)
     if not root.exists():
         raise DatasetError(f"dataset_dir {root} does not exist; set it to a dataset folder, csv or datalist.")
-    if root.is_file() and root.suffix == ".json":
-        return _from_json(root)
     if root.is_file():
-        return _from_csv(root)
+        return _from_json(root) if root.suffix == ".json" else _from_csv(root)
     for folder in (root, root / "dtvit"):
         if (folder / CSV_NAME).is_file():
             return _from_csv(folder / CSV_NAME)
@@ -65,7 +70,7 @@ def load_datalist(dataset_dir: str | PathLike) -> list[Item]:
 
 
 def class_name(item: Item) -> str:
-    """The class that balancing and stratification see: normal, deep, lobar, subtentorial, or ich without a location."""
+    """One of `CLASS_NAMES`."""
     ich, location = (int(v) for v in item["label"])
     if not ich:
         return "normal"
@@ -94,7 +99,8 @@ def require_all_classes(items: Sequence[Item], where: str) -> None:
 def drop_unreadable(items: Sequence[Item], stop: bool = False, workers: int = 4) -> list[Item]:
     """Read every image once and leave out those that cannot be read, so that no training time is lost to them.
 
-    What is read is also digested: items with the same `sha256` show the same pixels, whatever their names.
+    What is read is also digested: items with the same `sha256` show the same pixels, whatever their names. That
+    of an image of one value throughout is "": empty slices do not make two patients one.
 
     Args:
         items: datalist with `image` entries.
@@ -108,22 +114,26 @@ def drop_unreadable(items: Sequence[Item], stop: bool = False, workers: int = 4)
         DatasetError: when `stop` is set and an image cannot be read, or when none can.
     """
     with ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(_digest_or_error, items))
-    faults = [str(result) for result in results if isinstance(result, HeadCTReadError)]
+        results = list(pool.map(_digest, items))
+    readable = [{**item, **result} for item, result in zip(items, results, strict=True) if isinstance(result, dict)]
+    faults = [result for result in results if isinstance(result, HeadCTReadError)]
     for fault in faults:
         logger.warning("%s", fault)
     if faults:
         logger.warning("%d of %d images cannot be read and are left out.", len(faults), len(items))
-    if len(faults) == len(items) or (stop and faults):
-        raise DatasetError(f"{len(faults)} of {len(items)} images cannot be read; the first: {''.join(faults[:1])}")
-    return [{**item, "sha256": r} for item, r in zip(items, results, strict=True) if isinstance(r, str)]
+    if faults and (stop or not readable):
+        raise DatasetError(f"{len(faults)} of {len(items)} images cannot be read; the first: {faults[0]}")
+    return readable
 
 
-def _digest_or_error(item: Item) -> str | HeadCTReadError:
+def _digest(item: Item) -> dict[str, str] | HeadCTReadError:
     try:
-        return hashlib.sha256(load_head_ct(item["image"]).numpy().tobytes()).hexdigest()
+        hu = load_head_ct(item["image"]).numpy()
     except HeadCTReadError as error:
         return error
+    if hu.min() == hu.max():
+        return {"sha256": ""}
+    return {"sha256": hashlib.sha256(f"{hu.shape}".encode() + hu.tobytes()).hexdigest()}
 
 
 def _label(ich: str, location: str, where: str) -> np.ndarray:
@@ -137,19 +147,23 @@ def _label(ich: str, location: str, where: str) -> np.ndarray:
 
 
 def _from_csv(path: Path) -> list[Item]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in _CSV_COLUMNS if name not in (reader.fieldnames or [])]
-        if missing:
-            raise DatasetError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(_CSV_COLUMNS)}.")
-        items = []
-        for number, row in enumerate(reader, 2):
-            where = f"{path} line {number}"
-            values = {name: (row[name] or "").strip() for name in _CSV_COLUMNS}
-            if not values["image"] or not values["patient"]:
-                raise DatasetError(f"{where} lacks the image or the patient; the patient is the unit of splitting.")
-            label = _label(values["ich"], values["location"].lower(), where)
-            items.append({"image": str(path.parent / values["image"]), "patient": values["patient"], "label": label})
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns, rows = list(reader.fieldnames or []), list(reader)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} is not a readable csv file ({first_line(error)}); save it as UTF-8.") from error
+    missing = [name for name in _CSV_COLUMNS if name not in columns]
+    if missing:
+        raise DatasetError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(_CSV_COLUMNS)}.")
+    items = []
+    for number, row in enumerate(rows, 2):
+        where = f"{path} row {number}"
+        values = {name: (row[name] or "").strip() for name in _CSV_COLUMNS}
+        if not values["image"] or not values["patient"]:
+            raise DatasetError(f"{where} lacks the image or the patient; the patient is the unit of splitting.")
+        label = _label(values["ich"], values["location"].lower(), where)
+        items.append({"image": str(path.parent / values["image"]), "patient": values["patient"], "label": label})
     return _not_empty(items, path)
 
 
@@ -166,8 +180,8 @@ def _from_folders(root: Path) -> list[Item]:
 def patient_of_file(name: str) -> str:
     """The patient that a file name of the DTViT layout stands for.
 
-    Names are `NNNN-<patient>.jpg` with a running number; a digit before the patient's part counts that patient's studies
-    (two for most ICH patients), so it is dropped: both studies of a patient belong on one side of a split.
+    Names are `NNNN-<patient>.jpg` with a running number; a digit before the patient's part counts that patient's
+    studies (two for most ICH patients), so it is dropped: both studies belong on one side of a split.
 
     Example:
         >>> patient_of_file("0012-2018_filtered-2p0007.jpg")
@@ -180,34 +194,34 @@ def patient_of_file(name: str) -> str:
 def _from_json(path: Path) -> list[Item]:
     try:
         sections = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{path} is not valid JSON ({error}); give a MONAI datalist.") from error
+        entries = [(name, number, entry) for name in SPLITS for number, entry in enumerate(sections.get(name, []))]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise DatasetError(f"{path} is not a MONAI datalist ({first_line(error)}); see load_datalist.") from error
     items = []
-    for split in ("training", "validation", "test"):
-        for number, entry in enumerate(sections.get(split, [])):
-            where = f"{path} {split}[{number}]"
-            if not {"image", "label", "patient"} <= entry.keys():
-                raise DatasetError(f"{where} lacks one of image, label, patient; each item needs the three.")
-            ich, location = ([*entry["label"], NOT_APPLICABLE] if isinstance(entry["label"], list) else [None, None])[
-                :2
-            ]
-            if ich not in (0, 1) or location not in (NOT_APPLICABLE, *range(len(LOCATIONS))):
-                raise DatasetError(
-                    f"{where} has label {entry['label']}; it must be [0, -1] or [1, location 0, 1, 2 or -1]."
-                )
-            name = LOCATIONS[location] if location != NOT_APPLICABLE else ""
-            items.append(
-                {
-                    **entry,
-                    "image": str(path.parent / entry["image"]),
-                    "patient": str(entry["patient"]),
-                    "label": _label(str(ich), name, where),
-                    "split": split,
-                }
-            )
+    for name, number, entry in entries:
+        where = f"{path} {name}[{number}]"
+        if not isinstance(entry, dict) or not {"image", "label", "patient"} <= entry.keys():
+            raise DatasetError(f"{where} lacks one of image, label, patient; each item needs the three.")
+        items.append(
+            {
+                "image": str(path.parent / str(entry["image"])),
+                "patient": str(entry["patient"]),
+                "label": _label_of_json(entry["label"], where),
+                "split": name,
+            }
+        )
     if {item["split"] for item in items} == {"training"}:  # the usual form of a datalist that is not yet split
-        items = [{key: value for key, value in item.items() if key != "split"} for item in items]
+        for item in items:
+            del item["split"]
     return _not_empty(items, path)
+
+
+def _label_of_json(label: object, where: str) -> np.ndarray:
+    names = {NOT_APPLICABLE: "", **dict(enumerate(LOCATIONS))}
+    match label:
+        case [int(ich), int(location)] if location in names:
+            return _label(str(int(ich)), names[location], where)
+    raise DatasetError(f"{where} has label {label}; it must be [0, -1] or [1, location], location 0, 1, 2 or -1.")
 
 
 def _not_empty(items: list[Item], source: Path) -> list[Item]:

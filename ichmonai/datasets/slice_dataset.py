@@ -25,9 +25,9 @@ class SliceDataset(CacheDataset):
     def __init__(self, data: Sequence[Item], transform: Compose, cache_rate: float = 1.0, workers: int = 4) -> None:
         super().__init__(data, transform, cache_rate=cache_rate, num_workers=workers, progress=False, copy_cache=False)
 
-    def __getitem__(self, index: int | tuple[int, int]) -> Any:
+    def __getitem__(self, index: int | slice | Sequence[int]) -> Any:
         """Return the item at an index, or at an (index, seed) pair with its random transforms seeded."""
         if isinstance(index, tuple):
-            index, seed = index
+            index, seed = index  # MONAI has no other use for a pair of integers
             self.transform.set_random_state(seed)
         return super().__getitem__(index)

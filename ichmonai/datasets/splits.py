@@ -2,19 +2,18 @@
 
 import hashlib
 import json
-import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ichmonai.datasets.datalist import DatasetError, Item, class_name, count_classes
-
-SPLITS = ("training", "validation", "test")
+from ichmonai.datasets.datalist import SPLITS, DatasetError, Item, class_name, count_classes
+from ichmonai.errors import first_line
 
 
 def split_by_patient(
@@ -26,8 +25,8 @@ def split_by_patient(
     under two names.
 
     Args:
-        items: datalist with `patient`, `label` and perhaps `sha256`. Where items name their own `split`, it is kept.
-        fractions: share of the *patients* of each class for the three splits; they add up to 1.
+        items: datalist with `patient`, `label` and perhaps `sha256` ("" is shared with none). Where items name their own `split`, it is kept.
+        fractions: share of the *patients* of each class for the three splits; they add up to 1, the first is not 0.
         seed: of the shuffle. The result depends on the set of patients and labels only, not on the order of the items.
 
     Returns:
@@ -39,8 +38,10 @@ def split_by_patient(
     if any("split" in item for item in items):
         splits = {name: [item for item in items if item.get("split") == name] for name in SPLITS}
     else:
-        if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-            raise DatasetError(f"split_fractions {list(fractions)} must be three shares that add up to 1.")
+        if len(fractions) != 3 or min(fractions) < 0 or fractions[0] == 0 or abs(sum(fractions) - 1) > 1e-6:
+            raise DatasetError(
+                f"split_fractions {list(fractions)} must be three shares that add up to 1, the first more than 0."
+            )
         part_of = _assign(items, fractions, seed)
         splits = {name: [item for item in items if part_of[item["patient"]] == name] for name in SPLITS}
     check_no_leakage(splits)
@@ -58,12 +59,14 @@ def check_no_leakage(splits: Mapping[str, Sequence[Item]]) -> None:
         shared = []
         for name, items in splits.items():
             for item in items:
-                if key in item and seen.setdefault(item[key], name) != name:
+                if item.get(key) and seen.setdefault(item[key], name) != name:
                     shared.append((item[key], seen[item[key]], name))
         if shared:
             value, one, other = shared[0]
             count = len({value for value, _, _ in shared})
-            raise DatasetError(f"{count} {key}(s) stand in two splits, {value} in {one} and {other}; split by patient.")
+            raise DatasetError(
+                f"{count} {key} values stand in two splits, {value} in {one} and {other}; split by patient."
+            )
 
 
 def make_splits(
@@ -75,7 +78,7 @@ def make_splits(
 
     Args:
         items: see `split_by_patient`.
-        manifest: JSON file with seed, fractions, a digest of the labelled slices, counts and the patients of each split.
+        manifest: JSON file of the split: seed, fractions, a digest of the labelled slices, counts and patients.
         fractions: see `split_by_patient`.
         seed: see `split_by_patient`.
 
@@ -84,7 +87,7 @@ def make_splits(
     """
     path = Path(manifest)
     if path.is_file():
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = _manifest(path)
         for name, value in (("seed", seed), ("fractions", list(fractions))):
             if record.get(name) != value:
                 raise DatasetError(
@@ -102,7 +105,7 @@ def make_splits(
         },
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial = path.with_name(f"{path.name}.{uuid4().hex}")  # every process of a training writes it
     partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
     return splits
@@ -119,13 +122,24 @@ def read_splits(items: Sequence[Item], manifest: str | PathLike) -> dict[str, li
         raise DatasetError(
             f"{path} does not exist; it is written by training, so set output_dir to that of a training."
         )
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = _manifest(path)
     if record["dataset_sha256"] != _digest(items):
         raise DatasetError(f"{path} was made of other slices or labels than these; set dataset_dir to the training's.")
     in_split = {name: set(record["splits"][name]["patients"]) for name in SPLITS}
     splits = {name: [item for item in items if item["patient"] in in_split[name]] for name in SPLITS}
     check_no_leakage(splits)
     return splits
+
+
+def _manifest(path: Path) -> dict:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if {"dataset_sha256", "seed", "fractions"} <= record.keys() and set(SPLITS) <= record["splits"].keys():
+            return record
+        reason = "entries are missing"
+    except (ValueError, AttributeError, KeyError) as error:
+        reason = first_line(error)
+    raise DatasetError(f"{path} is not the record of a split ({reason}); use another output_dir.")
 
 
 def _assign(items: Sequence[Item], fractions: Sequence[float], seed: int) -> dict[str, str]:
@@ -145,7 +159,7 @@ def _assign(items: Sequence[Item], fractions: Sequence[float], seed: int) -> dic
         groups = rng.permutation(strata[name])
         # A split that was asked for gets at least one patient of each class as long as there are enough of them.
         counts = [max(round(f * len(groups)), int(f > 0 and len(groups) >= 3)) for f in fractions[1:]]
-        training = max(len(groups) - sum(counts), int(fractions[0] > 0))
+        training = max(len(groups) - sum(counts), 1)
         bounds = [training, training + counts[0]]
         for split, part in zip(SPLITS, np.split(groups, bounds), strict=True):
             part_of.update(dict.fromkeys(part.tolist(), split))
@@ -160,7 +174,7 @@ def _groups(items: Sequence[Item]) -> dict[str, str]:
     links = [
         (index[item["patient"]], first_with.setdefault(item["sha256"], index[item["patient"]]))
         for item in items
-        if "sha256" in item
+        if item.get("sha256")
     ]
     rows, columns = zip(*links, strict=True) if links else ((), ())
     shape = (len(patients), len(patients))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
+from monai.data import MetaTensor
 from monai.inferers import Inferer
 from torch import Tensor
 
@@ -31,9 +32,23 @@ class SliceInferer(Inferer):
         self.batch_size = batch_size
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-        """Return logits (B, K) for slices (B, C, H, W), or (B, K, S) for volumes (B, C, H, W, S)."""
-        inputs = torch.as_tensor(inputs)
-        if hasattr(inputs, "as_tensor"):  # MetaTensor costs time in every operation and has no use here
+        """Run the network.
+
+        Args:
+            inputs: slices (B, C, H, W) or volumes (B, C, H, W, S), float.
+            network: (B, C, H, W) -> logits (B, K).
+            args: passed on to the network.
+            kwargs: passed on to the network.
+
+        Returns:
+            float32 logits (B, K), or (B, K, S) for volumes.
+
+        Raises:
+            ValueError: the inputs have another number of dimensions.
+        """
+        if inputs.ndim not in (4, 5):
+            raise ValueError(f"SliceInferer takes (B, C, H, W) or (B, C, H, W, S), not {tuple(inputs.shape)}.")
+        if isinstance(inputs, MetaTensor):  # costs time in every operation and has no use here
             inputs = inputs.as_tensor()
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             if inputs.ndim == 4:

@@ -19,14 +19,15 @@ def study_probabilities(slices: Tensor) -> Tensor:
     weighted by their ICH probability.
 
     Args:
-        slices: probabilities (5, S) of S slices in anatomical order: normal, ich, deep, lobar, subtentorial.
+        slices: probabilities (5, S) of S >= 1 slices in anatomical order: normal, ich, deep, lobar, subtentorial.
 
     Returns:
-        Probabilities (5,).
+        Probabilities (5,): normal and ich add up to 1, and so do the locations.
     """
     ich = slices[1]
     score = ich[0] if len(ich) == 1 else torch.minimum(ich[1:], ich[:-1]).max()
-    location = (slices[2:] * ich).sum(dim=1) / ich.sum().clamp_min(torch.finfo(ich.dtype).tiny)
+    weights = ich.clamp_min(torch.finfo(ich.dtype).eps)  # all slices alike where none shows any haemorrhage
+    location = (slices[2:] * weights).sum(dim=1) / weights.sum()
     return torch.cat([torch.stack([1 - score, score]), location])
 
 
@@ -34,7 +35,8 @@ class SliceProbabilitiesd(MapTransform):
     """Logits of slices to probabilities, softmax for each head.
 
     Args:
-        keys: logits (K,) of a slice or (K, S) of the slices of a volume; become probabilities (5, S).
+        keys: logits (K,) of a slice or (K, S) of the slices of a volume, K 5 or 6 (see `softmax_heads`); become
+            probabilities (5, S).
 
     Example:
         >>> SliceProbabilitiesd("pred")({"pred": torch.zeros(5, 2)})["pred"][:, 0]

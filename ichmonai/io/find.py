@@ -35,16 +35,19 @@ def find_head_ct(path: str | PathLike) -> list[dict]:
     for folder, subfolders, names in os.walk(root):
         subfolders.sort()
         series: dict[str, list[str]] = {}
-        for file in (Path(folder, name) for name in sorted(names)):
-            if file.name.lower().endswith(_FILE_SUFFIXES):
+        for name in sorted(names):
+            file = Path(folder, name)
+            if name.startswith("."):  # what an operating system keeps beside a file, such as ._scan.nii.gz
+                continue
+            if name.lower().endswith(_FILE_SUFFIXES):
                 items.append({"image": str(file), "study": str(file.relative_to(root))})
             elif is_dicom(file):
                 series.setdefault(_series_uid(file), []).append(str(file))
-        name = str(Path(folder).relative_to(root)) if Path(folder) != root else root.name
+        study = str(Path(folder).relative_to(root)) if Path(folder) != root else root.resolve().name
         if len(series) == 1:
-            items.append({"image": folder, "study": name})
+            items.append({"image": folder, "study": study})
         else:
-            items += [{"image": files, "study": f"{name}#{n}"} for n, files in enumerate(series.values(), 1)]
+            items += [{"image": files, "study": f"{study}#{n}"} for n, files in enumerate(series.values(), 1)]
     if not items:
         raise HeadCTReadError(f"{root} holds no DICOM, NIfTI, NRRD, MetaImage, PNG or JPEG files; check the folder.")
     return items

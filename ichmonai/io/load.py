@@ -21,7 +21,7 @@ class LoadHeadCT(Transform):
     """
 
     def __init__(self, window: tuple[float, float] = DTVIT_WINDOW) -> None:
-        self.window = tuple(window)
+        self.window = window
 
     def __call__(self, path: str) -> MetaTensor:
         """Return HU, float32 (1, H, W, S) or (1, H, W)."""

@@ -1,9 +1,10 @@
 """What an evaluation leaves: every slice's prediction, the metrics and the confusion matrices."""
 
 import json
+import math
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -21,8 +22,9 @@ from ichmonai.outputs.tables import PROBABILITIES, gather_rows, probability_colu
 class EvaluationWriter:
     """Ignite handler for an evaluator of labelled slices.
 
-    Writes `predictions.csv` (image, patient, truth and probabilities of each slice), `metrics.json` (each metric of both
-    heads, with a 95% interval from resampling patients for the main ones), `confusion_*.png` and `run.json`.
+    Writes `predictions.csv` (image, patient, truth and probabilities of each slice), `metrics.json` (each metric of
+    both heads, with a 95% interval from resampling patients for the main ones; null where it is not defined),
+    `confusion_*.png` and `run.json`.
 
     Args:
         directory: folder of the files; made if absent.
@@ -42,7 +44,7 @@ class EvaluationWriter:
         engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _collect(self, engine: Engine) -> None:
-        batch, output = engine.state.batch, engine.state.output
+        batch, output = cast(Any, engine.state).batch, cast(Any, engine.state).output
         for image, patient, label, logits in zip(
             batch["image_path"], batch["patient"], output[CommonKeys.LABEL], output[CommonKeys.PRED], strict=True
         ):
@@ -71,12 +73,19 @@ class EvaluationWriter:
         )
         patients = [row["patient"] for row in rows]
         intervals = patient_bootstrap(probabilities.numpy(), labels.numpy(), patients)
-        metrics = {
-            name: {"value": value, **({"interval_95": list(intervals[name])} if name in intervals else {})}
-            for name, value in engine.state.metrics.items()
-            if name != engine.state.key_metric_name  # it stands there under its own name already
+        key = cast(Any, engine.state).key_metric_name  # its metric stands there under its own name already
+        metrics: dict[str, dict[str, Any]] = {
+            name: {"value": _json(value)} for name, value in engine.state.metrics.items() if name != key
         }
+        for name, interval in intervals.items():
+            metrics.setdefault(name, {})["interval_95"] = [_json(end) for end in interval]
         record = {"split": self.split, "slices": len(rows), "patients": len(set(patients)), "metrics": metrics}
-        (self.directory / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (self.directory / "metrics.json").write_text(
+            json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+        )
         save_confusion_matrices(logits, labels, self.directory, self.split)
         write_provenance(self.directory / "run.json", self.weights, split=self.split, slices=len(rows))
+
+
+def _json(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None  # JSON has no nan

@@ -1,8 +1,9 @@
 """What an inference leaves: a table of studies and a table of slices."""
 
+import math
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
@@ -14,8 +15,9 @@ from ichmonai.outputs.tables import PROBABILITIES, probability_columns, write_cs
 class StudyWriter:
     """Ignite handler for an evaluator of volumes, one an iteration.
 
-    Writes `studies.csv` (a row a study, most probable haemorrhage first), `slices.csv` (a row a slice, inferior to
-    superior, with SOPInstanceUID where there is one) and `run.json`.
+    Writes `studies.csv` (a row a study, most probable haemorrhage first, with the SHA-256 of its HU where
+    `drop_unreadable` gave one), `slices.csv` (a row a slice, inferior to superior, with SOPInstanceUID where there is
+    one) and `run.json`.
 
     Args:
         directory: folder of the files; made if absent.
@@ -34,7 +36,7 @@ class StudyWriter:
         engine.add_event_handler(Events.COMPLETED, self._write)
 
     def _collect(self, engine: Engine) -> None:
-        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
+        for item, output in zip(cast(Any, engine.state).batch, cast(Any, engine.state).output, strict=True):
             study, slices = item["study"], output[f"{CommonKeys.PRED}_slices"]
             uids = item[CommonKeys.IMAGE].meta.get("sop_instance_uids") or [""] * slices.shape[1]
             leading = int(slices[1].argmax())
@@ -45,6 +47,7 @@ class StudyWriter:
                     "slices": slices.shape[1],
                     "leading_slice": leading,
                     "leading_sop_instance_uid": uids[leading],
+                    "sha256": item.get("sha256", ""),
                 }
             )
             self.slices += [
@@ -53,10 +56,11 @@ class StudyWriter:
             ]
 
     def _write(self, engine: Engine) -> None:
-        self.studies.sort(key=lambda row: -float(row["p_ich"]))
+        # Where the network gave nan, which is a fault and no negative, the study comes first.
+        self.studies.sort(key=lambda row: -math.inf if math.isnan(float(row["p_ich"])) else -float(row["p_ich"]))
         write_csv(
             self.directory / "studies.csv",
-            ("study", *PROBABILITIES, "slices", "leading_slice", "leading_sop_instance_uid"),
+            ("study", *PROBABILITIES, "slices", "leading_slice", "leading_sop_instance_uid", "sha256"),
             self.studies,
         )
         write_csv(self.directory / "slices.csv", ("study", "slice", "sop_instance_uid", *PROBABILITIES), self.slices)

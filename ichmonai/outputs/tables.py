@@ -21,16 +21,18 @@ def probability_columns(probabilities: Tensor) -> dict[str, str]:
 
 
 def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows, the columns in the order given; the folder is made."""
+    """Write rows, the columns in the order given, empty where a row lacks one; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(columns))
         writer.writeheader()
         writer.writerows(rows)
+    partial.replace(path)  # a kill leaves the old file or the new one, never half of one
 
 
 def gather_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of all processes in the dataset's order, given that process r of W had every W-th item from the r-th on."""
+    """The rows of all processes in the dataset's order, as `ShardSampler` divided them: r, r + W, r + 2W and so on."""
     if not (dist.is_available() and dist.is_initialized()):
         return rows
     parts: list = [None] * dist.get_world_size()

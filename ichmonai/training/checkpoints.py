@@ -13,9 +13,11 @@ from ignite.engine import Engine, Events
 from torch import nn
 from torch.optim import Optimizer
 
-from ichmonai.errors import InputError
+from ichmonai.errors import InputError, first_line
 
 logger = logging.getLogger(__name__)
+
+_KEYS = {"network", "optimizer", "epoch", "epoch_length", "best_score", "best_epoch", "validations_since_best"}
 
 
 class Checkpoints:
@@ -35,8 +37,8 @@ class Checkpoints:
         resume: continue from `last.pt` where there is one.
 
     Raises:
-        InputError: at the start of the training, when there is a `last.pt` but `resume` is not set, or it is of another
-            network or of data of another size.
+        InputError: at the start of the training, when there is a `last.pt` but `resume` is not set, or it is damaged,
+            of another network or of data of another size.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Checkpoints:
         """Register with the trainer."""
         engine.add_event_handler(Events.STARTED, self._load)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+        engine.add_event_handler(Events.COMPLETED, self._warn_if_none_is_best)
 
     def __call__(self, engine: Engine) -> None:
         """Save at the end of an epoch."""
@@ -88,17 +91,24 @@ class Checkpoints:
             return
         if not self.resume:
             raise InputError(f"{path} is of an earlier training; set resume to continue it, or use another output_dir.")
-        state = torch.load(path, map_location="cpu", weights_only=True)
         try:
-            self.network.load_state_dict(state["network"])
-        except RuntimeError as error:
-            raise InputError(f"{path} is a checkpoint of another network; use another output_dir.") from error
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises errors of many kinds on damaged files
+            raise InputError(
+                f"{path} is not a readable checkpoint ({first_line(error)}); remove it, or use another output_dir."
+            ) from error
+        if not isinstance(state, dict) or not state.keys() >= _KEYS:
+            raise InputError(f"{path} is not a checkpoint of a training; use another output_dir.")
         if state["epoch_length"] != trainer.state.epoch_length:
             raise InputError(
-                f"{path} was trained with {state['epoch_length']} iterations an epoch, not {trainer.state.epoch_length}; "
-                "use the same data and batch size, or another output_dir."
+                f"{path} was trained with {state['epoch_length']} iterations an epoch, not "
+                f"{trainer.state.epoch_length}; use the same data and batch size, or another output_dir."
             )
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{path} is a checkpoint of another network; use another output_dir.") from error
         trainer.state.epoch = state["epoch"]
         trainer.state.iteration = state["epoch"] * state["epoch_length"]
         self.best_score = state["best_score"]
@@ -118,6 +128,10 @@ class Checkpoints:
         if self._exhausted():
             logger.info("Stopped: %s has not improved since epoch %d.", self.key, self.best_epoch)
             engine.terminate()
+
+    def _warn_if_none_is_best(self, engine: Engine) -> None:
+        if not self.best_epoch:
+            logger.warning("No epoch has a %s, so there is no model.pt; look at the validation split.", self.key)
 
     def _exhausted(self) -> bool:
         return 0 < self.patience <= self.validations_since_best

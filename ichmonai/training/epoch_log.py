@@ -1,14 +1,17 @@
 """What a training leaves to look at: a row an epoch, curves and confusion matrices."""
 
 import csv
+import math
 from os import PathLike
 from pathlib import Path
+from typing import Any, cast
 
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 
 from ichmonai.evaluation.figures import plot_curves
 from ichmonai.outputs.confusion import save_confusion_matrices
+from ichmonai.outputs.tables import write_csv
 from ichmonai.training.head_metrics import HeadMetrics
 
 
@@ -43,15 +46,11 @@ class EpochLog:
             logits, labels = self.validation_metric.gather()  # on every process
         if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
-        # A resumed run repeats no epoch, but one that starts again replaces what an earlier run left here.
+        # A run killed before its checkpoint was written repeats an epoch: the later row replaces the earlier.
         rows = [old for old in self._rows() if int(old["epoch"]) < epoch] + [row]
         names = list(dict.fromkeys(name for r in rows for name in r))
-        with (self.directory / "epochs.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, names, restval="")
-            writer.writeheader()
-            writer.writerows(rows)
-        plot_curves([{k: float(v) for k, v in r.items() if v != ""} for r in rows], self.directory / "curves.png")
+        write_csv(self.directory / "epochs.csv", names, rows)
+        plot_curves([{k: float(v or math.nan) for k, v in r.items()} for r in rows], self.directory / "curves.png")
         if validated:
             save_confusion_matrices(logits, labels, self.directory, "validation")
 
@@ -65,5 +64,5 @@ class EpochLog:
 
 def _columns(prefix: str, engine: Engine) -> dict[str, float]:
     """An engine's metrics but for the key metric, which stands there under its own name already."""
-    metrics = engine.state.metrics.items()
-    return {f"{prefix}_{name}": value for name, value in metrics if name != engine.state.key_metric_name}
+    key = cast(Any, engine.state).key_metric_name  # MONAI's addition to Ignite's state
+    return {f"{prefix}_{name}": value for name, value in engine.state.metrics.items() if name != key}

@@ -15,6 +15,8 @@ from ichmonai.networks.heads import softmax_heads
 class HeadMetrics(Metric):
     """Collects logits and labels over an epoch, from all processes, and computes `head_metrics` and the loss.
 
+    Logits have K = 5 columns, or 6 where the location head has the published code's fourth class.
+
     All of them are written to `engine.state.metrics`; the one named by `key` is the metric's own value. `location_*`
     are over the slices with a haemorrhage of known location. With `mean_balanced_accuracy`, the mean over the two heads
     (over the one that is defined, where a class is absent), a model is selected for both tasks.
@@ -37,12 +39,12 @@ class HeadMetrics(Metric):
     def update(self, output: tuple[torch.Tensor, torch.Tensor]) -> None:
         """Add the logits (B, K) and labels (B, 2) of a batch."""
         logits, labels = output
-        self.logits.append(torch.as_tensor(logits).detach().float().cpu())
-        self.labels.append(torch.as_tensor(labels).detach().cpu())
+        self.logits.append(torch.as_tensor(logits).detach().float())  # stays on the GPU: a copy would wait for it
+        self.labels.append(torch.as_tensor(labels).detach())
 
     def gather(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits (N, K) and labels (N, 2) of the epoch from all processes."""
-        mine = (torch.cat(self.logits), torch.cat(self.labels))
+        mine = (torch.cat(self.logits).cpu(), torch.cat(self.labels).cpu())
         if not (dist.is_available() and dist.is_initialized()):
             return mine
         parts: list = [None] * dist.get_world_size()

@@ -17,8 +17,9 @@ Balance = Literal["replication", "weighted", "none"]
 class EpochSampler(Sampler[tuple[int, int]]):
     """Balanced, shuffled draws that depend on the seed and the epoch alone.
 
-    Each draw is an (index, seed) pair for `SliceDataset`. With W processes, process r takes every W-th draw from the r-th on,
-    so that W batches of size B/W, one from each process, are together the batch of size B that one process would draw.
+    Each draw is an (index, seed) pair for `SliceDataset`. With W processes, process r takes every W-th draw from the
+    r-th on, so that W batches of size B/W, one from each process, are together the batch of size B that one process
+    would draw; the last N mod W draws of an epoch are left out.
 
     Args:
         items: the training split, N slices.
@@ -28,7 +29,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         seed: first seed of the run.
 
     Raises:
-        InputError: when `balance` is none of the three.
+        InputError: when `balance` is none of the three, or there are fewer draws than processes.
     """
 
     def __init__(
@@ -44,8 +45,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.weights = balancing_weights(items) if balance == "weighted" else None
         self.seed = seed
         self.epoch = 0
-        distributed = dist.is_available() and dist.is_initialized()
-        self.rank, self.world_size = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
+        self.rank, self.world_size = _place(len(self.indices))
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose draws the next iteration gives."""
@@ -67,11 +67,17 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 
 class ShardSampler(Sampler[int]):
-    """Every slice once, in order, divided among the processes without padding, so that none is counted twice."""
+    """Every slice once, in order, divided among the processes without padding, so that none is counted twice.
+
+    Args:
+        items: N slices.
+
+    Raises:
+        InputError: when there are fewer slices than processes.
+    """
 
     def __init__(self, items: Sequence) -> None:
-        distributed = dist.is_available() and dist.is_initialized()
-        rank, world_size = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
+        rank, world_size = _place(len(items))
         self.indices = range(rank, len(items), world_size)
 
     def __len__(self) -> int:
@@ -79,3 +85,15 @@ class ShardSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.indices)
+
+
+def _place(slices: int) -> tuple[int, int]:
+    """Rank and number of the processes that share some slices; one without any would let the others wait for ever."""
+    distributed = dist.is_available() and dist.is_initialized()
+    rank, world_size = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
+    if slices < world_size:
+        raise InputError(
+            f"A split has {slices} slices for {world_size} process(es); give it more data, change split_fractions, or "
+            "use fewer processes."
+        )
+    return rank, world_size
