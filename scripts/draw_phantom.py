@@ -24,7 +24,7 @@ def levels(study: PhantomStudy) -> list[int]:
     if not blood.any():
         widest = int(area.argmax())
         return [widest - 4, widest, widest + 7]
-    middle = int(np.argmax(blood * (area > 0.8 * area.max())))
+    middle = int(np.argmax(blood * (area > 0.6 * area.max())))
     return [middle + offset for offset in BELOW_AND_ABOVE]
 
 

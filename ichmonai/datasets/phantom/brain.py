@@ -247,7 +247,7 @@ def _below(brain: Brain, canvas: Canvas, depth: Field, cloud: Field, white: Fiel
     tissue = np.minimum(stem, np.where(fossa < 0, cerebellum, np.float32(50.0)))
     # Cerebrospinal fluid around them; above the tentorium the cerebrum comes close to the brain stem.
     near = (
-        coverage(stem - (1.6 + 2.2 * a) * (1.0 + 0.4 * cloud), 2.0)
+        coverage(stem - (1.6 + 2.2 * a) * (1.0 + 0.4 * cloud + 0.5 * coverage(29.0 - y, 8.0)), 2.0)
         * coverage(z + 3.0 - cloud, 3.0)
         * coverage(y - 46.0, 4.0)
     )

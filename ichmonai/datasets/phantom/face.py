@@ -50,8 +50,8 @@ def paint_soft_tissue(canvas: Canvas, skull: Skull, head: Field, vault: Field, i
     # Neck and face below the skull: bundles of muscle in fat.
     strands = skull.texture(x * 0.8, y * 0.8, z * 0.25)
     deep = np.maximum(head + 5.0 + 3.0 * coverage(z + 60.0, 30.0) + strands, 0.5 - inside)
-    planes = 0.9 - np.abs(skull.texture(x * 0.5 + 30.0, y * 0.5, z * 0.2)) * 3.5  # fat between the muscles
-    planes = np.maximum(planes, 2.5 * (skull.texture(x * 0.4, y * 0.4 + 50.0, z * 0.15) - 1.1))
+    planes = 0.6 - np.abs(skull.texture(x * 0.5 + 30.0, y * 0.5, z * 0.2)) * 3.5  # fat between the muscles
+    planes = np.maximum(planes, 2.5 * (skull.texture(x * 0.4, y * 0.4 + 50.0, z * 0.15) - 1.35))
     canvas.paint(np.maximum(deep, planes), MUSCLE - 4.0 + 4.0 * strands)
 
 

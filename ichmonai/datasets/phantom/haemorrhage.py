@@ -153,6 +153,7 @@ class Haemorrhage:
         if c.compartment == "epidural":
             return c.thickness * np.clip(1.0 - away * away, 0.0, 1.0)
         uneven = 1.0 + 0.18 * self.noise(x * 0.6, y * 0.6, z * 0.6)
+        uneven *= np.clip((z + 30.0) / 16.0, 0.0, 1.0)  # none under the brain
         midline = np.clip((x * float(np.sign(direction[0])) - 2.0) / 9.0, 0.0, 1.0)
         return c.thickness * uneven * np.clip(1.4 * (1.0 - away**4), 0.0, 1.0) * midline
 

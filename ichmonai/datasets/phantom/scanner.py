@@ -116,7 +116,7 @@ class Scanner:
             return np.asarray(np.where(y > arms, u, 99.0))
 
         if self.holder is HolderDesign.SHELL:
-            add(np.abs(shell(0.0, -20.0)) - wall, 140.0)
+            add(np.abs(shell(0.0, -20.0)) - wall, 180.0)
         elif self.holder is HolderDesign.FOAM:
             add(np.where(y > 20.0, np.abs(shell(-7.0, 0.0)) - 7.0, 99.0), -930.0)
             add(np.abs(shell(0.0, 5.0)) - wall, 110.0)

@@ -25,6 +25,7 @@ class Skull:
 
     Attributes:
         thickness: calvarial thickness in mm.
+        taper: narrowing of the vault to the front, per mm.
         scalp: thickness of the scalp in mm.
         floor: height of the inner skull base in mm over (x, y) on a 1 mm grid, float32.
         slope: cosine of the slope of ``floor``.
@@ -35,6 +36,7 @@ class Skull:
     """
 
     thickness: float
+    taper: float
     scalp: float
     floor: Field
     slope: Field
@@ -48,7 +50,8 @@ class Skull:
         """Draw a skull."""
         floor, slope = _skull_base(rng)
         return Skull(
-            thickness=float(rng.uniform(5.5, 8.5)),
+            thickness=float(rng.uniform(4.6, 7.2)),
+            taper=float(rng.uniform(0.0010, 0.0018)),
             scalp=float(rng.uniform(4.0, 7.0)),
             floor=floor,
             slope=slope,
@@ -61,7 +64,7 @@ class Skull:
     def vault(self, x: Field, y: Field, z: Field) -> Field:
         """Signed distance (mm) to the inside of the calvarium, as if it had no base."""
         p = np.float32(2.4)
-        narrow = 1.0 + 0.0011 * np.clip(y - 25.0, -100.0, 30.0)
+        narrow = 1.0 + self.taper * np.clip(y - 25.0, -100.0, 30.0)
         u = np.abs(x) / (69.0 * narrow)
         v = np.abs(y - 15.0) * np.float32(1 / 88.0)
         w = np.abs(z - 3.0) / np.where(z > 3.0, np.float32(76.0), np.float32(64.0))
@@ -73,6 +76,9 @@ class Skull:
     def cavity(self, x: Field, y: Field, z: Field) -> tuple[Field, Field, Field]:
         """Signed distances (mm) to the cranial cavity, to its vault and to its floor."""
         vault = self.vault(x, y, z)
+        # Internal frontal crest and occipital protuberance stand into the cavity.
+        crest = 3.5 * np.exp(-((x / 3.0) ** 2) - ((z + 8.0) / 30.0) ** 2) * coverage(y + 62.0, 12.0)
+        vault = vault + crest + 5.0 * np.exp(-((x / 5.0) ** 2) - ((y - 102.0) / 9.0) ** 2 - ((z + 14.0) / 16.0) ** 2)
         if float(z.min()) > 0.0:  # above the skull base
             return vault, vault, np.full_like(vault, -50.0)
         at = np.stack([x[0] + _FLOOR_X, y[0] + _FLOOR_Y])  # x and y hardly change through the thickness of a slice

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ichmonai.datasets.phantom.brain import Brain, paint_brain
 from ichmonai.datasets.phantom.face import Face, paint_face, paint_soft_tissue
@@ -17,6 +18,7 @@ VISIBLE_MM2 = 15.0
 """Smallest area of blood of one kind, in mm2, for which a slice carries its label."""
 
 _PRESENT = 0.35  # part of the slice thickness that blood must fill to be seen
+_BLUR = 0.45  # mm, standard deviation of the point spread function
 _SAMPLES = 3  # through the thickness of a slice
 
 
@@ -146,7 +148,7 @@ def make_study(
 def _draw_subject(rng: np.random.Generator, kind: PhantomKind) -> _Subject:
     """Draw the anatomy; the pose is set with the scanner."""
     size = rng.normal(1.0, 0.025)
-    scale = np.clip(size * rng.normal(1.0, 0.018, 3), 0.92, 1.07)
+    scale = np.clip(size * rng.normal(1.0, [0.03, 0.018, 0.018]), 0.92, 1.07)
     bleed = None if kind is PhantomKind.NORMAL else Haemorrhage.random(rng, kind)
     return _Subject(
         Skull.random(rng),
@@ -179,7 +181,7 @@ def _draw_scanner(
         thickness=5.0,
         slices=slices,
         centre=(0.0, 0.0, 0.0),
-        noise=float(rng.uniform(1.8, 3.4)),
+        noise=float(rng.uniform(1.6, 3.0)),
         streaks=float(rng.uniform(0.4, 1.0)),
         holder=design,
         holder_at=(
@@ -273,6 +275,7 @@ def _slice(subject: _Subject, scanner: Scanner, index: int, grid: int) -> tuple[
     hy = np.broadcast_to(py[1] - np.float32(middle[1]), (grid, grid))
     hz = np.broadcast_to(pz[1] - np.float32(middle[2]), (grid, grid))
     hu, part = scanner.paint_holder(hx, hy, hz, skin)
+    image = ndimage.gaussian_filter(image, _BLUR / softness)
     image = np.where(part > 0, np.maximum(image, hu), image)
     parts[1] = part
     return image, parts
