@@ -14,8 +14,8 @@ from scipy.spatial import ConvexHull, QhullError
 
 Image = TypeVar("Image", np.ndarray, torch.Tensor)
 
-# Lengths are in pixels of the working grid, on which the longer side of a slice is at most GRID pixels: about 1 mm for
-# the usual field of view of 250 mm. They were chosen on 55 studies with holders of several makes.
+# Lengths are in pixels of the working grid, on which the longer side of a slice has about GRID pixels: 1 mm each for the
+# usual field of view of 250 mm. They were chosen on 55 studies with holders of several makes.
 GRID = 256
 TISSUE_HU = -350.0  # between foam pads (below -700) and fat (-100), near the half height of an edge of air and skin
 ABOVE_BLACK_HU = 2.5  # what an image clipped at 0 HU shows above its black; above the ringing of JPEG
@@ -26,8 +26,9 @@ DENSITY = 0.25  # share of tissue in the window around a pixel of a body; a plat
 FAR = 30.0  # no detached skin reaches this far from the hull of the dense part
 FAR_ATTACHED = 33.0  # nor does anything that hangs on the head, such as an ear
 SPREAD = 44.0  # nearest plus farthest distance of a detached piece of skin or ear
+CLEAR = 6.0  # what begins farther from the hull may be a piece of the holder that lies next to it
 LEAF = 2  # half the thickness of the plates that touch the head
-RUN = 21  # shortest straight run of such a plate
+RUN = 15  # shortest straight run of such a plate
 CLOSING = 6  # half the widest gap of the outline that is bridged
 DIRECTIONS = ((0, 1), (1, 3), (1, 2), (2, 3), (1, 1), (3, 2), (2, 1), (3, 1), (1, 0))
 EIGHT = np.ones((3, 3), bool)
@@ -40,6 +41,7 @@ class _Parts(NamedTuple):
     head: np.ndarray  # what certainly is head
     loose: np.ndarray  # labels of the pieces that hang on nothing
     keep: np.ndarray  # by label: does the piece look like head?
+    far: np.ndarray  # by label: the piece reaches too far to be head, whatever the neighbouring slices say
 
 
 def head_mask(hu: Image) -> Image:
@@ -73,7 +75,7 @@ def head_mask(hu: Image) -> Image:
     image = hu.detach().cpu().numpy() if isinstance(hu, torch.Tensor) else hu
     slices = image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)
     threshold = max(TISSUE_HU, float(image.min()) + ABOVE_BLACK_HU)
-    step = -(-max(slices.shape[1:]) // GRID)
+    step = max(1, round(max(slices.shape[1:]) / GRID))
     parts = [_take_apart(_shrink(one > threshold, step)) for one in slices]
     masks = _join_volume(parts) if len(parts) > 1 else [_outline(parts[0], parts[0].keep)]
     full = np.stack([mask.repeat(step, axis=0).repeat(step, axis=1) for mask in masks])
@@ -89,7 +91,8 @@ def _take_apart(tissue: np.ndarray) -> _Parts:
     labels, count = ndimage.label(rest, EIGHT)
     hull = _hull(core)
     if hull is None:  # nothing dense: all pieces are loose
-        return _Parts(tissue, np.zeros_like(core), labels, np.zeros(count + 1, bool))
+        no = np.zeros(count + 1, bool)
+        return _Parts(tissue, np.zeros_like(core), labels, no, no)
     attached = _touched(labels, count, _dilate(core, 1))
     # Distance to the hull: negative inside.
     where = labels[rest]
@@ -105,8 +108,13 @@ def _take_apart(tissue: np.ndarray) -> _Parts:
         away[rest] = (distance >= FAR) & bearing[where]
         head = _without_plates(tissue, head, core, away)
     labels[attached[labels]] = 0
-    keep = ~attached & (farthest < FAR) & (nearest + farthest < SPREAD)
-    return _Parts(tissue, head, labels, keep)
+    far = farthest >= FAR
+    keep = ~attached & ~far & (nearest + farthest < SPREAD)
+    # Holders break into pieces, and JPEG surrounds them with specks.
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    beside = np.bincount(labels[_dilate(rest & ~keep[labels] & (labels > 0), CLOSING)], minlength=count + 1)
+    keep &= (nearest < CLEAR) | (beside < 0.3 * sizes)
+    return _Parts(tissue, head, labels, keep, far)
 
 
 def _dense_part(tissue: np.ndarray) -> np.ndarray:
@@ -151,6 +159,7 @@ def _join_volume(parts: list[_Parts]) -> list[np.ndarray]:
                 part = part._replace(head=np.zeros_like(part.head))
             sizes = np.bincount(part.loose.ravel(), minlength=len(part.keep))
             in_head = np.bincount(part.loose[_dilate(inside, 2)], minlength=len(part.keep)) > 0.5 * sizes
+            in_head &= ~part.far
             in_holder = np.bincount(part.loose[removed], minlength=len(part.keep)) > 0.5 * sizes
             masks[index] = _outline(part, in_head | (part.keep & ~in_holder & part.head.any()))
     return [masks[index] for index in range(len(parts))]

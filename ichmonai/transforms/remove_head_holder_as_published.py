@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
 from monai.transforms.transform import MapTransform, Transform
+from scipy.ndimage import binary_fill_holes, find_objects
 from skimage.measure import label
 from skimage.morphology import dilation, disk, erosion
 from skimage.segmentation import flood
@@ -107,8 +108,6 @@ def published_chain(hu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _largest_contour(components: np.ndarray) -> int:
     """Label of the component whose outer contour encloses the largest area, which counts its holes."""
-    from scipy.ndimage import binary_fill_holes, find_objects
-
     areas = [
         int(binary_fill_holes(components[window] == number).sum())
         for number, window in enumerate(find_objects(components), start=1)
