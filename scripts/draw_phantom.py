@@ -12,20 +12,18 @@ from PIL import Image
 
 from ichmonai.datasets.phantom import PhantomStudy, make_study
 
-ROWS, BELOW_AND_ABOVE = 3, (-2, 0, 2)
+SPREAD = (0.3, 0.5, 0.7)  # of the slices with blood, from the lowest
 PATIENTS = (("normal", 5), ("deep", 11), ("lobar", 12), ("subtentorial", 13), ("subdural", 15))
 WINDOW = (0.0, 80.0)
 
 
 def levels(study: PhantomStudy) -> list[int]:
-    """Three slices: around the largest area of blood, or from base to convexity of a normal brain."""
-    blood = np.array([record.blood_mm2 for record in study.truth])
-    area = np.array([record.brain_mm2 for record in study.truth])
-    if not blood.any():
-        widest = int(area.argmax())
+    """Three slices spread over those that show blood, or over a normal brain from base to convexity."""
+    shown = [record.index for record in study.truth if record.rsna[0]]
+    if not shown:
+        widest = int(np.argmax([record.brain_mm2 for record in study.truth]))
         return [widest - 4, widest, widest + 7]
-    middle = int(np.argmax(blood * (area > 0.6 * area.max())))
-    return [middle + offset for offset in BELOW_AND_ABOVE]
+    return [shown[round(part * (len(shown) - 1))] for part in SPREAD]
 
 
 def crop(image: np.ndarray, study: PhantomStudy) -> np.ndarray:
@@ -39,7 +37,7 @@ def crop(image: np.ndarray, study: PhantomStudy) -> np.ndarray:
 
 def main(out: Path) -> None:
     plt.rcParams.update({"font.family": "sans-serif", "font.size": 11})
-    figure, axes = plt.subplots(ROWS, len(PATIENTS), figsize=(10, 6.35), facecolor="black")
+    figure, axes = plt.subplots(len(SPREAD), len(PATIENTS), figsize=(10, 6.35), facecolor="black")
     for column, (kind, seed) in enumerate(PATIENTS):
         study = make_study(seed, kind)
         axes[0, column].set_title(kind, color="white", pad=6)

@@ -17,7 +17,7 @@ from ichmonai.datasets.phantom import (
 from ichmonai.datasets.phantom.haemorrhage import Haemorrhage
 from ichmonai.labels import LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
 
-SIZE = 128
+SIZE = 96
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_air_spaces_and_bone_lie_at_the_skull_base(studies):
 
 @pytest.mark.parametrize("design", list(HolderDesign))
 def test_holder_never_touches_the_head_mask(design):
-    study = make_study(7, "normal", 128, holder=design)
+    study = make_study(7, "normal", 96, holder=design)
     assert study.holder.any()
     assert not (study.holder & study.head).any()
     dense = (study.hu > -300) & ~study.head & ~study.holder
