@@ -25,7 +25,8 @@ def split_by_patient(
     under two names.
 
     Args:
-        items: datalist with `patient`, `label` and perhaps `sha256` ("" is shared with none). Where items name their own `split`, it is kept.
+        items: datalist with `patient`, `label` and perhaps `sha256`, of which "" is shared with none. Where items name
+            their own `split`, it is kept.
         fractions: share of the *patients* of each class for the three splits; they add up to 1, the first is not 0.
         seed: of the shuffle. The result depends on the set of patients and labels only, not on the order of the items.
 

@@ -105,18 +105,26 @@ def _nifti(path: Path) -> MetaTensor:
 
 def _itk(path: Path) -> MetaTensor:
     try:
-        image = itk.imread(str(path))
-        voxels = np.transpose(itk.array_from_image(image)).astype(np.float32)  # itk's arrays are (K, J, I)
-        direction, spacing = itk.array_from_matrix(image.GetDirection()), np.asarray(image.GetSpacing())
-        origin = np.asarray(image.GetOrigin())
-    except Exception as error:  # RuntimeError for most, others for pixel types that itk's wrapping lacks
-        last = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        header = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
+        if header is None:
+            raise RuntimeError("its content is of no format that ITK knows")
+        header.SetFileName(str(path))
+        header.ReadImageInformation()
+        dimensions, components = header.GetNumberOfDimensions(), header.GetNumberOfComponents()
+        if (dimensions, components) == (3, 1):
+            image = itk.imread(str(path), itk.F)
+    except Exception as error:
+        last = str(error).strip().splitlines()[-1:] or [type(error).__name__]  # after lines of C++ source positions
         raise HeadCTReadError(f"{path} is not a readable volume ({last[0].strip()}); copy it again.") from error
-    if voxels.ndim != 3 or len(origin) != 3:
-        raise HeadCTReadError(f"{path} has shape {voxels.shape}; a head CT volume has three dimensions.")
+    if (dimensions, components) != (3, 1):
+        raise HeadCTReadError(
+            f"{path} has {dimensions} dimensions and {components} values a voxel; a head CT volume has three and one."
+        )
+    voxels = np.transpose(itk.array_from_image(image))  # itk's arrays are (K, J, I)
     lps = np.eye(4)
-    lps[:3, :3] = direction * spacing  # column j of the direction is the step along index j
-    lps[:3, 3] = origin
+    # Column j of the direction is the step along index j.
+    lps[:3, :3] = itk.array_from_matrix(image.GetDirection()) * np.asarray(image.GetSpacing())
+    lps[:3, 3] = image.GetOrigin()
     return _volume(voxels, np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps, path)
 
 

@@ -1,0 +1,81 @@
+"""Small CT Images whose HU are a function of the place in the patient, so that any error of geometry shows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+SUPINE = (1, 0, 0, 0, 1, 0)
+PRONE = (-1, 0, 0, 0, -1, 0)
+SERIES = generate_uid(entropy_srcs=["series"])
+
+
+def hu_at(lps: np.ndarray) -> np.ndarray:
+    """HU at places (..., 3) in mm of the patient's LPS system."""
+    return 40 + lps @ np.array([1.0, 3.0, 5.0])
+
+
+def uid_of(name: str) -> str:
+    return generate_uid(entropy_srcs=[name])
+
+
+def write_slice(
+    path: Path,
+    position: Sequence[float] = (-10, -12, 0),
+    orientation: Sequence[float] = SUPINE,
+    shape: tuple[int, int] = (32, 24),
+    spacing: tuple[float, float] = (0.5, 1.0),
+    storage: tuple[int, int, float, float] = (16, 1, 1, -1024),
+    hu: np.ndarray | None = None,
+    **attributes: Any,
+) -> Path:
+    """Write one CT Image; `storage` is BitsStored, PixelRepresentation, slope and intercept; None removes an attribute."""
+    bits, signed, slope, intercept = storage
+    row, column = np.indices(shape)
+    along_row, along_column = np.array(orientation[:3], float), np.array(orientation[3:], float)
+    if hu is None:
+        places = (
+            np.array(position) + row[..., None] * spacing[0] * along_column + column[..., None] * spacing[1] * along_row
+        )
+        hu = hu_at(places)
+    stored = np.round((hu - intercept) / slope)
+    dataset = Dataset()
+    dataset.SOPClassUID = CTImageStorage
+    dataset.SOPInstanceUID = uid_of(path.stem)
+    dataset.SeriesInstanceUID = SERIES
+    dataset.Modality = "CT"
+    dataset.Rows, dataset.Columns = stored.shape
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, bits, bits - 1
+    dataset.PixelRepresentation = signed
+    dataset.RescaleSlope, dataset.RescaleIntercept = str(slope), str(intercept)
+    dataset.ImagePositionPatient = [f"{v:.6g}" for v in position]
+    dataset.ImageOrientationPatient = [f"{v:.8g}" for v in orientation]
+    dataset.PixelSpacing = list(spacing)
+    dataset.SliceThickness = "5"
+    dataset.PixelData = stored.astype(np.int16 if signed else np.uint16).tobytes()
+    for name, value in attributes.items():
+        if value is None:
+            delattr(dataset, name)
+        else:
+            setattr(dataset, name, value)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if int(pydicom.__version_info__[0]) < 3:
+        dataset.is_little_endian, dataset.is_implicit_VR = True, False
+        dataset.save_as(path, write_like_original=False)
+    else:
+        dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def write_series(folder: Path, heights: Sequence[float], **kwargs: Any) -> list[Path]:
+    """Write slices at heights in mm along z, in files whose names do not follow them."""
+    names = [f"{uid_of(str(number))[-6:]}_{height}.dcm" for number, height in enumerate(heights)]
+    return [write_slice(folder / n, (-10, -12, z), **kwargs) for n, z in zip(names, heights, strict=True)]
