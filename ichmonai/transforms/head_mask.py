@@ -1,7 +1,7 @@
 """Where the head is on a head CT: everything inside its outline, without the head holder.
 
 The idea: holders, tables and cables are *thin*, a head is *dense*. In each slice the dense part is found first, then
-every thin piece of tissue around it (skin, ears, nose; holder) is judged by its distance to the convex hull of the dense
+every thin piece of tissue around it (skin, ears, nose; holder) is judged by its distance to the convex hull of that
 part: skin hugs it, holders reach away from it. In a volume the neighbouring slices settle what one slice leaves open.
 """
 
@@ -14,8 +14,8 @@ from scipy.spatial import ConvexHull, QhullError
 
 Image = TypeVar("Image", np.ndarray, torch.Tensor)
 
-# Lengths are in pixels of the working grid, on which the longer side of a slice has about GRID pixels: 1 mm each for the
-# usual field of view of 250 mm. They were chosen on 55 studies with holders of several makes.
+# Lengths are in pixels of the working grid, on which the longer side of a slice has about GRID pixels: 1 mm each for
+# the usual field of view of 250 mm. They were chosen on 55 studies with holders of several makes.
 GRID = 256
 TISSUE_HU = -350.0  # between foam pads (below -700) and fat (-100), near the half height of an edge of air and skin
 ABOVE_BLACK_HU = 2.5  # what an image clipped at 0 HU shows above its black; above the ringing of JPEG
@@ -29,6 +29,7 @@ SPREAD = 44.0  # nearest plus farthest distance of a detached piece of skin or e
 CLEAR = 6.0  # what begins farther from the hull may be a piece of the holder that lies next to it
 LEAF = 2  # half the thickness of the plates that touch the head
 RUN = 15  # shortest straight run of such a plate
+WING = 30  # straight run outside the hull that no ear has; in HU, where skin is not thin
 CLOSING = 6  # half the widest gap of the outline that is bridged
 DIRECTIONS = ((0, 1), (1, 3), (1, 2), (2, 3), (1, 1), (3, 2), (2, 1), (3, 1), (1, 0))
 EIGHT = np.ones((3, 3), bool)
@@ -76,7 +77,8 @@ def head_mask(hu: Image) -> Image:
     slices = image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)
     threshold = max(TISSUE_HU, float(image.min()) + ABOVE_BLACK_HU)
     step = max(1, round(max(slices.shape[1:]) / GRID))
-    parts = [_take_apart(_shrink(one > threshold, step)) for one in slices]
+    solid = threshold == TISSUE_HU
+    parts = [_take_apart(_shrink(one > threshold, step), solid) for one in slices]
     masks = _join_volume(parts) if len(parts) > 1 else [_outline(parts[0], parts[0].keep)]
     full = np.stack([mask.repeat(step, axis=0).repeat(step, axis=1) for mask in masks])
     full = full[:, : slices.shape[1], : slices.shape[2]]
@@ -84,8 +86,11 @@ def head_mask(hu: Image) -> Image:
     return torch.from_numpy(result).to(hu.device) if isinstance(hu, torch.Tensor) else result
 
 
-def _take_apart(tissue: np.ndarray) -> _Parts:
-    """Split the tissue of a slice into the head, loose pieces and what is certainly neither."""
+def _take_apart(tissue: np.ndarray, solid: bool) -> _Parts:
+    """Split the tissue of a slice into the head, loose pieces and what is certainly neither.
+
+    The tissue is solid where fat is part of it; in an image clipped at 0 HU the skin is a thin ring of its own.
+    """
     core = _dense_part(tissue)
     rest = tissue & ~core
     labels, count = ndimage.label(rest, EIGHT)
@@ -103,17 +108,19 @@ def _take_apart(tissue: np.ndarray) -> _Parts:
     np.maximum.at(farthest, where, distance)
     bearing = attached & (farthest >= FAR_ATTACHED)
     head = core | attached[labels]
-    if bearing.any():
-        away = np.zeros_like(rest)
-        away[rest] = (distance >= FAR) & bearing[where]
+    away = np.zeros_like(rest)
+    away[rest] = (distance >= FAR) & bearing[where]
+    if solid:
+        away |= _wings(tissue)
+    if away.any():
         head = _without_plates(tissue, head, core, away)
     labels[attached[labels]] = 0
     far = farthest >= FAR
-    keep = ~attached & ~far & (nearest + farthest < SPREAD)
+    keep = ~attached & ~far & (nearest + farthest < (CLEAR if solid else SPREAD))
     # Holders break into pieces, and JPEG surrounds them with specks.
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     beside = np.bincount(labels[_dilate(rest & ~keep[labels] & (labels > 0), CLOSING)], minlength=count + 1)
-    keep &= (nearest < CLEAR) | (beside < 0.3 * sizes)
+    keep &= (nearest < CLEAR) | (beside < 0.15 * sizes)
     return _Parts(tissue, head, labels, keep, far)
 
 
@@ -138,11 +145,23 @@ def _dense_part(tissue: np.ndarray) -> np.ndarray:
 
 def _without_plates(tissue: np.ndarray, head: np.ndarray, core: np.ndarray, away: np.ndarray) -> np.ndarray:
     """Cut plates that touch the head: long straight runs of thin tissue that lead to pixels far away."""
-    thin = tissue & ~_dilate(_erode(tissue, LEAF), LEAF)
-    labels, count = ndimage.label(_straight(thin), EIGHT)
+    labels, count = ndimage.label(_straight(_thin(tissue), RUN), EIGHT)
     plates = _dilate(_touched(labels, count, away)[labels], 1)
     pieces, count = ndimage.label(head & ~plates, EIGHT)
     return _touched(pieces, count, _erode(core, LEAF))[pieces]
+
+
+def _wings(tissue: np.ndarray) -> np.ndarray:
+    """Long straight plates outside the hull of all that is thick: sides of a holder that the ears touch."""
+    hull = _hull(_dilate(_erode(tissue, PLATE), PLATE))
+    wings = _straight(_thin(tissue), WING)
+    if hull is not None:
+        wings[wings] = (np.argwhere(wings) @ hull[:, :2].T + hull[:, 2]).max(axis=1) > LEAF
+    return wings
+
+
+def _thin(tissue: np.ndarray) -> np.ndarray:
+    return tissue & ~_dilate(_erode(tissue, LEAF), LEAF)
 
 
 def _join_volume(parts: list[_Parts]) -> list[np.ndarray]:
@@ -226,17 +245,17 @@ def _erode(mask: np.ndarray, radius: int) -> np.ndarray:
     return ~_dilate(~mask, radius)
 
 
-def _straight(mask: np.ndarray) -> np.ndarray:
-    """Pixels that lie on a straight run of RUN pixels within the mask, in sixteen directions."""
-    return _runs(mask) | _runs(mask[:, ::-1])[:, ::-1]
+def _straight(mask: np.ndarray, length: int) -> np.ndarray:
+    """Pixels that lie on a straight run of this many pixels within the mask, in sixteen directions."""
+    return _runs(mask, length) | _runs(mask[:, ::-1], length)[:, ::-1]
 
 
-def _runs(mask: np.ndarray) -> np.ndarray:
+def _runs(mask: np.ndarray, length: int) -> np.ndarray:
     """Open by runs in the directions from right to down."""
     height, width = mask.shape
     result = np.zeros_like(mask)
     for down, right in DIRECTIONS:
-        count = int(np.ceil(RUN / np.hypot(down, right)))
+        count = int(np.ceil(length / np.hypot(down, right)))
         line = np.pad(mask, ((0, down * count), (0, right * count)))
         for erosion in (True, False):
             reach = 1

@@ -8,7 +8,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Randomizable, RandomizableTransform, Transform
 
-from ichmonai import transforms as T  # noqa: N812
+from ichmonai import transforms as T
 
 PAIRS = [
     ("WindowHU", {"windows": T.RSNA_WINDOWS}),
