@@ -22,10 +22,10 @@ def image_slice(subject: Subject, scanner: Scanner, index: int, grid: int) -> tu
     softness = scanner.fov / grid
     image = np.full((grid, grid), -1000.0, np.float32)
     parts = np.zeros((3 + len(COMPARTMENTS), grid, grid), np.float32)
-    u, v, _ = subject.to_head(px[1:2], py[1:2], pz[1:2])
-    near = (np.abs(u[0]) < 90.0) & (v[0] > -114.0) & (v[0] < 114.0)
     skin = np.full((grid, grid), 99.0, np.float32)
-    box = _box(near)
+    coarse = subject.to_head(px[1:2, :, ::4], py[1:2, ::4], pz[1:2, ::4])
+    near = subject.skull.head(*coarse, subject.skull.vault(*coarse))[0] < 14.0
+    box = _box(np.kron(near, np.ones((4, 4), bool))[:grid, :grid])
     if box is not None:
         x, y, z = subject.to_head(px[..., box[1]], py[:, box[0]], pz[:, box[0]])
         image[box], parts[:, box[0], box[1]], skin[box] = _anatomy(subject, x, y, z, softness)
