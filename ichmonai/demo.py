@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ichmonai.datasets.phantom import PhantomKind, make_cohort, make_study, write_dicom, write_dtvit
+from ichmonai.datasets.phantom import PhantomKind, make_study, write_dicom
+from ichmonai.datasets.phantom.command import PhantomFormat, phantom
 from ichmonai.paths import bundle_root
 
 _SHOWN = ("ich_auc", "ich_accuracy", "location_accuracy", "location_balanced_accuracy")
@@ -27,8 +28,9 @@ def demo(
         console.print(f"[red]{out} is not empty; give a new folder.[/red]")
         raise typer.Exit(2)
     console.print(f"[bold]1/4[/bold] Drawing {patients} phantom patients into {out / 'data'}")
-    write_dtvit(make_cohort(patients, seed=0, size=256), out / "data")
-    write_dicom([make_study(10_000, kind=PhantomKind.DEEP)], out / "study")
+    phantom(out / "data", patients, PhantomFormat.DTVIT, seed=0, size=256)
+    (out / "study").mkdir()
+    write_dicom(out / "study", [make_study(10_000, kind=PhantomKind.DEEP)])
 
     configs = bundle_root() / "configs"
     train, evaluate, small = (str(configs / f"{name}.json") for name in ("train", "evaluate", "demo"))
