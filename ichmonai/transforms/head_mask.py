@@ -153,10 +153,16 @@ def _without_plates(tissue: np.ndarray, head: np.ndarray, core: np.ndarray, away
 
 def _wings(tissue: np.ndarray) -> np.ndarray:
     """Long straight plates outside the hull of all that is thick: sides of a holder that the ears touch."""
+    wings = np.zeros_like(tissue)
     hull = _hull(_dilate(_erode(tissue, PLATE), PLATE))
-    wings = _straight(_thin(tissue), WING)
-    if hull is not None:
-        wings[wings] = (np.argwhere(wings) @ hull[:, :2].T + hull[:, 2]).max(axis=1) > LEAF
+    if hull is None:
+        return wings
+    outside = _thin(tissue)
+    outside[outside] = (np.argwhere(outside) @ hull[:, :2].T + hull[:, 2]).max(axis=1) > LEAF
+    labels, _ = ndimage.label(outside, EIGHT)
+    for number, window in enumerate(ndimage.find_objects(labels), start=1):
+        if max(side.stop - side.start for side in window) >= WING // 2:
+            wings[window] |= _straight(labels[window] == number, WING)
     return wings
 
 
