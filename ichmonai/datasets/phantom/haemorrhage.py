@@ -126,8 +126,8 @@ class Haemorrhage:
             collection = Collection(
                 compartment=kind.value,
                 direction=(side * float(np.cos(turn)), float(np.sin(turn)), float(rise)),
-                thickness=float(rng.uniform(13.0, 26.0) if epidural else rng.uniform(5.0, 10.0)),
-                extent=float(rng.uniform(33.0, 44.0) if epidural else rng.uniform(60.0, 84.0)),
+                thickness=float(rng.uniform(13.0, 26.0) if epidural else rng.uniform(4.0, 7.5)),
+                extent=float(rng.uniform(33.0, 44.0) if epidural else rng.uniform(52.0, 72.0)),
             )
             return Haemorrhage(kind, hu, noise, collection=collection)
         if kind is PhantomKind.SUBARACHNOID:
