@@ -1,9 +1,15 @@
 """Fixtures shared by all tests."""
 
 import os
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +22,39 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"ICHMONAI_DATA names {path}, which is not a folder")
     return path
+
+
+@pytest.fixture
+def on_two_ranks(tmp_path: Path) -> Callable[[Callable[[], Any]], list[Any]]:
+    """Calls a function in two processes joined by gloo, and gives what each returned.
+
+    They are forked, because a new interpreter would import everything again.
+    """
+
+    def run(function: Callable[[], Any]) -> list[Any]:
+        context = mp.get_context("fork")
+        results = context.SimpleQueue()
+        store = tmp_path / f"store{len(list(tmp_path.glob('store*')))}"
+        processes = [context.Process(target=_join, args=(function, rank, store, results)) for rank in (0, 1)]
+        for process in processes:
+            process.start()
+        by_rank = dict(results.get() for _ in processes)
+        for process in processes:
+            process.join()
+        failed = [result for ok, result in by_rank.values() if not ok]
+        if failed:
+            pytest.fail("\n".join(failed))
+        return [by_rank[rank][1] for rank in (0, 1)]
+
+    return run
+
+
+def _join(function: Callable[[], Any], rank: int, store: Path, results: Any) -> None:
+    torch.set_num_threads(1)  # the threads of the parent do not exist here
+    try:
+        dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+        answer = (True, function())
+        dist.destroy_process_group()
+    except BaseException:
+        answer = (False, traceback.format_exc())
+    results.put((rank, answer))

@@ -1,0 +1,81 @@
+import subprocess
+import sys
+
+import pytest
+
+from ichmonai.errors import InputError, first_line
+
+SENTENCE = "a.nii is not NIfTI; convert it."
+
+
+def run(code):
+    # The file itself, for `import ichmonai` would import PyTorch.
+    import ichmonai.errors as module
+
+    prelude = f"""
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("errors", {module.__file__!r})
+errors = importlib.util.module_from_spec(spec); spec.loader.exec_module(errors)
+InputError = errors.InputError
+errors.show_input_errors_plainly()
+"""
+    return subprocess.run([sys.executable, "-c", prelude + code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"raise InputError({SENTENCE!r})",
+        "raise InputError('a.nii is not NIfTI;\\n   convert it.')",
+        f"""
+try:
+    try:
+        raise InputError({SENTENCE!r})
+    except InputError as error:
+        raise RuntimeError("Failed to evaluate ConfigExpression") from error
+except RuntimeError as error:
+    raise RuntimeError("Failed to instantiate ConfigComponent") from error
+""",
+        f"""
+try:
+    raise InputError({SENTENCE!r})
+except InputError:
+    raise KeyError("wrapped without saying so")
+""",
+        f"class Reading(InputError): pass\nraise Reading({SENTENCE!r})",
+    ],
+    ids=["bare", "two lines", "chained", "context", "subclass"],
+)
+def test_input_error_is_one_line(code):
+    result = run(code)
+    assert result.returncode == 1
+    assert result.stderr == f"ichmonai: {SENTENCE}\n"
+    assert not result.stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("raise ValueError('a fault of the program')", "ValueError: a fault of the program"),
+        ("raise KeyError('x') from ValueError('y')", "KeyError: 'x'"),
+        (
+            "try:\n    raise InputError('dealt with')\nexcept InputError:\n    raise KeyError('x') from None",
+            "KeyError: 'x'",
+        ),
+    ],
+)
+def test_other_errors_are_shown_with_a_traceback(code, name):
+    result = run(code)
+    assert result.returncode == 1
+    assert "Traceback (most recent call last)" in result.stderr
+    assert result.stderr.endswith(f"{name}\n")
+
+
+def test_input_error_is_a_value_error():
+    with pytest.raises(ValueError, match="convert it"):
+        raise InputError(SENTENCE)
+
+
+def test_first_line():
+    assert first_line(ValueError("\n  bad header:\nmore")) == "bad header"
+    assert first_line(EOFError()) == "EOFError"
