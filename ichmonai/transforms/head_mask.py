@@ -145,7 +145,10 @@ def _dense_part(tissue: np.ndarray) -> np.ndarray:
 
 def _without_plates(tissue: np.ndarray, head: np.ndarray, core: np.ndarray, away: np.ndarray) -> np.ndarray:
     """Cut plates that touch the head: long straight runs of thin tissue that lead to pixels far away."""
-    labels, count = ndimage.label(_straight(_thin(tissue), RUN), EIGHT)
+    thin = _thin(tissue)
+    pieces, count = ndimage.label(thin, EIGHT)
+    thin &= _touched(pieces, count, away)[pieces]
+    labels, count = ndimage.label(_straight(thin, RUN), EIGHT)
     plates = _dilate(_touched(labels, count, away)[labels], 1)
     pieces, count = ndimage.label(head & ~plates, EIGHT)
     return _touched(pieces, count, _erode(core, LEAF))[pieces]
@@ -153,17 +156,12 @@ def _without_plates(tissue: np.ndarray, head: np.ndarray, core: np.ndarray, away
 
 def _wings(tissue: np.ndarray) -> np.ndarray:
     """Long straight plates outside the hull of all that is thick: sides of a holder that the ears touch."""
-    wings = np.zeros_like(tissue)
     hull = _hull(_dilate(_erode(tissue, PLATE), PLATE))
     if hull is None:
-        return wings
+        return np.zeros_like(tissue)
     outside = _thin(tissue)
     outside[outside] = (np.argwhere(outside) @ hull[:, :2].T + hull[:, 2]).max(axis=1) > LEAF
-    labels, _ = ndimage.label(outside, EIGHT)
-    for number, window in enumerate(ndimage.find_objects(labels), start=1):
-        if max(side.stop - side.start for side in window) >= WING // 2:
-            wings[window] |= _straight(labels[window] == number, WING)
-    return wings
+    return _straight(outside, WING)
 
 
 def _thin(tissue: np.ndarray) -> np.ndarray:
@@ -253,7 +251,13 @@ def _erode(mask: np.ndarray, radius: int) -> np.ndarray:
 
 def _straight(mask: np.ndarray, length: int) -> np.ndarray:
     """Pixels that lie on a straight run of this many pixels within the mask, in sixteen directions."""
-    return _runs(mask, length) | _runs(mask[:, ::-1], length)[:, ::-1]
+    result = np.zeros_like(mask)
+    labels, _ = ndimage.label(mask, EIGHT)
+    for number, window in enumerate(ndimage.find_objects(labels), start=1):
+        if max(side.stop - side.start for side in window) >= length // 2:
+            piece = labels[window] == number
+            result[window] |= _runs(piece, length) | _runs(piece[:, ::-1], length)[:, ::-1]
+    return result
 
 
 def _runs(mask: np.ndarray, length: int) -> np.ndarray:
