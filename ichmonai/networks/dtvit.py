@@ -9,6 +9,7 @@ from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from ichmonai.errors import InputError
 from ichmonai.labels import ICH_CLASSES, LOCATIONS
 from ichmonai.networks.heads import ClassificationHeads
 from ichmonai.networks.weights import load_weights
@@ -40,7 +41,7 @@ class DTViT(nn.Module):
             less memory.
 
     Raises:
-        ValueError: the backbone is not a timm vision transformer, the image size is no multiple of its patch size,
+        InputError: the backbone is not a timm vision transformer, the image size is no multiple of its patch size,
             `location_classes` is not 3 or 4, or the pretrained weights are another network's.
 
     Example:
@@ -62,7 +63,7 @@ class DTViT(nn.Module):
     ) -> None:
         super().__init__()
         if location_classes not in (len(LOCATIONS), len(LOCATIONS) + 1):
-            raise ValueError(f"DTViT has 3 location classes, or 4 with 'normal' as the last, not {location_classes}.")
+            raise InputError(f"DTViT has 3 location classes, or 4 with 'normal' as the last, not {location_classes}.")
         self.encoder = _create_encoder(backbone, image_size, drop_path_rate)
         self.encoder.set_grad_checkpointing(gradient_checkpointing)
         self.heads = ClassificationHeads(
@@ -88,16 +89,16 @@ def _create_encoder(backbone: str, image_size: int, drop_path_rate: float) -> Vi
     if not timm.is_model(backbone):
         close = get_close_matches(backbone, timm.list_models(["vit_*", "deit*"]), n=3)
         hint = f"did you mean {', '.join(close)}?" if close else "timm.list_models('vit_*') lists the names."
-        raise ValueError(f"timm {timm.__version__} knows no model {backbone!r}: {hint}")
+        raise InputError(f"timm {timm.__version__} knows no model {backbone!r}: {hint}")
     if backbone.split(".")[0] not in timm.list_models(module="vision_transformer") + timm.list_models(module="deit"):
-        raise ValueError(f"{backbone} is no vision transformer: choose one of timm's vit_* or deit_* models.")
+        raise InputError(f"{backbone} is no vision transformer: choose one of timm's vit_* or deit_* models.")
     encoder = cast(
         VisionTransformer,
         timm.create_model(backbone, num_classes=0, img_size=image_size, drop_path_rate=drop_path_rate),
     )
     if isinstance(encoder, VisionTransformerDistilled):
-        raise ValueError(f"{backbone} has a distillation token: choose its plain form without 'distilled'.")
+        raise InputError(f"{backbone} has a distillation token: choose its plain form without 'distilled'.")
     patch_height, patch_width = cast(PatchEmbed, encoder.patch_embed).patch_size
     if image_size % patch_height or image_size % patch_width:
-        raise ValueError(f"image_size {image_size} is no multiple of the patch size {patch_height} of {backbone}.")
+        raise InputError(f"image_size {image_size} is no multiple of the patch size {patch_height} of {backbone}.")
     return encoder

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import Tensor, nn
 
+from ichmonai.errors import InputError
 from ichmonai.labels import ICH_CLASSES, LOCATIONS
 
 MLP_WIDTH = 512
@@ -29,7 +30,7 @@ class ClassificationHeads(nn.Module):
         dropout: dropout probability in the MLP; the linear head has none.
 
     Raises:
-        ValueError: there are no heads, or `kind` is not known.
+        InputError: there are no heads, or `kind` is not known.
 
     Example:
         >>> heads = ClassificationHeads(192, {"ich": 2, "location": 3})
@@ -46,9 +47,9 @@ class ClassificationHeads(nn.Module):
     ) -> None:
         super().__init__()
         if not heads:
-            raise ValueError("ClassificationHeads needs at least one head: give a mapping such as {'ich': 2}.")
+            raise InputError("ClassificationHeads needs at least one head: give a mapping such as {'ich': 2}.")
         if kind not in ("linear", "mlp"):
-            raise ValueError(f"The kind of a classification head is 'linear' or 'mlp', not {kind!r}.")
+            raise InputError(f"The kind of a classification head is 'linear' or 'mlp', not {kind!r}.")
         self.heads = nn.ModuleDict(
             {
                 name: nn.Linear(in_features, outputs)

@@ -14,6 +14,8 @@ from timm.models import load_state_dict
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from ichmonai.errors import InputError
+
 logger = logging.getLogger(__name__)
 
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -87,9 +89,8 @@ def load_weights(module: nn.Module, source: str | Path) -> LoadReport:
         Which tensors were loaded, resampled, missing, mismatched, dropped, unexpected.
 
     Raises:
-        FileNotFoundError: the file does not exist.
-        RuntimeError: timm could not fetch the weights.
-        ValueError: the file cannot be read, or holds another network's weights.
+        InputError: the file does not exist, cannot be read or holds another network's weights, or timm could not fetch
+            the weights.
     """
     state = _to_network_names(_read(source))
     own = module.state_dict()
@@ -116,27 +117,27 @@ def _read(source: str | Path) -> dict[str, Tensor]:
     path = Path(source)
     if path.suffix in WEIGHT_SUFFIXES:
         if not path.is_file():
-            raise FileNotFoundError(f"There is no weights file {path}.")
+            raise InputError(f"There is no weights file {path}.")
         try:
             state: dict[str, Any] = load_state_dict(str(path), weights_only=True)
         except Exception as error:  # torch, pickle and safetensors each have their own
-            raise ValueError(
+            raise InputError(
                 f"Cannot read weights from {path}: it is damaged, or holds more than tensors, which is never unpickled "
                 f"({type(error).__name__}); save the network's state_dict alone."
             ) from error
         tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
         if not tensors:
-            raise ValueError(f"{path} holds no tensors: expected a state_dict, found the keys {list(state)[:5]}.")
+            raise InputError(f"{path} holds no tensors: expected a state_dict, found the keys {list(state)[:5]}.")
         return tensors
     if not timm.is_model(str(source)):
-        raise ValueError(
+        raise InputError(
             f"{source} is neither a weights file ({', '.join(WEIGHT_SUFFIXES)}) nor a model that timm knows."
         )
     try:
         return timm.create_model(str(source), pretrained=True).state_dict()
     except Exception as error:  # the hub client's own, the network's, or timm's where a model has no weights
         reason = str(error).strip().split("\n")[0]
-        raise RuntimeError(
+        raise InputError(
             f"Cannot fetch pretrained weights {source} from timm's hub ({type(error).__name__}: {reason}); download "
             "them where there is a network and give the path of the .safetensors file instead."
         ) from error
@@ -185,7 +186,7 @@ def _refuse_another_network(
         wanted = sum(name.startswith("encoder.") for name in own)
         encoder = cast(VisionTransformer, module.get_submodule("encoder"))
         architecture = cast(dict[str, Any], encoder.pretrained_cfg)["architecture"]
-        raise ValueError(
+        raise InputError(
             f"{report.source} holds another network's weights: of the {wanted} tensors of a {architecture} encoder it "
             f"gives {fitting}, and {problems[0]} (the first of {len(problems)} such tensors); give weights of the same "
             "architecture."
@@ -203,13 +204,12 @@ def load_trained(module: nn.Module, path: str | Path) -> nn.Module:
         The same network.
 
     Raises:
-        FileNotFoundError: the file does not exist.
-        ValueError: the file is of another network, or lacks the heads.
+        InputError: the file does not exist, is of another network, or lacks the heads.
     """
     report = load_weights(module, path)
     if not report.complete or report.unexpected or report.dropped:
         name = (*report.missing, *report.mismatched, *report.unexpected, *report.dropped)[0]
-        raise ValueError(
+        raise InputError(
             f"{path} is not a checkpoint of this network ({name} does not fit); give the one it was trained to."
         )
     return module

@@ -5,6 +5,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ichmonai.errors import InputError
 from ichmonai.labels import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
 
 
@@ -28,7 +29,7 @@ class DualTaskLoss(nn.Module):
         label_smoothing: of both losses, 0..1.
 
     Raises:
-        ValueError: `location_classes` is not 3 or 4.
+        InputError: `location_classes` is not 3 or 4.
 
     Example:
         >>> loss = DualTaskLoss()
@@ -41,7 +42,7 @@ class DualTaskLoss(nn.Module):
     ) -> None:
         super().__init__()
         if location_classes not in (len(LOCATIONS), len(LOCATIONS) + 1):
-            raise ValueError(f"DualTaskLoss has 3 location classes, or 4 with 'normal', not {location_classes}.")
+            raise InputError(f"DualTaskLoss has 3 location classes, or 4 with 'normal', not {location_classes}.")
         self.location_classes = location_classes
         self.location_weight = location_weight
         self.label_smoothing = label_smoothing

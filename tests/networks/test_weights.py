@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import VisionTransformer
 
+from ichmonai.errors import InputError
 from ichmonai.networks import DTViT, load_weights
 
 TINY = "vit_tiny_patch16_224"
@@ -144,7 +145,7 @@ def test_damaged_and_empty_files(network, tmp_path, suffix):
     torch.save({"epoch": 1}, tmp_path / "empty.pt")
     with pytest.raises(ValueError, match="holds no tensors"):
         load_weights(network, tmp_path / "empty.pt")
-    with pytest.raises(FileNotFoundError, match=r"no weights file .*absent.pth"):
+    with pytest.raises(InputError, match=r"no weights file .*absent.pth"):
         load_weights(network, tmp_path / "absent.pth")
     with pytest.raises(ValueError, match="neither a weights file"):
         load_weights(network, "vit_typo")
@@ -153,9 +154,9 @@ def test_damaged_and_empty_files(network, tmp_path, suffix):
 def test_unreachable_hub_says_what_to_do(network, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(RuntimeError, match=r"Cannot fetch pretrained weights vit_tiny.*path of the .safetensors file"):
+    with pytest.raises(InputError, match=r"Cannot fetch pretrained weights vit_tiny.*path of the .safetensors file"):
         load_weights(network, "vit_tiny_patch16_224.augreg_in21k_ft_in1k")
-    with pytest.raises(RuntimeError, match="Cannot fetch pretrained weights vit_tiny_patch16_224 "):
+    with pytest.raises(InputError, match="Cannot fetch pretrained weights vit_tiny_patch16_224 "):
         DTViT(TINY, pretrained=True)
 
 
