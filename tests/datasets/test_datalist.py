@@ -24,7 +24,9 @@ def test_csv(tmp_path, encoding):
     (tmp_path / "slices.csv").write_text(ROWS, encoding=encoding)
     for source in (tmp_path, str(tmp_path), tmp_path / "slices.csv"):
         items = load_datalist(source)
-        assert [item["image"] for item in items] == [str(tmp_path / n) for n in ("images/a.jpg", "images/b.jpg", "c.jpg", "d.jpg")]  # fmt: skip
+        assert [item["image"] for item in items] == [
+            str(tmp_path / n) for n in ("images/a.jpg", "images/b.jpg", "c.jpg", "d.jpg")
+        ]
         assert [item["patient"] for item in items] == ["p1", "p2", "p3", "p3"]
         assert [item["label"].tolist() for item in items] == LABELS
         assert {item["label"].dtype for item in items} == {np.dtype("int64")}
@@ -38,7 +40,12 @@ def test_folder_that_holds_a_dtvit_folder(tmp_path):
 
 
 def test_published_folders(tmp_path):
-    files = ("no/0001-2024p0001.jpg", "yes/Deep/0002-2018-2p0007.JPG", "yes/Lobar/0003-2018-1p0007.png", "yes/Subtentorial/0004-x.dcm")  # fmt: skip
+    files = (
+        "no/0001-2024p0001.jpg",
+        "yes/Deep/0002-2018-2p0007.JPG",
+        "yes/Lobar/0003-2018-1p0007.png",
+        "yes/Subtentorial/0004-x.dcm",
+    )
     for name in (*files, "yes/Deep/Thumbs.db"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -50,8 +57,13 @@ def test_published_folders(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "patient"),
-    [("0012-2018_filtered-2p0007.jpg", "2018_filtered-p0007"), ("0001-p3.jpg", "p3"), ("p3.jpg", "p3"), ("7-1p3.png", "p3")],
-)  # fmt: skip
+    [
+        ("0012-2018_filtered-2p0007.jpg", "2018_filtered-p0007"),
+        ("0001-p3.jpg", "p3"),
+        ("p3.jpg", "p3"),
+        ("7-1p3.png", "p3"),
+    ],
+)
 def test_patient_of_file(name, patient):
     assert patient_of_file(name) == patient
 

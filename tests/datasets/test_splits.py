@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_few_patients_of_a_class_go_to_training():
 
 def test_patients_who_share_an_image_stay_together(items):
     chain = ["n0", "d3", "l5", "n7", "d9", "n11"]
-    for one, other in zip(chain, chain[1:], strict=False):
+    for one, other in itertools.pairwise(chain):
         items += [item(p, "copy", LABELS["n"], sha256=f"{one}{other}") for p in (one, other)]
     for seed in range(10):
         splits = split_by_patient(items, seed=seed)

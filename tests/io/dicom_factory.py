@@ -33,7 +33,7 @@ def write_slice(
     hu: np.ndarray | None = None,
     **attributes: Any,
 ) -> Path:
-    """Write one CT Image; `storage` is BitsStored, PixelRepresentation, slope and intercept; None removes an attribute."""
+    """Write one CT Image; `storage` is BitsStored, PixelRepresentation, slope, intercept; None removes an attribute."""
     bits, signed, slope, intercept = storage
     row, column = np.indices(shape)
     along_row, along_column = np.array(orientation[:3], float), np.array(orientation[3:], float)

@@ -6,7 +6,11 @@ from ichmonai.outputs import confusion
 
 def test_matrices_are_those_of_the_logits(tmp_path, monkeypatch):
     drawn = {}
-    monkeypatch.setattr(confusion, "plot_confusion", lambda matrix, names, path, title: drawn.update({path.name: (matrix, names, title)}))  # fmt: skip
+    monkeypatch.setattr(
+        confusion,
+        "plot_confusion",
+        lambda matrix, names, path, title: drawn.update({path.name: (matrix, names, title)}),
+    )
     logits = torch.tensor([[2.0, 0, 0, 0, 0, 9], [0, 2, 3, 0, 0, 9], [0, 2, 0, 0, 3, 9], [2, 0, 3, 0, 0, 9]])
     labels = torch.tensor([[0, -1], [1, 0], [1, 1], [1, 0]])
     confusion.save_confusion_matrices(logits, labels, tmp_path, "test")

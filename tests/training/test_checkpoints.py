@@ -2,7 +2,7 @@ import logging
 
 import pytest
 import torch
-from tiny_training import Killed, tiny_trainer
+from tiny_training import KilledError, tiny_trainer
 
 from ichmonai.errors import InputError
 
@@ -58,7 +58,7 @@ def test_killed_training_goes_on_to_the_same_result(tmp_path, uninterrupted, kil
     _, expected = uninterrupted
     assert load(expected / "last.pt")["epoch_length"] == 5
     for kill in kills:
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             tiny_trainer(tmp_path, resume=True, kill_at=kill).run()
     trainer = tiny_trainer(tmp_path, resume=True)
     trainer.run()
@@ -82,7 +82,9 @@ def test_best_epoch_is_kept(tmp_path):
     trainer = tiny_trainer(tmp_path, max_epochs=3)
     scores, weights = iter([0.5, 0.9, 0.7]), []
     _judge_by(trainer, scores)
-    trainer.add_event_handler("EPOCH_COMPLETED", lambda: weights.append({k: v.clone() for k, v in trainer.network.state_dict().items()}))  # fmt: skip
+    trainer.add_event_handler(
+        "EPOCH_COMPLETED", lambda: weights.append({k: v.clone() for k, v in trainer.network.state_dict().items()})
+    )
     trainer.run()
     assert trainer.checkpoints.best_epoch == 2
     assert_same(load(tmp_path / "model.pt"), weights[1])
@@ -91,7 +93,9 @@ def test_best_epoch_is_kept(tmp_path):
 def _judge_by(trainer, scores):
     """Give the validation these scores, whatever the network does."""
     validator = trainer.checkpoints.validator
-    validator.add_event_handler("COMPLETED", lambda: validator.state.metrics.update(mean_balanced_accuracy=next(scores)))  # fmt: skip
+    validator.add_event_handler(
+        "COMPLETED", lambda: validator.state.metrics.update(mean_balanced_accuracy=next(scores))
+    )
 
 
 def test_early_stopping_counts_across_a_resume(tmp_path, caplog):

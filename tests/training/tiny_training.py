@@ -26,7 +26,7 @@ from ichmonai.training import (
 )
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a kill."""
 
 
@@ -89,7 +89,7 @@ def tiny_trainer(
     trainer.checkpoints = checkpoints
 
     def kill() -> None:
-        raise Killed
+        raise KilledError
 
     if kill_at:
         trainer.add_event_handler(Events.ITERATION_COMPLETED(once=kill_at), kill)
