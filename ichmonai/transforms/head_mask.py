@@ -254,7 +254,7 @@ def _straight(mask: np.ndarray, length: int) -> np.ndarray:
     result = np.zeros_like(mask)
     labels, _ = ndimage.label(mask, EIGHT)
     for number, window in enumerate(ndimage.find_objects(labels), start=1):
-        if max(side.stop - side.start for side in window) >= length // 2:
+        if max(side.stop - side.start for side in window) >= 0.7 * length:
             piece = labels[window] == number
             result[window] |= _runs(piece, length) | _runs(piece[:, ::-1], length)[:, ::-1]
     return result
