@@ -54,6 +54,7 @@ def _join(function: Callable[[], Any], rank: int, store: Path, results: Any) -> 
     try:
         dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
         answer = (True, function())
+        dist.barrier()  # or one leaves while the other is still joining
         dist.destroy_process_group()
     except BaseException:
         answer = (False, traceback.format_exc())
