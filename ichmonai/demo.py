@@ -63,8 +63,7 @@ def _show(console: Console, out: Path) -> None:
         table.add_column(column)
     for name in _SHOWN:
         metric = record["metrics"][name]
-        low, high = metric["interval_95"]
-        table.add_row(name, f"{metric['value']:.3f}", f"{low:.3f} to {high:.3f}")
+        table.add_row(name, _number(metric["value"]), " to ".join(map(_number, metric["interval_95"] or ())))
     console.print(table)
     with (out / "predictions" / "studies.csv").open(newline="", encoding="utf-8") as file:
         study = next(csv.DictReader(file))
@@ -73,3 +72,7 @@ def _show(console: Console, out: Path) -> None:
     console.print(f"        {out / 'training' / 'evaluation'}  metrics, confusion matrices, predictions of every slice")
     console.print(f"        {out / 'predictions'}  studies.csv and slices.csv of the DICOM study")
     console.print("Phantom data: these numbers say that the software works, and nothing about patients.")
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
