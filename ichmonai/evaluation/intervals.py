@@ -7,15 +7,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ichmonai.evaluation.metrics import head_metrics
 
-INTERVAL_METRICS = ("ich_auc", "ich_accuracy", "location_accuracy", "location_balanced_accuracy")
-"""The metrics that are reported with an interval."""
-
 
 def patient_bootstrap(
     probabilities: NDArray[np.floating],
     labels: NDArray[np.integer],
     patients: ArrayLike,
-    metrics: Sequence[str] = INTERVAL_METRICS,
+    metrics: Sequence[str] | None = None,
     n: int = 2000,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
@@ -28,7 +25,7 @@ def patient_bootstrap(
         probabilities: (N, 5), as for `head_metrics`.
         labels: (N, 2), as for `head_metrics`.
         patients: N patient keys, strings or integers.
-        metrics: names of `head_metrics`.
+        metrics: names of `head_metrics`; all unless given.
         n: number of draws.
         seed: of the draws; the same seed gives the same interval.
 
@@ -47,6 +44,7 @@ def patient_bootstrap(
     keys = np.asarray(patients)
     if keys.shape != (len(labels),):
         raise ValueError(f"patient_bootstrap takes one patient key a slice: {len(labels)} slices, keys {keys.shape}.")
+    metrics = tuple(head_metrics(probabilities, labels)) if metrics is None else metrics
     patient_of_row = np.unique(keys, return_inverse=True)[1]
     rows_of = [np.flatnonzero(patient_of_row == patient) for patient in range(patient_of_row.max(initial=-1) + 1)]
     if not rows_of:
