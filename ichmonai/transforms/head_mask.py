@@ -12,6 +12,8 @@ import torch
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
+from ichmonai.transforms.binary_image import Mask, Pieces, dilate, erode, straight_runs
+
 Image = TypeVar("Image", np.ndarray, torch.Tensor)
 
 # Lengths are in pixels of the working grid, on which the longer side of a slice has about GRID pixels: 1 mm each for
@@ -31,18 +33,17 @@ LEAF = 2  # half the thickness of the plates that touch the head
 RUN = 15  # shortest straight run of such a plate
 WING = 30  # straight run outside the hull that no ear has; in HU, where skin is not thin
 CLOSING = 6  # half the widest gap of the outline that is bridged
-DIRECTIONS = ((0, 1), (1, 3), (1, 2), (2, 3), (1, 1), (3, 2), (2, 1), (3, 1), (1, 0))
-EIGHT = np.ones((3, 3), bool)
+MARGIN = 16  # more than any structuring element reaches; even, because every other pixel is looked at for density
 
 
 class _Parts(NamedTuple):
     """One slice taken apart, on the working grid."""
 
-    tissue: np.ndarray
-    head: np.ndarray  # what certainly is head
-    loose: np.ndarray  # labels of the pieces that hang on nothing
-    keep: np.ndarray  # by label: does the piece look like head?
-    far: np.ndarray  # by label: the piece reaches too far to be head, whatever the neighbouring slices say
+    tissue: Mask
+    head: Mask  # what certainly is head
+    pieces: Pieces  # the tissue outside the dense part
+    keep: Mask  # by piece: loose, and looks like head
+    never: Mask  # by piece: head already, or reaches too far to be head, whatever the neighbouring slices say
 
 
 def head_mask(hu: Image) -> Image:
@@ -74,101 +75,103 @@ def head_mask(hu: Image) -> Image:
     if hu.ndim not in (2, 3):
         raise ValueError(f"head_mask takes a slice (H, W) or a volume (H, W, S), not an image of shape {hu.shape}.")
     image = hu.detach().cpu().numpy() if isinstance(hu, torch.Tensor) else hu
-    slices = image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)
     threshold = max(TISSUE_HU, float(image.min()) + ABOVE_BLACK_HU)
-    step = max(1, round(max(slices.shape[1:]) / GRID))
-    solid = threshold == TISSUE_HU
-    parts = [_take_apart(_shrink(one > threshold, step), solid) for one in slices]
-    masks = _join_volume(parts) if len(parts) > 1 else [_outline(parts[0], parts[0].keep)]
-    full = np.stack([mask.repeat(step, axis=0).repeat(step, axis=1) for mask in masks])
-    full = full[:, : slices.shape[1], : slices.shape[2]]
-    result = np.ascontiguousarray(full[0] if image.ndim == 2 else np.moveaxis(full, 0, -1))
+    step = max(1, round(max(image.shape[:2]) / GRID))
+    tissue = _shrink(image > threshold, step)
+    result = np.zeros(image.shape, bool)
+    if tissue.any():
+        box = _box(tissue.any(axis=2) if tissue.ndim == 3 else tissue)
+        slices = np.ascontiguousarray(np.moveaxis(np.atleast_3d(tissue[box]), -1, 0))
+        parts = [_take_apart(one, threshold == TISSUE_HU) for one in slices]
+        masks = np.stack(_join_volume(parts), axis=-1).reshape(tissue[box].shape)
+        full = result[tuple(slice(side.start * step, side.stop * step) for side in box)]
+        full[:] = masks.repeat(step, axis=0).repeat(step, axis=1)[: full.shape[0], : full.shape[1]]
     return torch.from_numpy(result).to(hu.device) if isinstance(hu, torch.Tensor) else result
 
 
-def _take_apart(tissue: np.ndarray, solid: bool) -> _Parts:
+def _box(mask: Mask) -> tuple[slice, slice]:
+    """Rows and columns of a mask, with a margin; the first of each is even."""
+    first_last = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0)]
+    rows, columns = (slice(max(0, low // 2 * 2 - MARGIN), high + 1 + MARGIN) for low, high in first_last)
+    return rows, columns
+
+
+def _take_apart(tissue: Mask, solid: bool) -> _Parts:
     """Split the tissue of a slice into the head, loose pieces and what is certainly neither.
 
     The tissue is solid where fat is part of it; in an image clipped at 0 HU the skin is a thin ring of its own.
     """
     core = _dense_part(tissue)
     rest = tissue & ~core
-    labels, count = ndimage.label(rest, EIGHT)
+    pieces = Pieces(rest)
     hull = _hull(core)
     if hull is None:  # nothing dense: all pieces are loose
-        no = np.zeros(count + 1, bool)
-        return _Parts(tissue, np.zeros_like(core), labels, no, no)
-    attached = _touched(labels, count, _dilate(core, 1))
-    # Distance to the hull: negative inside.
-    where = labels[rest]
-    distance = (np.argwhere(rest) @ hull[:, :2].T + hull[:, 2]).max(axis=1)
-    nearest, farthest = np.full(count + 1, np.inf), np.full(count + 1, -np.inf)
-    nearest[0] = farthest[0] = 0
-    np.minimum.at(nearest, where, distance)
-    np.maximum.at(farthest, where, distance)
-    bearing = attached & (farthest >= FAR_ATTACHED)
-    head = core | attached[labels]
+        no = np.zeros(pieces.count, bool)
+        return _Parts(tissue, np.zeros_like(core), pieces, no, no)
+    attached = pieces.inside(dilate(core, 1)) > 0
+    distance = _distance(hull, rest)
+    nearest, farthest = pieces.range_of(distance)
+    head = core | pieces.paint(attached)
     away = np.zeros_like(rest)
-    away[rest] = (distance >= FAR) & bearing[where]
+    bearing = attached & (farthest >= FAR_ATTACHED)
+    if bearing.any():
+        away[rest] = distance >= FAR
+        away &= pieces.paint(bearing)
     if solid:
         away |= _wings(tissue)
     if away.any():
         head = _without_plates(tissue, head, core, away)
-    labels[attached[labels]] = 0
     far = farthest >= FAR
     keep = ~attached & ~far & (nearest + farthest < (CLEAR if solid else SPREAD))
-    # Holders break into pieces, and JPEG surrounds them with specks.
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    beside = np.bincount(labels[_dilate(rest & ~keep[labels] & (labels > 0), CLOSING)], minlength=count + 1)
-    keep &= (nearest < CLEAR) | (beside < 0.15 * sizes)
-    return _Parts(tissue, head, labels, keep, far)
+    clear = keep & (nearest >= CLEAR)
+    if clear.any():  # holders break into pieces, and JPEG surrounds them with specks
+        beside = pieces.inside(dilate(pieces.paint(~attached & ~keep), CLOSING))
+        keep &= ~clear | (beside < 0.15 * pieces.sizes)
+    return _Parts(tissue, head, pieces, keep, attached | far)
 
 
-def _dense_part(tissue: np.ndarray) -> np.ndarray:
+def _dense_part(tissue: Mask) -> Mask:
     """The bodies of a slice: head, jaw, neck; all False where nothing is thicker than a plate."""
-    thick = _erode(tissue, PLATE)
-    labels, count = ndimage.label(thick)
-    if not count:
+    thick = erode(tissue, PLATE)
+    cores = Pieces(thick, diagonal=False)
+    if not cores.count:
         return thick
-    seeds = _touched(labels, count, _erode(thick, BODY - PLATE))
+    seeds = cores.inside(erode(thick, BODY - PLATE)) > 0
     if not seeds.any():
-        seeds[1 + np.bincount(labels.ravel())[1:].argmax()] = True
+        seeds[cores.sizes.argmax()] = True
     # Half of the pixels are enough to count the share of tissue.
     share = ndimage.uniform_filter(tissue[::2, ::2].astype(np.float32), DENSITY_WINDOW // 2, mode="constant")
     dense = (share >= DENSITY).repeat(2, axis=0).repeat(2, axis=1)[: tissue.shape[0], : tissue.shape[1]]
-    dense &= tissue
-    dense |= _dilate(thick, PLATE)
-    bodies, count = ndimage.label(dense, EIGHT)
-    chosen = _touched(bodies, count, seeds[labels])
-    return chosen[bodies]
+    bodies = Pieces((dense & tissue) | dilate(thick, PLATE))
+    return bodies.paint(bodies.inside(cores.paint(seeds)) > 0)
 
 
-def _without_plates(tissue: np.ndarray, head: np.ndarray, core: np.ndarray, away: np.ndarray) -> np.ndarray:
+def _without_plates(tissue: Mask, head: Mask, core: Mask, away: Mask) -> Mask:
     """Cut plates that touch the head: long straight runs of thin tissue that lead to pixels far away."""
-    thin = _thin(tissue)
-    pieces, count = ndimage.label(thin, EIGHT)
-    thin &= _touched(pieces, count, away)[pieces]
-    labels, count = ndimage.label(_straight(thin, RUN), EIGHT)
-    plates = _dilate(_touched(labels, count, away)[labels], 1)
-    pieces, count = ndimage.label(head & ~plates, EIGHT)
-    return _touched(pieces, count, _erode(core, LEAF))[pieces]
+    runs = Pieces(straight_runs(_leading_to(away, Pieces(_thin(tissue))), RUN))
+    plates = dilate(_leading_to(away, runs), 1)
+    return _leading_to(erode(core, LEAF), Pieces(head & ~plates))
 
 
-def _wings(tissue: np.ndarray) -> np.ndarray:
+def _leading_to(goal: Mask, pieces: Pieces) -> Mask:
+    return pieces.paint(pieces.inside(goal) > 0)
+
+
+def _wings(tissue: Mask) -> Mask:
     """Long straight plates outside the hull of all that is thick: sides of a holder that the ears touch."""
-    hull = _hull(_dilate(_erode(tissue, PLATE), PLATE))
+    hull = _hull(dilate(erode(tissue, PLATE), PLATE))
     if hull is None:
         return np.zeros_like(tissue)
     outside = _thin(tissue)
-    outside[outside] = (np.argwhere(outside) @ hull[:, :2].T + hull[:, 2]).max(axis=1) > LEAF
-    return _straight(outside, WING)
+    outside[outside] = _distance(hull, outside) > LEAF
+    return straight_runs(outside, WING)
 
 
-def _thin(tissue: np.ndarray) -> np.ndarray:
-    return tissue & ~_dilate(_erode(tissue, LEAF), LEAF)
+def _thin(tissue: Mask) -> Mask:
+    return tissue & ~dilate(erode(tissue, LEAF), LEAF)
 
 
-def _join_volume(parts: list[_Parts]) -> list[np.ndarray]:
+def _join_volume(parts: list[_Parts]) -> list[Mask]:
     """Outline all slices, from the largest head outwards; the slice before decides about loose pieces."""
     start = int(np.argmax([part.head.sum() for part in parts]))
     masks = {start: _outline(parts[start], parts[start].keep)}
@@ -176,32 +179,29 @@ def _join_volume(parts: list[_Parts]) -> list[np.ndarray]:
         for index in order:
             before = index - 1 if index > start else index + 1
             inside = masks[before]
-            removed = _dilate(parts[before].tissue & ~inside, 3)
             part = parts[index]
             if not (part.head & inside).any():
                 part = part._replace(head=np.zeros_like(part.head))
-            sizes = np.bincount(part.loose.ravel(), minlength=len(part.keep))
-            in_head = np.bincount(part.loose[_dilate(inside, 2)], minlength=len(part.keep)) > 0.5 * sizes
-            in_head &= ~part.far
-            in_holder = np.bincount(part.loose[removed], minlength=len(part.keep)) > 0.5 * sizes
+            half = 0.5 * part.pieces.sizes
+            in_head = ~part.never & (part.pieces.inside(dilate(inside, 2)) > half)
+            in_holder = part.pieces.inside(dilate(parts[before].tissue & ~inside, 3)) > half
             masks[index] = _outline(part, in_head | (part.keep & ~in_holder & part.head.any()))
     return [masks[index] for index in range(len(parts))]
 
 
-def _outline(part: _Parts, keep: np.ndarray) -> np.ndarray:
+def _outline(part: _Parts, keep: Mask) -> Mask:
     """Inside of the outline of the head and the loose pieces to keep; no other tissue."""
-    keep[0] = False
-    head = part.head | keep[part.loose]
+    head = part.head | part.pieces.paint(keep)
     if not head.any():
         return head
-    closed = _erode(_dilate(np.pad(head, CLOSING), CLOSING), CLOSING)[CLOSING:-CLOSING, CLOSING:-CLOSING]
-    closed = _dilate(closed | head, 1)
-    outside, _ = ndimage.label(np.pad(~closed, 1, constant_values=True))
-    filled = (outside != outside[0, 0])[1:-1, 1:-1]
-    return filled & (head | ~part.tissue | _erode(filled, CLOSING))
+    closed = erode(dilate(np.pad(head, CLOSING), CLOSING), CLOSING)[CLOSING:-CLOSING, CLOSING:-CLOSING]
+    closed = dilate(closed | head, 1)
+    holes = Pieces(np.pad(~closed, 1, constant_values=True), diagonal=False)
+    filled = holes.paint(np.arange(holes.count) > 0)[1:-1, 1:-1] | closed  # number 0 surrounds the image
+    return filled & (head | ~part.tissue | erode(filled, CLOSING))
 
 
-def _hull(mask: np.ndarray) -> np.ndarray | None:
+def _hull(mask: Mask) -> np.ndarray | None:
     """Half-planes (n, 3) whose intersection is the convex hull of a mask: normal to (row, column), offset."""
     rows = np.flatnonzero(mask.any(axis=1))
     first = mask[rows].argmax(axis=1)
@@ -214,69 +214,16 @@ def _hull(mask: np.ndarray) -> np.ndarray | None:
         return None
 
 
-def _touched(labels: np.ndarray, count: int, mask: np.ndarray) -> np.ndarray:
-    """Which labels occur inside a mask, as a boolean table by label; never the background."""
-    table = np.zeros(count + 1, bool)
-    table[labels[mask]] = True
-    table[0] = False
-    return table
+def _distance(hull: np.ndarray, mask: Mask) -> np.ndarray:
+    """Distance of each pixel of a mask, in row-major order, to a hull; negative inside."""
+    rows_columns = np.array(np.divmod(np.flatnonzero(mask), mask.shape[1]), float)
+    return (hull[:, :2] @ rows_columns + hull[:, 2:]).max(axis=0)
 
 
-def _shrink(mask: np.ndarray, step: int) -> np.ndarray:
-    """Is any pixel of each step x step block set?"""
+def _shrink(mask: Mask, step: int) -> Mask:
+    """Is any pixel of each step x step block of a slice set?"""
     if step == 1:
         return mask
-    mask = np.pad(mask, [(0, -side % step) for side in mask.shape])
+    mask = np.pad(mask, [(0, -side % step) for side in mask.shape[:2]] + [(0, 0)] * (mask.ndim - 2))
     rows = np.logical_or.reduce([mask[offset::step] for offset in range(step)])
     return np.logical_or.reduce([rows[:, offset::step] for offset in range(step)])
-
-
-def _dilate(mask: np.ndarray, radius: int) -> np.ndarray:
-    """Dilate by a square of side 2 * radius + 1, by shifts of doubling length (faster than scipy's filters)."""
-    height, width = mask.shape
-    grown = np.pad(mask, radius)
-    reach = 1
-    while reach <= 2 * radius:
-        step = min(reach, 2 * radius + 1 - reach)
-        grown[:-step] |= grown[step:]
-        grown[:, :-step] |= grown[:, step:]
-        reach += step
-    return grown[:height, :width]
-
-
-def _erode(mask: np.ndarray, radius: int) -> np.ndarray:
-    """Erode by a square of side 2 * radius + 1; what lies outside the image does not erode."""
-    return ~_dilate(~mask, radius)
-
-
-def _straight(mask: np.ndarray, length: int) -> np.ndarray:
-    """Pixels that lie on a straight run of this many pixels within the mask, in sixteen directions."""
-    result = np.zeros_like(mask)
-    labels, _ = ndimage.label(mask, EIGHT)
-    for number, window in enumerate(ndimage.find_objects(labels), start=1):
-        if max(side.stop - side.start for side in window) >= 0.7 * length:
-            piece = labels[window] == number
-            result[window] |= _runs(piece, length) | _runs(piece[:, ::-1], length)[:, ::-1]
-    return result
-
-
-def _runs(mask: np.ndarray, length: int) -> np.ndarray:
-    """Open by runs in the directions from right to down."""
-    height, width = mask.shape
-    result = np.zeros_like(mask)
-    for down, right in DIRECTIONS:
-        count = int(np.ceil(length / np.hypot(down, right)))
-        line = np.pad(mask, ((0, down * count), (0, right * count)))
-        for erosion in (True, False):
-            reach = 1
-            while reach < count:
-                rows, columns = (min(reach, count - reach) * shift for shift in (down, right))
-                near = line[: len(line) - rows, : line.shape[1] - columns]
-                far = line[rows:, columns:]
-                if erosion:
-                    near &= far
-                else:
-                    far |= near.copy()
-                reach += min(reach, count - reach)
-        result |= line[:height, :width]
-    return result
