@@ -29,7 +29,7 @@ class HeadMetrics(Metric):
     def __init__(self, key: str = "mean_balanced_accuracy", loss_function: Callable | None = None) -> None:
         self.key = key
         self.loss_function = loss_function
-        super().__init__(output_transform=lambda output: (output[CommonKeys.PRED], output[CommonKeys.LABEL]))
+        super().__init__(output_transform=_logits_and_labels)
 
     def reset(self) -> None:
         """Forget the last epoch."""
@@ -66,3 +66,11 @@ class HeadMetrics(Metric):
         metrics = self.compute()
         engine.state.metrics.update(metrics)
         engine.state.metrics[name] = metrics[self.key]
+
+
+def _logits_and_labels(output: dict | list[dict]) -> tuple[torch.Tensor, torch.Tensor]:
+    """From an engine's output as a batch, or decollated, as MONAI's own trackers expect that of a trainer."""
+    if isinstance(output, dict):
+        return output[CommonKeys.PRED], output[CommonKeys.LABEL]
+    logits, labels = (torch.stack([item[key] for item in output]) for key in (CommonKeys.PRED, CommonKeys.LABEL))
+    return logits, labels
