@@ -6,8 +6,6 @@ pixels at once. For connected pieces it is the list of its runs along the rows: 
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 Mask = NDArray[np.bool_]
 
@@ -23,6 +21,16 @@ def dilate(mask: Mask, radius: int) -> Mask:
 def erode(mask: Mask, radius: int) -> Mask:
     """Erode by a square of side 2 * radius + 1; what lies outside the image does not erode."""
     return ~dilate(~mask, radius)
+
+
+def close(mask: Mask, radius: int) -> Mask:
+    """Dilate and then erode by a square of side 2 * radius + 1, as if the image went on beyond its edges."""
+    side = 2 * radius + 1
+    shape = mask.shape[0] + 2 * radius, mask.shape[1] + 2 * radius
+    grown = _grow(_grow(_pack(mask, shape, top=2 * radius), 1, side), shape[1], side)
+    # Erosion towards higher indices moves the image back. Below the lowest bit is what wraps around: nothing.
+    shrunk = _shrink(_shrink(grown, -1, side), -shape[1], side)
+    return _unpack(shrunk, shape)[2 * radius :, : mask.shape[1]]
 
 
 def dilate_by_boxes(mask: Mask, boxes: list[tuple[int, int]]) -> Mask:
@@ -54,21 +62,26 @@ def straight_runs(mask: Mask, length: int) -> Mask:
     for down, right in _DIRECTIONS:
         count = int(np.ceil(length / np.hypot(down, right)))
         for shift in {down * shape[1] + right, abs(down * shape[1] - right)}:
-            starts, reach = bits, 1
-            while reach < count:  # by doubling: a run of n is two overlapping runs of n / 2 or more
-                step = min(reach, count - reach)
-                starts &= starts >> step * shift
-                reach += step
-            result |= _grow(starts, -shift, count)
+            result |= _grow(_shrink(bits, shift, count), -shift, count)
     return _unpack(result, shape)[:, : mask.shape[1]]
 
 
 def _grow(bits: int, shift: int, count: int) -> int:
     """Union of the bits moved to lower indices by 0, 1, ... count - 1 times the shift (to higher if it is negative)."""
     reach = 1
-    while reach < count:
+    while reach < count:  # by doubling: a run of n is two overlapping runs of n / 2 or more
         step = min(reach, count - reach)
         bits |= bits >> step * shift if shift > 0 else bits << -step * shift
+        reach += step
+    return bits
+
+
+def _shrink(bits: int, shift: int, count: int) -> int:
+    """Intersection of the bits moved like those of `_grow`."""
+    reach = 1
+    while reach < count:
+        step = min(reach, count - reach)
+        bits &= bits >> step * shift if shift > 0 else bits << -step * shift
         reach += step
     return bits
 
@@ -108,14 +121,14 @@ class Pieces:
         flat = self._flat(mask)
         self._edges = 1 + np.flatnonzero(flat[1:] != flat[:-1])  # where runs start and stop, in turn
         starts, stops = self._edges[::2], self._edges[1::2]
-        # The runs of the row above that a run touches follow each other: a row of a sparse matrix.
+        # The runs of the row above that a run touches follow each other: from first up to and without end.
         stride = self.shape[1] + 1
         first = np.searchsorted(stops, starts - stride - diagonal, side="right")
-        number = np.searchsorted(starts, stops - stride + diagonal, side="left") - first
-        ends = np.concatenate([[0], np.cumsum(number)])
-        above = np.arange(ends[-1]) + np.repeat(first - ends[:-1], number)
-        graph = csr_array((np.ones(len(above)), above, ends), shape=(len(starts), len(starts)))
-        self.count, self._of_run = connected_components(graph, directed=False) if len(starts) else (0, above)
+        end = np.searchsorted(starts, stops - stride + diagonal, side="left")
+        roots = _join(first, end)
+        is_root = roots == np.arange(len(roots))
+        self.count = int(is_root.sum())
+        self._of_run = (np.cumsum(is_root) - 1)[roots]
         self._lengths = stops - starts
         self.sizes = self._sum(self._lengths)
 
@@ -125,11 +138,11 @@ class Pieces:
 
     def paint(self, chosen: Mask) -> Mask:
         """Mask of the chosen pieces, (count,) to (H, W)."""
+        bounds = np.empty(len(self._edges) + 2, int)
+        bounds[0], bounds[1:-1], bounds[-1] = 1, self._edges, self.shape[0] * (self.shape[1] + 1) + 1
         values = np.zeros(len(self._edges) + 1, bool)
         values[1::2] = chosen[self._of_run]
-        size = self.shape[0] * (self.shape[1] + 1)
-        flat = np.repeat(values, np.diff(self._edges, prepend=1, append=size + 1))
-        return flat.reshape(self.shape[0], -1)[:, :-1]
+        return np.repeat(values, bounds[1:] - bounds[:-1]).reshape(self.shape[0], -1)[:, :-1]
 
     def range_of(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Smallest and largest value of each piece, from one value for each pixel of the mask in row-major order."""
@@ -148,3 +161,18 @@ class Pieces:
         flat = np.zeros(self.shape[0] * (self.shape[1] + 1) + 1, bool)
         flat[1:].reshape(self.shape[0], -1)[:, :-1] = mask
         return flat
+
+
+def _join(first: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lowest number among all runs that a run is joined to, where run i touches the runs first[i] ... end[i] - 1."""
+    root = np.where(end > first, first, np.arange(len(first)))
+    # A run that touches several in the row above joins each with the next.
+    more = np.maximum(end - first - 1, 0)
+    left = np.arange(more.sum()) + np.repeat(first - (np.cumsum(more) - more), more)
+    while True:
+        while (root != (higher := root[root])).any():
+            root = higher
+        one, other = root[left], root[left + 1]
+        if (one == other).all():
+            return root
+        np.minimum.at(root, np.maximum(one, other), np.minimum(one, other))

@@ -5,14 +5,14 @@ every thin piece of tissue around it (skin, ears, nose; holder) is judged by its
 part: skin hugs it, holders reach away from it. In a volume the neighbouring slices settle what one slice leaves open.
 """
 
+from functools import reduce
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from scipy import ndimage
-from scipy.spatial import ConvexHull, QhullError
 
-from ichmonai.transforms.binary_image import Mask, Pieces, dilate, erode, straight_runs
+from ichmonai.transforms.binary_image import Mask, Pieces, close, dilate, erode, straight_runs
 
 Image = TypeVar("Image", np.ndarray, torch.Tensor)
 
@@ -25,14 +25,16 @@ PLATE = 4  # half the thickness of the thickest holder; every slice but the topm
 BODY = 8  # half the thickness that a second part of the head (jaw, neck) must reach
 DENSITY_WINDOW = 30
 DENSITY = 0.25  # share of tissue in the window around a pixel of a body; a plate in air stays below
-FAR = 30.0  # no detached skin reaches this far from the hull of the dense part
-FAR_ATTACHED = 33.0  # nor does anything that hangs on the head, such as an ear
+FAR = 29.8  # no detached skin reaches this far from the hull of the dense part
+FAR_ATTACHED = 32.8  # nor does anything that hangs on the head, such as an ear
 SPREAD = 44.0  # nearest plus farthest distance of a detached piece of skin or ear
 CLEAR = 6.0  # what begins farther from the hull may be a piece of the holder that lies next to it
 LEAF = 2  # half the thickness of the plates that touch the head
 RUN = 15  # shortest straight run of such a plate
 WING = 30  # straight run outside the hull that no ear has; in HU, where skin is not thin
 CLOSING = 6  # half the widest gap of the outline that is bridged
+TURNS = np.arange(128) * np.pi / 64
+NORMALS = np.column_stack([np.sin(TURNS), np.cos(TURNS)]).astype(np.float32)  # to (row, column)
 MARGIN = 16  # more than any structuring element reaches; even, because every other pixel is looked at for density
 
 
@@ -80,7 +82,7 @@ def head_mask(hu: Image) -> Image:
     tissue = _shrink(image > threshold, step)
     result = np.zeros(image.shape, bool)
     if tissue.any():
-        box = _box(tissue.any(axis=2) if tissue.ndim == 3 else tissue)
+        box = _box(tissue)
         slices = np.ascontiguousarray(np.moveaxis(np.atleast_3d(tissue[box]), -1, 0))
         parts = [_take_apart(one, threshold == TISSUE_HU) for one in slices]
         masks = np.stack(_join_volume(parts), axis=-1).reshape(tissue[box].shape)
@@ -89,9 +91,10 @@ def head_mask(hu: Image) -> Image:
     return torch.from_numpy(result).to(hu.device) if isinstance(hu, torch.Tensor) else result
 
 
-def _box(mask: Mask) -> tuple[slice, slice]:
-    """Rows and columns of a mask, with a margin; the first of each is even."""
-    first_last = [np.flatnonzero(mask.any(axis=axis))[[0, -1]] for axis in (1, 0)]
+def _box(tissue: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of the tissue of a slice or volume, with a margin; the first of each is even."""
+    flat = np.logical_or.reduce(np.atleast_3d(tissue), axis=2)
+    first_last = [np.flatnonzero(flat.any(axis=axis))[[0, -1]] for axis in (1, 0)]
     rows, columns = (slice(max(0, low // 2 * 2 - MARGIN), high + 1 + MARGIN) for low, high in first_last)
     return rows, columns
 
@@ -101,15 +104,15 @@ def _take_apart(tissue: Mask, solid: bool) -> _Parts:
 
     The tissue is solid where fat is part of it; in an image clipped at 0 HU the skin is a thin ring of its own.
     """
-    core = _dense_part(tissue)
+    thick = erode(tissue, PLATE)
+    core = _dense_part(tissue, thick)
     rest = tissue & ~core
     pieces = Pieces(rest)
-    hull = _hull(core)
-    if hull is None:  # nothing dense: all pieces are loose
+    if not core.any():  # nothing dense: all pieces are loose
         no = np.zeros(pieces.count, bool)
         return _Parts(tissue, np.zeros_like(core), pieces, no, no)
     attached = pieces.inside(dilate(core, 1)) > 0
-    distance = _distance(hull, rest)
+    distance = _distance(_hull(core), rest)
     nearest, farthest = pieces.range_of(distance)
     head = core | pieces.paint(attached)
     away = np.zeros_like(rest)
@@ -117,10 +120,12 @@ def _take_apart(tissue: Mask, solid: bool) -> _Parts:
     if bearing.any():
         away[rest] = distance >= FAR
         away &= pieces.paint(bearing)
-    if solid:
-        away |= _wings(tissue)
-    if away.any():
-        head = _without_plates(tissue, head, core, away)
+    if solid or bearing.any():
+        thin = tissue & ~dilate(erode(tissue, LEAF), LEAF)
+        if solid:
+            away |= _wings(thin, thick)
+        if away.any():
+            head = _without_plates(thin, head, core, away)
     far = farthest >= FAR
     keep = ~attached & ~far & (nearest + farthest < (CLEAR if solid else SPREAD))
     clear = keep & (nearest >= CLEAR)
@@ -130,9 +135,8 @@ def _take_apart(tissue: Mask, solid: bool) -> _Parts:
     return _Parts(tissue, head, pieces, keep, attached | far)
 
 
-def _dense_part(tissue: Mask) -> Mask:
+def _dense_part(tissue: Mask, thick: Mask) -> Mask:
     """The bodies of a slice: head, jaw, neck; all False where nothing is thicker than a plate."""
-    thick = erode(tissue, PLATE)
     cores = Pieces(thick, diagonal=False)
     if not cores.count:
         return thick
@@ -146,9 +150,9 @@ def _dense_part(tissue: Mask) -> Mask:
     return bodies.paint(bodies.inside(cores.paint(seeds)) > 0)
 
 
-def _without_plates(tissue: Mask, head: Mask, core: Mask, away: Mask) -> Mask:
+def _without_plates(thin: Mask, head: Mask, core: Mask, away: Mask) -> Mask:
     """Cut plates that touch the head: long straight runs of thin tissue that lead to pixels far away."""
-    runs = Pieces(straight_runs(_leading_to(away, Pieces(_thin(tissue))), RUN))
+    runs = Pieces(straight_runs(_leading_to(away, Pieces(thin)), RUN))
     plates = dilate(_leading_to(away, runs), 1)
     return _leading_to(erode(core, LEAF), Pieces(head & ~plates))
 
@@ -157,18 +161,11 @@ def _leading_to(goal: Mask, pieces: Pieces) -> Mask:
     return pieces.paint(pieces.inside(goal) > 0)
 
 
-def _wings(tissue: Mask) -> Mask:
+def _wings(thin: Mask, thick: Mask) -> Mask:
     """Long straight plates outside the hull of all that is thick: sides of a holder that the ears touch."""
-    hull = _hull(dilate(erode(tissue, PLATE), PLATE))
-    if hull is None:
-        return np.zeros_like(tissue)
-    outside = _thin(tissue)
-    outside[outside] = _distance(hull, outside) > LEAF
+    outside = thin.copy()
+    outside[thin] = _distance(_hull(dilate(thick, PLATE)), thin) > LEAF - 0.5
     return straight_runs(outside, WING)
-
-
-def _thin(tissue: Mask) -> Mask:
-    return tissue & ~dilate(erode(tissue, LEAF), LEAF)
 
 
 def _join_volume(parts: list[_Parts]) -> list[Mask]:
@@ -194,30 +191,25 @@ def _outline(part: _Parts, keep: Mask) -> Mask:
     head = part.head | part.pieces.paint(keep)
     if not head.any():
         return head
-    closed = erode(dilate(np.pad(head, CLOSING), CLOSING), CLOSING)[CLOSING:-CLOSING, CLOSING:-CLOSING]
-    closed = dilate(closed | head, 1)
+    closed = dilate(close(head, CLOSING), 1)
     holes = Pieces(np.pad(~closed, 1, constant_values=True), diagonal=False)
     filled = holes.paint(np.arange(holes.count) > 0)[1:-1, 1:-1] | closed  # number 0 surrounds the image
     return filled & (head | ~part.tissue | erode(filled, CLOSING))
 
 
-def _hull(mask: Mask) -> np.ndarray | None:
-    """Half-planes (n, 3) whose intersection is the convex hull of a mask: normal to (row, column), offset."""
+def _hull(mask: Mask) -> np.ndarray:
+    """How far a mask reaches in each of NORMALS: its convex hull, but for a fraction of a pixel."""
     rows = np.flatnonzero(mask.any(axis=1))
     first = mask[rows].argmax(axis=1)
     last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
-    if len(rows) < 3:
-        return None
-    try:
-        return ConvexHull(np.column_stack([np.tile(rows, 2), np.concatenate([first, last])])).equations
-    except QhullError:
-        return None
+    ends = np.array([np.tile(rows, 2), np.concatenate([first, last])], np.float32)
+    return (NORMALS @ ends).max(axis=1, keepdims=True)
 
 
 def _distance(hull: np.ndarray, mask: Mask) -> np.ndarray:
     """Distance of each pixel of a mask, in row-major order, to a hull; negative inside."""
-    rows_columns = np.array(np.divmod(np.flatnonzero(mask), mask.shape[1]), float)
-    return (hull[:, :2] @ rows_columns + hull[:, 2:]).max(axis=0)
+    rows_columns = np.array(np.divmod(np.flatnonzero(mask), mask.shape[1]), np.float32)
+    return (NORMALS @ rows_columns - hull).max(axis=0)
 
 
 def _shrink(mask: Mask, step: int) -> Mask:
@@ -225,5 +217,5 @@ def _shrink(mask: Mask, step: int) -> Mask:
     if step == 1:
         return mask
     mask = np.pad(mask, [(0, -side % step) for side in mask.shape[:2]] + [(0, 0)] * (mask.ndim - 2))
-    rows = np.logical_or.reduce([mask[offset::step] for offset in range(step)])
-    return np.logical_or.reduce([rows[:, offset::step] for offset in range(step)])
+    rows = reduce(np.logical_or, [mask[offset::step] for offset in range(step)])
+    return reduce(np.logical_or, [rows[:, offset::step] for offset in range(step)])
