@@ -66,6 +66,12 @@ def straight_runs(mask: Mask, length: int) -> Mask:
     return _unpack(result, shape)[:, : mask.shape[1]]
 
 
+def fill_holes(mask: Mask) -> Mask:
+    """Add what a mask encloses, that is, what no path from the edge of the image reaches; paths have no diagonals."""
+    background = Pieces(np.pad(~mask, 1, constant_values=True), diagonal=False)
+    return ~background.paint(np.arange(background.count) == 0)[1:-1, 1:-1]
+
+
 def _grow(bits: int, shift: int, count: int) -> int:
     """Union of the bits moved to lower indices by 0, 1, ... count - 1 times the shift (to higher if it is negative)."""
     reach = 1
@@ -143,6 +149,17 @@ class Pieces:
         values = np.zeros(len(self._edges) + 1, bool)
         values[1::2] = chosen[self._of_run]
         return np.repeat(values, bounds[1:] - bounds[:-1]).reshape(self.shape[0], -1)[:, :-1]
+
+    def box_areas(self) -> NDArray[np.int64]:
+        """Area of the upright rectangle around each piece in pixels: (count,)."""
+        row, column = np.divmod(self._edges[::2] - 1, self.shape[1] + 1)
+        area = np.ones(self.count, int)
+        for first, last in ((row, row), (column, column + self._lengths - 1)):
+            low, high = np.full(self.count, max(self.shape)), np.zeros(self.count, int)
+            np.minimum.at(low, self._of_run, first)
+            np.maximum.at(high, self._of_run, last)
+            area *= high - low + 1
+        return area
 
     def range_of(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Smallest and largest value of each piece, from one value for each pixel of the mask in row-major order."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from ichmonai.transforms.binary_image import Mask, Pieces, close, dilate, erode, straight_runs
+from ichmonai.transforms.binary_image import Mask, Pieces, close, dilate, erode, fill_holes, straight_runs
 
 Image = TypeVar("Image", np.ndarray, torch.Tensor)
 
@@ -192,8 +192,7 @@ def _outline(part: _Parts, keep: Mask) -> Mask:
     if not head.any():
         return head
     closed = dilate(close(head, CLOSING), 1)
-    holes = Pieces(np.pad(~closed, 1, constant_values=True), diagonal=False)
-    filled = holes.paint(np.arange(holes.count) > 0)[1:-1, 1:-1] | closed  # number 0 surrounds the image
+    filled = fill_holes(closed)
     return filled & (head | ~part.tissue | erode(filled, CLOSING))
 
 

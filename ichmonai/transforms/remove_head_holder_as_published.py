@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
 from monai.transforms.transform import MapTransform, Transform
-from scipy.ndimage import binary_fill_holes, find_objects
-from skimage.measure import label
-from skimage.morphology import dilation, disk, erosion
-from skimage.segmentation import flood
 
+from ichmonai.transforms.binary_image import Mask, Pieces, dilate_by_boxes, fill_holes
 from ichmonai.transforms.inplane import from_slices, to_slices
+
+DISK_3 = [(3, 0), (2, 2), (0, 3)]
+"""Half heights and half widths of the boxes that make up `skimage.morphology.disk(3)`."""
 
 
 class RemoveHeadHolderAsPublished(Transform):
@@ -83,7 +83,7 @@ class RemoveHeadHolderAsPublishedd(MapTransform):
         return d
 
 
-def published_chain(hu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def published_chain(hu: np.ndarray) -> tuple[np.ndarray, Mask]:
     """Window a slice and find its head as the published code does.
 
     Args:
@@ -97,19 +97,23 @@ def published_chain(hu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if high == low:
         return np.zeros(hu.shape, np.uint8), np.zeros(hu.shape, bool)
     grey = ((clipped - low) / (high - low) * 255).astype(np.uint8)
-    components = label(erosion((grey > 3).astype(np.uint8), disk(3)))
-    head = np.zeros(hu.shape, np.uint8)
-    if components.any():
-        head = (components == _largest_contour(components)).astype(np.uint8)
-    head = dilation(head, disk(3))
-    head[:, [0, -1]] = 0
-    return grey, ~flood(head, (1, 1), tolerance=0)
+    eroded = ~dilate_by_boxes(grey <= 3, DISK_3)
+    head = dilate_by_boxes(_largest_contour(eroded), DISK_3)
+    head[:, [0, -1]] = False
+    # The flood from (1, 1) covers the piece, of head or of not head, that this pixel belongs to.
+    pieces = Pieces(head == head[1, 1])
+    seed = np.zeros(head.shape, bool)
+    seed[1, 1] = True
+    return grey, ~pieces.paint(pieces.inside(seed) > 0)
 
 
-def _largest_contour(components: np.ndarray) -> int:
-    """Label of the component whose outer contour encloses the largest area, which counts its holes."""
-    areas = [
-        int(binary_fill_holes(components[window] == number).sum())
-        for number, window in enumerate(find_objects(components), start=1)
-    ]
-    return 1 + int(np.argmax(areas))
+def _largest_contour(mask: Mask) -> Mask:
+    """The piece whose outer contour encloses the largest area, which counts its holes."""
+    pieces = Pieces(mask)
+    areas = pieces.sizes.copy()
+    # Holes matter only where the box around a piece leaves room for more than the largest piece has.
+    rivals = np.flatnonzero(pieces.box_areas() >= areas.max(initial=0))
+    numbers = np.arange(pieces.count)
+    if len(rivals) > 1:
+        areas[rivals] = [fill_holes(pieces.paint(numbers == rival)).sum() for rival in rivals]
+    return pieces.paint(numbers == areas.argmax()) if pieces.count else mask
