@@ -28,7 +28,7 @@ def demo(
         console.print(f"[red]{out} is not empty; give a new folder.[/red]")
         raise typer.Exit(2)
     console.print(f"[bold]1/4[/bold] Drawing {patients} phantom patients into {out / 'data'}")
-    phantom(out / "data", patients, PhantomFormat.DTVIT, seed=0, size=256)
+    phantom(out / "data", patients, PhantomFormat.DTVIT, seed=0, size=192)
     (out / "study").mkdir()
     write_dicom(out / "study", [make_study(10_000, kind=PhantomKind.DEEP)])
 
