@@ -33,7 +33,6 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # before any library starts its threads
 
 import numpy as np
-import pydicom
 import SimpleITK as sitk  # noqa: N813
 import torch
 from monai.bundle import ConfigParser

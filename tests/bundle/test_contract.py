@@ -10,6 +10,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
+from ichmonai.io import find_head_ct
 from ichmonai.networks import DTViT
 from tests.bundle.conftest import CONFIGS, SMALL, TRAINING, config_files
 
@@ -27,7 +28,9 @@ def test_properties_are_complete(
         "evaluate": {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(training)},
         "inference": {**SMALL, "dataset_dir": str(volumes / "nifti"), "ckpt_path": str(training / "model.pt")},
     }[names[-1]]
-    workflow = ConfigWorkflow(config_files(*names), METADATA, str(CONFIGS / "logging.conf"), workflow_type=kind, **overrides)
+    workflow = ConfigWorkflow(
+        config_files(*names), METADATA, str(CONFIGS / "logging.conf"), workflow_type=kind, **overrides
+    )
     workflow.initialize()
     assert workflow.check_properties() == []
 
@@ -64,9 +67,7 @@ def test_exports_agree_with_the_network(tmp_path: Path) -> None:
     }
     monai.bundle.ckpt_export(filepath=str(tmp_path / "model.ts"), **common)
     axes = {"input_names": ["image"], "output_names": ["pred"], "dynamic_axes": {"image": {0: "n"}, "pred": {0: "n"}}}
-    monai.bundle.onnx_export(
-        filepath=str(tmp_path / "model.onnx"), use_trace=True, converter_kwargs=axes, **common
-    )
+    monai.bundle.onnx_export(filepath=str(tmp_path / "model.onnx"), use_trace=True, converter_kwargs=axes, **common)
     images = torch.rand(3, 3, 224, 224)
     with torch.no_grad():
         expected = network(images).numpy()
@@ -87,8 +88,7 @@ def test_training_and_inference_preprocess_alike(volumes: Path) -> None:
     )
     for parser in (train, inference):
         parser["image_size"] = 64
-    item = {"image": str(volumes / "dicom" / next((volumes / "dicom").iterdir()).name)}
-    item["image"] = str(next(path for path in (volumes / "dicom").rglob("*") if path.is_dir() and any(path.glob("*.dcm"))))
+    item = {"image": find_head_ct(volumes / "dicom")[0]["image"]}
     one = train.get_parsed_content("validate#preprocessing")(item)["image"]
     two = inference.get_parsed_content("preprocessing")(item)["image"]
     assert torch.equal(torch.as_tensor(one), torch.as_tensor(two))

@@ -14,6 +14,7 @@ import torch
 
 from ichmonai.datasets import load_datalist
 from ichmonai.errors import InputError
+from ichmonai.labels import LOCATIONS
 from ichmonai.paths import bundle_root
 from tests.bundle.conftest import SMALL, TRAINING, config_files, run
 
@@ -58,9 +59,7 @@ def test_evaluation_is_of_the_test_split_and_its_metrics_follow_from_its_predict
     assert len(record["weights"]["sha256"]) == 64
 
 
-def test_a_dicom_series_and_its_nifti_give_the_same_predictions(
-    training: Path, volumes: Path, tmp_path: Path
-) -> None:
+def test_a_dicom_series_and_its_nifti_give_the_same_predictions(training: Path, volumes: Path, tmp_path: Path) -> None:
     results = {}
     for name in ("dicom", "nifti"):
         out = tmp_path / name
@@ -150,9 +149,10 @@ def test_an_unreadable_image_is_counted_and_stops_only_on_request(
     cohort: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     items = load_datalist(cohort)
+    locations = [LOCATIONS[item["label"][1]] if item["label"][1] >= 0 else "" for item in items]
     rows = "".join(
-        f"{item['image']},{item['patient']},{item['label'][0]},{'' if item['label'][1] < 0 else ('deep', 'lobar', 'subtentorial')[item['label'][1]]}\n"
-        for item in items
+        f"{item['image']},{item['patient']},{item['label'][0]},{location}\n"
+        for item, location in zip(items, locations, strict=True)
     )
     (tmp_path / "broken.jpg").write_bytes(b"not a picture")
     (tmp_path / "slices.csv").write_text(f"image,patient,ich,location\n{rows}broken.jpg,p,0,\n")
@@ -170,7 +170,6 @@ def test_a_missing_dataset_ends_the_command_with_one_line(tmp_path: Path) -> Non
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert result.stderr.rstrip().splitlines()[-1].startswith("ichmonai: dataset_dir ")
-
 
 
 @pytest.mark.data
