@@ -23,7 +23,7 @@ class EpochLog:
     Args:
         directory: folder of the files; made if absent.
         validator: the validation engine.
-        validation_metric: its `HeadMetrics`.
+        validation_metric: its `HeadMetrics`, with the prefix `val_`; the trainer's has `train_`.
     """
 
     def __init__(self, directory: str | PathLike, validator: Engine, validation_metric: HeadMetrics) -> None:
@@ -39,10 +39,10 @@ class EpochLog:
         """Write at the end of an epoch."""
         epoch = engine.state.epoch
         row: dict[str, float | str] = {"epoch": epoch}
-        row |= _columns("train", engine)
+        row |= _columns(engine)
         validated = self.validator.state.epoch == epoch
         if validated:
-            row |= _columns("val", self.validator)
+            row |= _columns(self.validator)
             logits, labels = self.validation_metric.gather()  # on every process
         if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
             return
@@ -62,7 +62,7 @@ class EpochLog:
             return list(csv.DictReader(file))
 
 
-def _columns(prefix: str, engine: Engine) -> dict[str, float]:
+def _columns(engine: Engine) -> dict[str, float]:
     """An engine's metrics but for the key metric, which stands there under its own name already."""
     key = cast(Any, engine.state).key_metric_name  # MONAI's addition to Ignite's state
-    return {f"{prefix}_{name}": value for name, value in engine.state.metrics.items() if name != key}
+    return {name: value for name, value in engine.state.metrics.items() if name != key}

@@ -24,10 +24,14 @@ class HeadMetrics(Metric):
     Args:
         key: the metric that selects the best model.
         loss_function: called with all logits and labels of the epoch at once, for the metric `loss`.
+        prefix: of the names in `engine.state.metrics`, so that trackers keep training and validation apart.
     """
 
-    def __init__(self, key: str = "mean_balanced_accuracy", loss_function: Callable | None = None) -> None:
+    def __init__(
+        self, key: str = "mean_balanced_accuracy", loss_function: Callable | None = None, prefix: str = ""
+    ) -> None:
         self.key = key
+        self.prefix = prefix
         self.loss_function = loss_function
         super().__init__(output_transform=_logits_and_labels)
 
@@ -64,7 +68,7 @@ class HeadMetrics(Metric):
     def completed(self, engine: Engine, name: str) -> None:
         """Write all metrics to `engine.state.metrics`, and the key metric under `name`."""
         metrics = self.compute()
-        engine.state.metrics.update(metrics)
+        engine.state.metrics.update({f"{self.prefix}{metric}": value for metric, value in metrics.items()})
         engine.state.metrics[name] = metrics[self.key]
 
 

@@ -185,3 +185,15 @@ def test_a_real_tilted_series_runs_through_inference(real_data: Path, training: 
     (study,) = read(tmp_path / "studies.csv")
     assert study["slices"] == "28"
     assert 0 <= float(study["p_ich"]) <= 1
+
+
+@pytest.mark.slow
+def test_tracking_with_mlflow_records_the_metrics(cohort: Path, tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    options = {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(tmp_path), "max_epochs": 1}
+    run("training", config_files("train"), **options, tracking="mlflow")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlruns.db'}")
+    (record,) = mlflow.search_runs(experiment_names=["monai_experiment"], output_format="list")
+    (row,) = read(tmp_path / "epochs.csv")
+    assert record.data.metrics["val_ich_auc"] == pytest.approx(float(row["val_ich_auc"]))
+    assert record.data.metrics["train_ich_auc"] == pytest.approx(float(row["train_ich_auc"]))

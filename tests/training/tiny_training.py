@@ -57,7 +57,7 @@ def tiny_trainer(
     training, validation = slices(training_slices, 1), slices(12, 2)
     chain = [EnsureTyped("image", track_meta=False), RandGaussianNoised("image", prob=0.9, std=0.5)]
     sampler = EpochSampler(training, balance="none", seed=5)
-    metric = HeadMetrics(key, DualTaskLoss())
+    metric = HeadMetrics(key, DualTaskLoss(), "val_")
     validation_set = SliceDataset(validation, Compose(chain[:1]))
     validator = SupervisedEvaluator(
         device=torch.device("cpu"),
@@ -67,7 +67,7 @@ def tiny_trainer(
         key_val_metric={"key_metric": metric},
         decollate=False,
     )
-    checkpoints = Checkpoints(directory, network, optimizer, validator, key, patience, resume)
+    checkpoints = Checkpoints(directory, network, optimizer, validator, f"val_{key}", patience, resume)
     trainer = SupervisedTrainer(
         device=torch.device("cpu"),
         max_epochs=max_epochs,
@@ -76,7 +76,7 @@ def tiny_trainer(
         optimizer=optimizer,
         loss_function=DualTaskLoss(),
         inferer=SliceInferer(),
-        key_train_metric={"key_metric": HeadMetrics(key, DualTaskLoss())},
+        key_train_metric={"key_metric": HeadMetrics(key, DualTaskLoss(), "train_")},
         train_handlers=[
             EpochSeed(sampler, 5),
             ClipGradient(optimizer, 1.0),
