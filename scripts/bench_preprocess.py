@@ -2,18 +2,19 @@
 
 Every chain takes one file at a time, in one process and one thread:
 
-- published, contours: DTViT's chain as a straightforward script has it. SimpleITK; clip to [0, 80] HU; min-max to 8 bit;
-  above 3; erosion with disk(3); largest contour, filled; dilation; edge columns to zero; flood from (1, 1); mask; then
-  torchvision's Resize, CenterCrop, ToTensor and Normalize on a PIL image
+- published, contours: DTViT's chain as a straightforward script has it. SimpleITK; clip to [0, 80] HU; min-max to
+  8 bit; above 3; erosion with disk(3); largest contour, filled; dilation; edge columns to zero; flood from (1, 1);
+  mask; then torchvision's Resize, CenterCrop, ToTensor and Normalize on a PIL image
 - published, labels: the same with the largest component by labels in place of the contour, which is faster; the ratios
   are against this one
 - ours, as published: load_head_ct, RemoveHeadHolderAsPublished, then the transforms of the bundle
 - ours, robust: the preprocessing of bundle/configs/inference.json, whose RemoveHeadHolder keeps skin and ears
 
-Rounds over all slices are interleaved; the speeds are of the median round, by CPU time of the process and by the clock.
-Dice is against the mask of "published, labels": for "as published" the whole mask, on all slices; for "robust" the
-tissue that it lets through, on the `dice_slices` where the two disagree on less than 5% of the tissue either way. On the
-others one of them keeps holder or loses head; they are listed. Slices of phe are wrapped as DICOM in a temporary folder.
+Rounds over all slices are interleaved; the speeds are of the median round, by CPU time of the process and by the
+clock. Dice is against the mask of "published, labels": for "as published" the whole mask, on all slices; for "robust"
+the tissue that it lets through, on the `dice_slices` where the two disagree on less than 5% of the tissue either way.
+The others, where the published chain loses head or one of the two keeps holder, are listed. Slices of phe are wrapped
+as DICOM in a temporary folder.
 
     python scripts/bench_preprocess.py --data DIR --out scripts/results/bench_preprocess.csv
 """
@@ -40,7 +41,7 @@ from monai.transforms import Compose
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from skimage.draw import polygon2mask
+from skimage.draw import polygon
 from skimage.measure import find_contours, label
 from skimage.morphology import dilation, disk, erosion
 from skimage.segmentation import flood
@@ -61,7 +62,9 @@ Mask = np.ndarray
 def largest_contour(binary: Mask) -> Mask:
     contours = find_contours(binary, 0.5)
     areas = [abs(np.sum(c[:-1, 0] * c[1:, 1] - c[1:, 0] * c[:-1, 1])) / 2 for c in contours]
-    return polygon2mask(binary.shape, contours[int(np.argmax(areas))])
+    mask = np.zeros(binary.shape, bool)
+    mask[polygon(*contours[int(np.argmax(areas))].T, binary.shape)] = True
+    return mask
 
 
 def largest_component(binary: Mask) -> Mask:

@@ -27,10 +27,10 @@ def close(mask: Mask, radius: int) -> Mask:
     """Dilate and then erode by a square of side 2 * radius + 1, as if the image went on beyond its edges."""
     side = 2 * radius + 1
     shape = mask.shape[0] + 2 * radius, mask.shape[1] + 2 * radius
-    grown = _grow(_grow(_pack(mask, shape, top=2 * radius), 1, side), shape[1], side)
-    # Erosion towards higher indices moves the image back. Below the lowest bit is what wraps around: nothing.
+    grown = _grow(_grow(_pack(mask, shape, top=2 * radius, left=2 * radius), 1, side), shape[1], side)
+    # It grew to lower indices, into the margin; erosion to higher ones moves it back.
     shrunk = _shrink(_shrink(grown, -1, side), -shape[1], side)
-    return _unpack(shrunk, shape)[2 * radius :, : mask.shape[1]]
+    return _unpack(shrunk, shape)[2 * radius :, 2 * radius :]
 
 
 def dilate_by_boxes(mask: Mask, boxes: list[tuple[int, int]]) -> Mask:

@@ -54,8 +54,8 @@ class WindowHU(Transform):
         if img.shape[0] != 1:
             raise ValueError(f"WindowHU takes one channel of HU; this image has {img.shape[0]} (shape {img.shape}).")
         hu = to_slices(img).float()
-        # (HU - lower bound) / width, written so that each window costs two passes over the pixels.
-        channels = [((hu - (level - width / 2)) / width).clamp_(0, 1) for level, width in self.windows]
+        # (HU - lower bound) / width, in one new image for each window.
+        channels = [hu.sub(level - width / 2).div_(width).clamp_(0, 1) for level, width in self.windows]
         return from_slices(channels[0] if len(channels) == 1 else torch.cat(channels, dim=1), img)
 
 
