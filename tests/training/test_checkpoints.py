@@ -94,7 +94,7 @@ def _judge_by(trainer, scores):
     """Give the validation these scores, whatever the network does."""
     validator = trainer.checkpoints.validator
     validator.add_event_handler(
-        "COMPLETED", lambda: validator.state.metrics.update(mean_balanced_accuracy=next(scores))
+        "COMPLETED", lambda: validator.state.metrics.update(val_mean_balanced_accuracy=next(scores))
     )
 
 

@@ -16,7 +16,7 @@ def test_a_row_an_epoch_and_pictures(tmp_path):
     log = rows(tmp_path)
     assert [row["epoch"] for row in log] == ["1", "2", "3"]
     assert [bool(row["val_loss"]) for row in log] == [False, True, False]
-    assert float(log[2]["train_loss"]) == pytest.approx(trainer.state.metrics["loss"])
+    assert float(log[2]["train_loss"]) == pytest.approx(trainer.state.metrics["train_loss"])
     assert "train_mean_balanced_accuracy" in log[0]
     assert not any("key_metric" in name for name in log[0])
     for name in ("curves.png", "confusion_ich.png", "confusion_location.png"):
