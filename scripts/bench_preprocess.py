@@ -38,10 +38,9 @@ import SimpleITK as sitk  # noqa: N813
 import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
-from PIL import Image
+from PIL import Image, ImageDraw
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from skimage.draw import polygon
 from skimage.measure import find_contours, label
 from skimage.morphology import dilation, disk, erosion
 from skimage.segmentation import flood
@@ -62,9 +61,10 @@ Mask = np.ndarray
 def largest_contour(binary: Mask) -> Mask:
     contours = find_contours(binary, 0.5)
     areas = [abs(np.sum(c[:-1, 0] * c[1:, 1] - c[1:, 0] * c[:-1, 1])) / 2 for c in contours]
-    mask = np.zeros(binary.shape, bool)
-    mask[polygon(*contours[int(np.argmax(areas))].T, binary.shape)] = True
-    return mask
+    mask = Image.new("1", binary.shape[::-1])
+    outline = contours[int(np.argmax(areas))][:, ::-1]  # skimage's own polygons take a second each
+    ImageDraw.Draw(mask).polygon(outline.ravel().tolist(), fill=1)
+    return np.asarray(mask)
 
 
 def largest_component(binary: Mask) -> Mask:
@@ -215,7 +215,7 @@ def main() -> None:
                     "dice_median": round(statistics.median(values), 4) if values else "",
                     "dice_min": round(min(values), 4) if values else "",
                 }
-                print(*row.values(), sep="  ")
+                print(*row.values(), sep="  ", flush=True)
                 rows.append({**row, **machine})
     with arguments.out.open("w", newline="") as table:
         writer = csv.DictWriter(table, rows[0])
