@@ -213,14 +213,16 @@ def _hounsfield(dataset: pydicom.Dataset, stored: NDArray[Any]) -> NDArray[np.fl
     slope = float(1 if dataset.get("RescaleSlope") is None else dataset.RescaleSlope)
     if slope == 0 or not np.isfinite(slope):
         raise ValueError(f"RescaleSlope is {slope:g}")
-    hu = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept or 0)
+    hu = stored.astype(np.float32)
+    hu *= np.float32(slope)
+    hu += np.float32(intercept or 0)
     padding = dataset.get("PixelPaddingValue")
     if padding is not None:
         limit = dataset.get("PixelPaddingRangeLimit")
         # Some files give a signed image's padding as if it were unsigned (63536 for -2000): the bits are what is meant.
         ends = np.array([int(padding), int(padding if limit is None else limit)]).astype(stored.dtype)
         hu[(stored >= ends.min()) & (stored <= ends.max())] = AIR_HU
-    return np.maximum(hu, np.float32(AIR_HU))
+    return np.maximum(hu, np.float32(AIR_HU), out=hu)
 
 
 def _largest_group(slices: Sequence[CTSlice]) -> list[CTSlice]:
