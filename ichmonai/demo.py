@@ -71,7 +71,10 @@ def _show(console: Console, out: Path) -> None:
     console.print(f"[bold]Look at[/bold] {out / 'training' / 'curves.png'}  loss and accuracy by epoch")
     console.print(f"        {out / 'training' / 'evaluation'}  metrics, confusion matrices, predictions of every slice")
     console.print(f"        {out / 'predictions'}  studies.csv and slices.csv of the DICOM study")
-    console.print("Phantom data: these numbers say that the software works, and nothing about patients.")
+    console.print(
+        "Phantom data, and a transformer trained for a minute from random weights: expect it to know little. The "
+        "numbers show that the software works, and nothing about patients."
+    )
 
 
 def _number(value: float | None) -> str:
