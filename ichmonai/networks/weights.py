@@ -117,7 +117,7 @@ def _read(source: str | Path) -> dict[str, Tensor]:
     path = Path(source)
     if path.suffix in WEIGHT_SUFFIXES:
         if not path.is_file():
-            raise InputError(f"There is no weights file {path}.")
+            raise InputError(f"There is no weights file {path}; train a network or give the path of its weights.")
         try:
             state: dict[str, Any] = load_state_dict(str(path), weights_only=True)
         except Exception as error:  # torch, pickle and safetensors each have their own
