@@ -3,8 +3,8 @@
 import typer
 
 from ichmonai import __version__
-from ichmonai.datasets.phantom.command import phantom
-from ichmonai.demo import demo
+from ichmonai.commands.demo import demo
+from ichmonai.commands.phantom import phantom
 
 app = typer.Typer(
     help="Find intracerebral haemorrhage on head CT and say where it is. Research software; not for clinical use.",

@@ -1,6 +1,7 @@
 """The command line as a new user meets it; `ichmonai demo` as a whole is the README's first command."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +26,11 @@ def test_version_is_the_package_s_and_the_bundle_s() -> None:
     assert result.output.strip() == ichmonai.__version__
     metadata = (ROOT / "bundle" / "configs" / "metadata.json").read_text()
     assert f'"version": "{ichmonai.__version__}"' in metadata
+
+
+def test_the_command_line_does_not_wait_for_monai() -> None:
+    code = "import sys, ichmonai.cli; sys.exit('monai' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_demo_refuses_a_folder_in_use(tmp_path: Path) -> None:

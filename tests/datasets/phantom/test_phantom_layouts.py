@@ -15,6 +15,7 @@ from PIL import Image
 from pydicom.uid import CTImageStorage
 from typer.testing import CliRunner
 
+from ichmonai.commands.phantom import phantom
 from ichmonai.datasets.phantom import (
     PhantomStudy,
     make_study,
@@ -23,7 +24,6 @@ from ichmonai.datasets.phantom import (
     write_nifti,
     write_rsna,
 )
-from ichmonai.datasets.phantom.command import phantom
 from ichmonai.labels import RSNA_LABELS
 
 SIZE = 64

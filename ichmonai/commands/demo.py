@@ -11,8 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ichmonai.datasets.phantom import PhantomKind, make_study, write_dicom
-from ichmonai.datasets.phantom.command import PhantomFormat, phantom
+from ichmonai.commands.phantom import PhantomFormat, phantom
 from ichmonai.paths import bundle_root
 
 _SHOWN = ("ich_auc", "ich_accuracy", "location_accuracy", "location_balanced_accuracy")
@@ -23,6 +22,8 @@ def demo(
     patients: Annotated[int, typer.Option(help="Phantom patients to train and test on.", min=24)] = 40,
 ) -> None:
     """Train, evaluate and run DTViT on phantom head CT; the commands that do it are shown as they run."""
+    from ichmonai.datasets.phantom import PhantomKind, make_study, write_dicom
+
     console = Console()
     if out.exists() and any(out.iterdir()):
         console.print(f"[red]{out} is not empty; give a new folder.[/red]")

@@ -9,10 +9,6 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from ichmonai.datasets.phantom.cohort import make_cohort
-from ichmonai.datasets.phantom.dicom import write_dicom, write_rsna
-from ichmonai.datasets.phantom.layouts import write_dtvit, write_nifti
-
 
 class PhantomFormat(str, Enum):
     """Layouts that the phantom can be written in."""
@@ -21,14 +17,6 @@ class PhantomFormat(str, Enum):
     NIFTI = "nifti"
     DTVIT = "dtvit"
     RSNA = "rsna"
-
-
-_WRITERS = {
-    PhantomFormat.DICOM: write_dicom,
-    PhantomFormat.NIFTI: write_nifti,
-    PhantomFormat.DTVIT: write_dtvit,
-    PhantomFormat.RSNA: write_rsna,
-}
 
 
 def phantom(
@@ -43,10 +31,14 @@ def phantom(
     if size % 2:
         raise typer.BadParameter(f"{size} is odd; give an even number.", param_hint="--size")
     _prepare(out)
+
+    from ichmonai.datasets.phantom import make_cohort, write_dicom, write_dtvit, write_nifti, write_rsna
+
+    writers = {"dicom": write_dicom, "nifti": write_nifti, "dtvit": write_dtvit, "rsna": write_rsna}
     processes = min(workers or os.cpu_count() or 1, patients)
     studies = make_cohort(patients, seed, size, processes, ich_only=format is PhantomFormat.DTVIT)
     console = Console(stderr=True)
-    truth = _WRITERS[format](out, track(studies, "Imaging phantoms", total=patients, console=console))
+    truth = writers[format.value](out, track(studies, "Imaging phantoms", total=patients, console=console))
     console.print(f"Wrote {patients} phantom patients to {out}; what every slice shows is in {truth.name}.")
 
 
