@@ -32,6 +32,7 @@ CLEAR = 6.0  # what begins farther from the hull may be a piece of the holder th
 LEAF = 2  # half the thickness of the plates that touch the head
 RUN = 15  # shortest straight run of such a plate
 WING = 30  # straight run outside the hull that no ear has; in HU, where skin is not thin
+STANDING = 6  # slices in which a plate stands free where it touches the head in others
 CLOSING = 6  # half the widest gap of the outline that is bridged
 TURNS = np.arange(128) * np.pi / 64
 NORMALS = np.column_stack([np.sin(TURNS), np.cos(TURNS)]).astype(np.float32)  # to (row, column)
@@ -85,9 +86,12 @@ def head_mask(hu: Image) -> Image:
         box = _box(tissue)
         slices = np.ascontiguousarray(np.moveaxis(np.atleast_3d(tissue[box]), -1, 0))
         parts = [_take_apart(one, threshold == TISSUE_HU) for one in slices]
-        masks = np.stack(_join_volume(parts), axis=-1).reshape(tissue[box].shape)
+        masks = _join_volume(parts)
+        if len(parts) > STANDING:
+            masks = _without_standing_plates(parts, masks)
+        inside = np.stack(masks, axis=-1).reshape(tissue[box].shape)
         full = result[tuple(slice(side.start * step, side.stop * step) for side in box)]
-        full[:] = masks.repeat(step, axis=0).repeat(step, axis=1)[: full.shape[0], : full.shape[1]]
+        full[:] = inside.repeat(step, axis=0).repeat(step, axis=1)[: full.shape[0], : full.shape[1]]
     return torch.from_numpy(result).to(hu.device) if isinstance(hu, torch.Tensor) else result
 
 
@@ -184,6 +188,25 @@ def _join_volume(parts: list[_Parts]) -> list[Mask]:
             in_holder = part.pieces.inside(dilate(parts[before].tissue & ~inside, 3)) > half
             masks[index] = _outline(part, in_head | (part.keep & ~in_holder & part.head.any()))
     return [masks[index] for index in range(len(parts))]
+
+
+def _without_standing_plates(parts: list[_Parts], masks: list[Mask]) -> list[Mask]:
+    """Cut plates that touch the head in some slices and stand free at the same place in others: holders do not move."""
+    tissue = np.array([part.tissue for part in parts])
+    kept = tissue & masks
+    free = [~dilate(head, LEAF) for head in kept]
+    standing = np.count_nonzero(tissue & free, axis=0) >= STANDING
+    result = list(masks)
+    for index in np.flatnonzero((kept & standing).any(axis=(1, 2))):
+        holder = tissue[index] & ~kept[index]
+        plates = _leading_to(dilate(holder & standing, 1), Pieces(kept[index] & standing, diagonal=False))
+        if not plates.any():
+            continue
+        pieces = Pieces(kept[index] & ~plates)
+        splinters = pieces.inside(dilate(plates, LEAF)) == pieces.sizes  # edges of the plate
+        part = parts[index]._replace(head=pieces.paint(~splinters))
+        result[index] = _outline(part, np.zeros(part.pieces.count, bool))
+    return result
 
 
 def _outline(part: _Parts, keep: Mask) -> Mask:

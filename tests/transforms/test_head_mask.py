@@ -98,6 +98,19 @@ def test_volume_agrees_with_slices_and_drops_what_only_looks_like_a_head(head):
     assert head_mask(np.ascontiguousarray(hu[..., 4])).any()
 
 
+def test_plate_that_stands_free_in_other_slices_is_cut_where_it_touches_the_head(head):
+    slices = [head(512, 512, scale) for scale in [1.0] * 2 + [0.8] * 8]
+    hu, truth = (np.stack(images, axis=-1) for images in zip(*slices, strict=True))
+    plate = np.zeros_like(truth)
+    plate[200:400, 402:408] = True  # tangent to the largest slices
+    plate &= ~truth
+    hu[plate] = 70
+    assert (head_mask(hu[..., :2]) & plate[..., :2]).any()  # few slices leave it open
+    mask = head_mask(hu)
+    assert mask[truth].mean() > 0.999
+    assert not (mask & plate).any()
+
+
 def test_volume_keeps_the_top_of_the_head(head):
     large, _ = head(512, 512)
     cap = np.full((512, 512), -1000.0, np.float32)
