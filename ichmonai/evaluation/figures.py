@@ -42,7 +42,7 @@ def plot_curves(rows: Sequence[Mapping[str, float]], path: str | PathLike) -> No
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         if axes.lines:
-            axes.legend(frameon=False)
+            axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)  # above: no curve is hidden
     figure.savefig(path, format="png", dpi=_DPI)
 
 

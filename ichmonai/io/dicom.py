@@ -82,7 +82,8 @@ def read_slice(path: Path) -> CTSlice:
         stored = dataset.pixel_array
     except Exception as error:  # and so do its decoders on damaged pixel data
         raise HeadCTReadError(
-            f"The pixels of {path} cannot be decoded ({first_line(error)}); copy the file again."
+            f"The pixels of {path} cannot be decoded ({first_line(error)}); "
+            "install what decodes them or copy the file again."
         ) from error
     if stored.ndim != 2:
         raise HeadCTReadError(f"{path} has pixels of shape {stored.shape}; a grey image of one frame is needed.")
