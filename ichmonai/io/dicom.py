@@ -11,7 +11,7 @@ import pydicom
 from numpy.typing import NDArray
 
 from ichmonai.errors import first_line
-from ichmonai.io.errors import HeadCTReadError
+from ichmonai.io.findings import HeadCTReadError
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pydicom
 
 from ichmonai.io.dicom import is_dicom
-from ichmonai.io.errors import HeadCTReadError
+from ichmonai.io.findings import HeadCTReadError
 from ichmonai.io.head_ct import IMAGE_SUFFIXES, ITK_SUFFIXES, NIFTI_SUFFIXES
 
 _FILE_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES, *IMAGE_SUFFIXES)

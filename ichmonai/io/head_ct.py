@@ -15,7 +15,7 @@ from PIL import Image
 
 from ichmonai.errors import first_line
 from ichmonai.io.dicom import AIR_HU, dicom_files, read_slice, stack_slices
-from ichmonai.io.errors import HeadCTReadError
+from ichmonai.io.findings import HeadCTReadError
 from ichmonai.io.geometry import to_display_orientation
 
 logger = logging.getLogger(__name__)

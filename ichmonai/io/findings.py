@@ -1,0 +1,117 @@
+"""The closed list of reasons why an input gets no answer, or an answer with a warning."""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+
+from ichmonai.errors import InputError
+
+
+class Code(str, Enum):
+    """What can be found about an input; the value is what tables and the command line say."""
+
+    UNREADABLE = "unreadable"
+    """No image that can be opened: damaged, of another format, or gone."""
+    UNSAFE_ARCHIVE = "unsafe_archive"
+    """A zip archive or one of its members that is not opened: encrypted, a bomb, outside its folder, or nested."""
+    EMPTY = "empty"
+    """A folder or archive without any image."""
+    WRONG_MODALITY = "wrong_modality"
+    LOCALIZER = "localizer"
+    DERIVED = "derived"
+    """Derived images or secondary captures (PS3.3 C.7.6.1.1.2, C.8.6)."""
+    CONTRAST = "contrast"
+    """Contrast-enhanced, by the headers."""
+    NOT_AXIAL = "not_axial"
+    TOO_FEW_SLICES = "too_few_slices"
+    MISSING_SLICES = "missing_slices"
+    VARYING_SPACING = "varying_spacing"
+    """Slices at different distances, as where the skull base is scanned thinner."""
+    GANTRY_TILT = "gantry_tilt"
+    DUPLICATES = "duplicates"
+    """Copies of images, left out."""
+    NOT_HEAD = "not_head"
+    NOT_HU = "not_hu"
+    """Values that are not HU: air is not near -1000."""
+    INTERCEPT_CORRECTED = "intercept_corrected"
+    """Stored values with a RescaleIntercept known to be wrong, which was mended."""
+    BURNED_IN = "burned_in"
+    """Annotations in the pixels, or colour."""
+    UNDECODABLE = "undecodable"
+    """Pixels that are truncated, damaged or compressed in a way that nothing installed decodes."""
+    BAD_GEOMETRY = "bad_geometry"
+    """No, zero or absurd spacing, position or orientation."""
+    TOO_LARGE = "too_large"
+    NO_BRAIN = "no_brain"
+    """No slice shows enough brain."""
+    NOT_SELECTED = "not_selected"
+    """Another series of the study was taken."""
+    FAILED = "failed"
+    """The work on it crashed or did not end; a fault of the software or the machine, and not of the input."""
+
+
+WARNINGS = frozenset(
+    {Code.MISSING_SLICES, Code.VARYING_SPACING, Code.GANTRY_TILT, Code.DUPLICATES, Code.INTERCEPT_CORRECTED}
+)
+"""Codes with which an input is answered all the same; every other code refuses it."""
+
+ACCEPTABLE = frozenset(
+    {
+        Code.DERIVED,
+        Code.CONTRAST,
+        Code.TOO_FEW_SLICES,
+        Code.NOT_HEAD,
+        Code.NOT_HU,
+        Code.BURNED_IN,
+        Code.TOO_LARGE,
+    }
+)
+"""Codes that refuse, but that a user can turn into warnings, since an answer can be computed."""
+
+
+class Finding(NamedTuple):
+    """One thing found about an input.
+
+    Attributes:
+        code: what it is.
+        sentence: what, where and what to do; paths and UIDs may stand in it, names and dates of patients never.
+    """
+
+    code: Code
+    sentence: str
+
+
+class HeadCTReadError(InputError):
+    """An input gets no answer.
+
+    Args:
+        sentence: what, where and what to do.
+        code: the reason in one word.
+    """
+
+    def __init__(self, sentence: str, code: Code = Code.UNREADABLE) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+    def __reduce__(self) -> tuple:
+        """Keep the code when a worker process sends the error."""
+        return type(self), (str(self), self.code)
+
+
+def refusing(findings: Iterable[Finding], accept: Iterable[Code] = ()) -> Finding | None:
+    """The first finding that refuses an input, or None.
+
+    Args:
+        findings: of one input.
+        accept: codes of `ACCEPTABLE` that count as warnings.
+
+    Raises:
+        InputError: when a code of `accept` cannot be accepted.
+    """
+    accepted = frozenset(Code(code) for code in accept)
+    if stubborn := accepted - ACCEPTABLE - WARNINGS:
+        raise InputError(
+            f"{', '.join(sorted(code.value for code in stubborn))} cannot be accepted; "
+            f"choose from {', '.join(sorted(code.value for code in ACCEPTABLE))}."
+        )
+    return next((one for one in findings if one.code not in WARNINGS | accepted), None)
