@@ -1,7 +1,7 @@
 """Find and read head CT."""
 
-from ichmonai.io.findings import HeadCTReadError
 from ichmonai.io.find import find_head_ct
+from ichmonai.io.findings import HeadCTReadError
 from ichmonai.io.head_ct import load_head_ct
 from ichmonai.io.load import LoadHeadCT, LoadHeadCTd
 
