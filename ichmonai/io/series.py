@@ -1,4 +1,4 @@
-"""What is known of a series from its headers alone."""
+"""What the headers say: where an image is, what a series holds, and what gets no answer."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,17 +19,22 @@ class Location(NamedTuple):
     member: str = ""
     frame: int = -1
 
+    def __str__(self) -> str:
+        """The path, a member as if its archive were a folder."""
+        return f"{self.path}/{self.member}" if self.member else self.path
+
 
 @dataclass(frozen=True)
 class Series:
     """A CT series, a volume, or one slice image, ready to be read.
 
     Attributes:
-        study: StudyInstanceUID; for files without one, their path as found.
+        study: StudyInstanceUID; where there is none SeriesInstanceUID; for other files, their path as found.
         series: SeriesInstanceUID, with `#2` and so on where geometry divides it; for other files, as `study`.
         images: what `load_head_ct` takes: the slices in order along the normal, or the one file.
         findings: from the headers: reasons to refuse it, and warnings.
         description: manufacturer and kernel, slices, spacing: for a listing; nothing that names a patient.
+        score: how well it suits as the head CT of its study; see `ichmonai.io.choose.score`.
     """
 
     study: str
@@ -37,3 +42,31 @@ class Series:
     images: tuple[Location, ...]
     findings: tuple[Finding, ...] = ()
     description: str = ""
+    score: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """An input, a file or a series that gets no answer.
+
+    Attributes:
+        study: as in `Series`; for what cannot be read, its path.
+        series: as in `Series`; empty for what cannot be read.
+        location: the path, of a series that of its first image; a member as if its archive were a folder.
+        finding: the reason.
+    """
+
+    study: str
+    series: str
+    location: str
+    finding: Finding
+
+
+class OtherFile(NamedTuple):
+    """A file that is no image: to be counted.
+
+    Attributes:
+        path: file, a member as if its archive were a folder.
+    """
+
+    path: str

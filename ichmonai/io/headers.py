@@ -1,0 +1,117 @@
+"""What one image's header says, apart from who the patient is."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from enum import Enum
+from typing import Any
+
+from ichmonai.io.findings import Code, Finding
+from ichmonai.io.series import Location
+
+Vector = tuple[float, ...]
+
+
+class Kind(str, Enum):
+    """What an image is stored as."""
+
+    DICOM = "dicom"
+    """One image, or one frame, of a series."""
+    VOLUME = "volume"
+    """NIfTI, NRRD or MetaImage."""
+    PICTURE = "picture"
+    """One 8-bit slice: PNG, JPEG or BMP."""
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """One image, one frame of an enhanced multi-frame image, or one volume; nothing that names a patient.
+
+    What is missing or makes no sense is None, 0 or empty, and said in `findings` where it matters.
+
+    Attributes:
+        location: where it is.
+        study: StudyInstanceUID, else SeriesInstanceUID, else the path as given.
+        series: SeriesInstanceUID, else the path as given.
+        kind: DICOM, volume or picture.
+        sop_instance_uid: SOPInstanceUID.
+        sop_class_uid: SOPClassUID.
+        modality: Modality.
+        image_type: ImageType; that of the frame where frames have their own (FrameType).
+        rows: Rows: length along a column.
+        columns: Columns.
+        slices: 1; of a volume its extent along the third axis; NumberOfFrames where frames have no geometry.
+        position: ImagePositionPatient in mm, LPS, (3,).
+        orientation: ImageOrientationPatient, unit vectors of a row and of a column, LPS, (6,).
+        spacing: PixelSpacing in mm: between rows, between columns, (2,).
+        slice_step: of a volume the step from slice to slice in mm, LPS, (3,).
+        thickness: SliceThickness in mm.
+        gantry_tilt: GantryDetectorTilt in degrees.
+        acquisition: AcquisitionNumber.
+        series_description: SeriesDescription.
+        study_description: StudyDescription.
+        protocol: ProtocolName.
+        body_part: BodyPartExamined; of enhanced images the meaning of AnatomicRegionSequence.
+        contrast_agent: ContrastBolusAgent.
+        kernel: ConvolutionKernel.
+        photometric: PhotometricInterpretation.
+        burned_in: BurnedInAnnotation.
+        bits: BitsStored.
+        manufacturer: Manufacturer.
+        model: ManufacturerModelName.
+        findings: what is wrong with the header itself.
+    """
+
+    location: Location
+    study: str
+    series: str
+    kind: Kind = Kind.DICOM
+    sop_instance_uid: str = ""
+    sop_class_uid: str = ""
+    modality: str = ""
+    image_type: tuple[str, ...] = ()
+    rows: int = 0
+    columns: int = 0
+    slices: int = 1
+    position: Vector | None = None
+    orientation: Vector | None = None
+    spacing: Vector | None = None
+    slice_step: Vector | None = None
+    thickness: float | None = None
+    gantry_tilt: float | None = None
+    acquisition: int | None = None
+    series_description: str = ""
+    study_description: str = ""
+    protocol: str = ""
+    body_part: str = ""
+    contrast_agent: str = ""
+    kernel: str = ""
+    photometric: str = ""
+    burned_in: str = ""
+    bits: int = 0
+    manufacturer: str = ""
+    model: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether its place in the patient is known."""
+        return None not in (self.position, self.orientation, self.spacing)
+
+    def to_json(self) -> str:
+        """One line of JSON, without what has its default value."""
+        values = {name: value for name, value in asdict(self).items() if value != _DEFAULTS.get(name)}
+        return json.dumps(values, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ImageHeader":
+        """The header that `to_json` wrote."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
+        }
+        values["location"] = Location(*values["location"])
+        values["kind"] = Kind(values.get("kind", Kind.DICOM))
+        values["findings"] = tuple(Finding(Code(code), sentence) for code, sentence in values.get("findings", ()))
+        return cls(**values)
+
+
+_DEFAULTS = {field.name: field.default for field in fields(ImageHeader)}
