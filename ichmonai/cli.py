@@ -5,12 +5,14 @@ import typer
 from ichmonai import __version__
 from ichmonai.commands.demo import demo
 from ichmonai.commands.phantom import phantom
+from ichmonai.commands.predict import predict
 
 app = typer.Typer(
     help="Find intracerebral haemorrhage on head CT and say where it is. Research software; not for clinical use.",
     no_args_is_help=True,
     add_completion=False,
 )
+app.command()(predict)
 app.command()(demo)
 app.command()(phantom)
 

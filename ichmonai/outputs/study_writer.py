@@ -1,6 +1,6 @@
 """What an inference leaves: a table of studies and a table of slices."""
 
-import math
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -8,25 +8,43 @@ from typing import Any, cast
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
+from ichmonai.io.series import Rejection
 from ichmonai.outputs.provenance import write_provenance
-from ichmonai.outputs.tables import PROBABILITIES, probability_columns, write_csv
+from ichmonai.outputs.study_rows import (
+    REJECTED_COLUMNS,
+    SLICE_COLUMNS,
+    STUDY_COLUMNS,
+    rejected_row,
+    study_rows,
+    worklist_rank,
+)
+from ichmonai.outputs.tables import write_csv
 
 
 class StudyWriter:
     """Ignite handler for an evaluator of volumes, one an iteration.
 
-    Writes `studies.csv` (a row a study, most probable haemorrhage first, with the SHA-256 of its HU where
-    `drop_unreadable` gave one), `slices.csv` (a row a slice, inferior to superior, with SOPInstanceUID where there is
-    one) and `run.json`.
+    Writes `studies.csv` (a row a study: positives, the most probable first, then what has no prediction, then
+    negatives), `slices.csv` (a row a slice, inferior to superior), `rejected.csv` and `run.json`.
 
     Args:
         directory: folder of the files; made if absent.
         weights: file that the network's weights came from.
+        threshold: ICH probability from which a study is positive.
+        rejected: inputs that get no answer, with the reason.
     """
 
-    def __init__(self, directory: str | PathLike, weights: str | PathLike) -> None:
+    def __init__(
+        self,
+        directory: str | PathLike,
+        weights: str | PathLike,
+        threshold: float = 0.5,
+        rejected: Sequence[Rejection] = (),
+    ) -> None:
         self.directory = Path(directory)
         self.weights = weights
+        self.threshold = threshold
+        self.rejected = rejected
         self.studies: list[dict[str, Any]] = []
         self.slices: list[dict[str, Any]] = []
 
@@ -37,31 +55,22 @@ class StudyWriter:
 
     def _collect(self, engine: Engine) -> None:
         for item, output in zip(cast(Any, engine.state).batch, cast(Any, engine.state).output, strict=True):
-            study, slices = item["study"], output[f"{CommonKeys.PRED}_slices"]
-            uids = item[CommonKeys.IMAGE].meta.get("sop_instance_uids") or [""] * slices.shape[1]
-            leading = int(slices[1].argmax())
-            self.studies.append(
-                {
-                    "study": study,
-                    **probability_columns(output[CommonKeys.PRED]),
-                    "slices": slices.shape[1],
-                    "leading_slice": leading,
-                    "leading_sop_instance_uid": uids[leading],
-                    "sha256": item.get("sha256", ""),
-                }
-            )
-            self.slices += [
-                {"study": study, "slice": i, "sop_instance_uid": uid, **probability_columns(p)}
-                for i, (uid, p) in enumerate(zip(uids, slices.T, strict=True))
-            ]
+            meta = item[CommonKeys.IMAGE].meta
+            summary, slices = output[CommonKeys.PRED], output[f"{CommonKeys.PRED}_slices"]
+            row, rows = study_rows(item["study"], item.get("series", ""), summary, slices, meta, self.threshold)
+            self.studies.append({**row, "sha256": item.get("sha256", "")})
+            self.slices += rows
 
     def _write(self, engine: Engine) -> None:
-        # Where the network gave nan, which is a fault and no negative, the study comes first.
-        self.studies.sort(key=lambda row: -math.inf if math.isnan(float(row["p_ich"])) else -float(row["p_ich"]))
-        write_csv(
-            self.directory / "studies.csv",
-            ("study", *PROBABILITIES, "slices", "leading_slice", "leading_sop_instance_uid", "sha256"),
-            self.studies,
+        self.studies.sort(key=lambda row: (worklist_rank(row), row["study"], row["series"]))
+        write_csv(self.directory / "studies.csv", STUDY_COLUMNS, self.studies)
+        write_csv(self.directory / "slices.csv", SLICE_COLUMNS, self.slices)
+        write_csv(self.directory / "rejected.csv", REJECTED_COLUMNS, map(rejected_row, self.rejected))
+        write_provenance(
+            self.directory / "run.json",
+            self.weights,
+            studies=len(self.studies),
+            slices=len(self.slices),
+            rejected=len(self.rejected),
+            threshold=self.threshold,
         )
-        write_csv(self.directory / "slices.csv", ("study", "slice", "sop_instance_uid", *PROBABILITIES), self.slices)
-        write_provenance(self.directory / "run.json", self.weights, studies=len(self.studies), slices=len(self.slices))

@@ -1,15 +1,18 @@
-"""Predictions as csv files."""
+"""Tables as csv, JSON lines or Parquet files."""
 
 import csv
-from collections.abc import Iterable, Mapping
-from itertools import chain, zip_longest
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
 from torch import Tensor
 
+from ichmonai.errors import InputError
 from ichmonai.labels import LOCATIONS
+from ichmonai.outputs.formats import TableFormat
 
 PROBABILITIES = ("p_ich", *(f"p_{name}" for name in LOCATIONS))
 """Columns of the probabilities: of a haemorrhage, and of each location if there is one."""
@@ -31,6 +34,45 @@ def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, An
     partial.replace(path)  # a kill leaves the old file or the new one, never half of one
 
 
+def write_table(path: Path, format: TableFormat, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows to `path` with the format's suffix; whatever the number of rows, few are in memory.
+
+    Numbers are numbers in JSON lines and Parquet, and what a row lacks is null there.
+
+    Args:
+        path: file without suffix; its folder exists.
+        format: kind of file.
+        columns: names, in order.
+        rows: a mapping each.
+
+    Raises:
+        InputError: when Parquet is asked for and pyarrow is not installed.
+    """
+    path = path.with_name(f"{path.name}.{format.value}")
+    if format is TableFormat.CSV:
+        return write_csv(path, columns, rows)
+    partial = path.with_name(f"{path.name}.partial")
+    typed = ({name: _typed(name, row.get(name, "")) for name in columns} for row in rows)
+    if format is TableFormat.JSONL:
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in typed)
+    else:
+        _write_parquet(partial, columns, typed)
+    partial.replace(path)
+
+
+def require_parquet() -> None:
+    """Check that Parquet can be written.
+
+    Raises:
+        InputError: when it cannot.
+    """
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise InputError('Parquet needs pyarrow; install it with: pip install "ichmonai[parquet]".') from error
+
+
 def gather_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of all processes in the dataset's order, as `ShardSampler` divided them: r, r + W, r + 2W and so on."""
     if not (dist.is_available() and dist.is_initialized()):
@@ -38,3 +80,25 @@ def gather_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     parts: list = [None] * dist.get_world_size()
     dist.all_gather_object(parts, rows)
     return [row for row in chain.from_iterable(zip_longest(*parts)) if row is not None]
+
+
+_INTEGERS = ("slices", "brain_slices", "slice", "leading_slice")
+_REALS = (*PROBABILITIES, "brain_content")
+
+
+def _typed(name: str, value: Any) -> Any:
+    if value == "" or value == "nan":
+        return None
+    return int(value) if name in _INTEGERS else float(value) if name in _REALS else value
+
+
+def _write_parquet(path: Path, columns: Sequence[str], rows: Iterator[dict[str, Any]]) -> None:
+    require_parquet()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {**dict.fromkeys(_INTEGERS, pa.int32()), **dict.fromkeys(_REALS, pa.float64())}
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in columns])
+    with pq.ParquetWriter(path, schema) as writer:
+        while batch := list(islice(rows, 10_000)):
+            writer.write_table(pa.Table.from_pylist(batch, schema))

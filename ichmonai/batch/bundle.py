@@ -1,0 +1,104 @@
+"""A bundle's inference config, taken apart into what batch prediction runs."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+from monai.inferers import Inferer
+from monai.transforms import Compose
+from torch import nn
+
+from ichmonai.errors import InputError, first_line
+from ichmonai.outputs.provenance import sha256_of_file
+
+
+@dataclass(frozen=True)
+class BundleSource:
+    """Which bundle to run, and with which settings; small enough to be sent to every worker.
+
+    Attributes:
+        root: the bundle's folder.
+        settings: values of the config's top section that differ from the file.
+    """
+
+    root: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+class InferenceBundle:
+    """The parts of `configs/inference.json` that turn a series into probabilities, made when first asked for.
+
+    Args:
+        source: bundle and settings.
+
+    Raises:
+        InputError: when the bundle has no readable inference config, or a setting names no entry of it.
+    """
+
+    def __init__(self, source: BundleSource) -> None:
+        self.path = source.root / "configs" / "inference.json"
+        self.parser = ConfigParser()
+        try:
+            self.parser.read_config(str(self.path))
+        except Exception as error:  # monai raises errors of many kinds on files that are no config
+            raise InputError(
+                f"{source.root} is no bundle that can be run: {self.path} is not a readable config "
+                f"({first_line(error)}); give the folder of a MONAI bundle."
+            ) from error
+        config = self.parser.get()
+        if unknown := sorted(set(source.settings) - set(config)):
+            raise InputError(f"{self.path} has no setting {', '.join(unknown)}; its top section lists them.")
+        self.parser.update({"bundle_root": str(source.root), **source.settings})
+
+    @cached_property
+    def preprocessing(self) -> Compose:
+        """From an item with `image` locations to one with the network's input (C, H, W) or (C, H, W, S)."""
+        return self._content("preprocessing")
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """The trained network on its device, in evaluation mode."""
+        return self._content("trained_network").eval()
+
+    @cached_property
+    def inferer(self) -> Inferer:
+        """How the network runs on slices."""
+        return self._content("inferer")
+
+    @cached_property
+    def postprocessing(self) -> Compose:
+        """From an item with `pred` logits to probabilities of the study, and of its slices in `pred_slices`."""
+        return self._content("postprocessing")
+
+    @property
+    def weights(self) -> Path:
+        """File of the network's weights."""
+        return Path(self._content("ckpt_path"))
+
+    def setting(self, name: str) -> Any:
+        """The value of an entry of the config's top section."""
+        return self._content(name)
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the results: the SHA-256 of the weights and of the config with its settings."""
+        config = {name: value for name, value in self.parser.get().items() if name not in _NOT_RESULTS}
+        digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
+        return {"weights_sha256": sha256_of_file(self.weights), "config_sha256": digest}
+
+    def _content(self, name: str) -> Any:
+        try:
+            return self.parser.get_parsed_content(name)
+        except Exception as error:
+            cause: BaseException | None = error  # monai wraps what an expression raises, several deep
+            while cause is not None and not isinstance(cause, InputError):
+                cause = cause.__cause__ or cause.__context__
+            raise (cause or InputError(f"{name} of {self.path} cannot be made: {first_line(error)}.")) from error
+
+
+_NOT_RESULTS = {"bundle_root", "dataset_dir", "output_dir", "ckpt_path", "num_workers"}
+"""Entries that do not change what is predicted (the weights count by their content)."""

@@ -1,0 +1,107 @@
+"""Batch prediction on this machine: processes that read and preprocess, and the network in this one."""
+
+import itertools
+import multiprocessing
+import os
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from multiprocessing.connection import wait as wait_for_end
+from pathlib import Path
+
+import torch
+from pebble import ProcessPool
+
+from ichmonai.batch.bundle import BundleSource, InferenceBundle
+from ichmonai.batch.failures import ATTEMPTS, failure
+from ichmonai.batch.study import Answer, Prepared, classify, describe, prepare, refuse
+from ichmonai.io.findings import HeadCTReadError
+from ichmonai.io.series import Series
+
+_worker: tuple[InferenceBundle, Path]
+
+
+def predict_locally(
+    bundle: BundleSource, tasks: Iterable[Series], workers: int, timeout: float, classifies: bool = True
+) -> Iterator[tuple[Series, Answer]]:
+    """Predict series; reading and preprocessing overlap with the network.
+
+    A series whose worker crashes or hangs is tried twice and then answered with `failed`; the others go on. At most
+    `workers` + 2 series are in memory or on their way, however many there are.
+
+    Args:
+        bundle: what runs.
+        tasks: taken one by one, as there is room.
+        workers: processes that read and preprocess.
+        timeout: seconds that one of them may take for a series.
+        classifies: False to read and check only; the answers have no rows then.
+
+    Yields:
+        Each series with its answer, in the order in which they are done.
+    """
+    parts = InferenceBundle(bundle)
+    if classifies:
+        _ = parts.network, parts.inferer, parts.postprocessing  # whatever is wrong with them is said before work starts
+    queue = iter(tasks)
+    first = list(itertools.islice(queue, workers + 2))
+    if not first:
+        return
+    # A thread beside a process that forks without exec can leave locks held; a fork server has no threads.
+    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
+    if os.name == "posix":
+        context.set_forkserver_preload(["ichmonai.batch.local", "monai.transforms", "ichmonai.transforms"])
+    with (
+        tempfile.TemporaryDirectory(prefix="ichmonai-") as scratch,
+        ProcessPool(workers, initializer=_start, initargs=(bundle, Path(scratch)), context=context) as pool,
+    ):
+        running: dict[Future, tuple[Series, int]] = {}
+
+        def start(series: Series, attempt: int = 1) -> None:
+            running[pool.schedule(_prepare, args=(series,), timeout=timeout)] = (series, attempt)
+
+        for series in first:
+            start(series)
+        try:
+            while running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    series, attempt = running.pop(future)
+                    error = future.exception()
+                    if error is None:
+                        prepared: Prepared = future.result()
+                        answer = classify(parts, series, prepared) if classifies else describe(series, prepared)
+                    elif isinstance(error, HeadCTReadError):
+                        answer = refuse(error)
+                    elif attempt < ATTEMPTS:
+                        start(series, attempt + 1)
+                        continue
+                    else:
+                        answer = failure(series, error)
+                    yield series, answer
+                    for following in itertools.islice(queue, 1):
+                        start(following)
+        finally:
+            pool.stop()  # what is still running has no taker
+
+
+def _start(bundle: BundleSource, scratch: Path) -> None:
+    """Begin a worker."""
+    global _worker
+    torch.set_num_threads(1)  # the processes themselves keep the cores busy
+    _worker = InferenceBundle(bundle), scratch
+    _ = _worker[0].preprocessing
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_end([parent.sentinel])
+        os._exit(1)  # killed without a chance to stop its workers
+
+
+def _prepare(series: Series) -> Prepared:
+    bundle, scratch = _worker
+    return prepare(bundle, series).spill(scratch / f"{uuid.uuid4()}.npy")

@@ -1,0 +1,273 @@
+"""A batch from its inputs to its tables."""
+
+import hashlib
+import itertools
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol
+
+from ichmonai import __version__
+from ichmonai.batch.bundle import BundleSource, InferenceBundle
+from ichmonai.batch.folder import claimed
+from ichmonai.batch.journal import Journal
+from ichmonai.batch.study import Answer
+from ichmonai.errors import InputError
+from ichmonai.io.choose import choose_series
+from ichmonai.io.findings import Code, refusing
+from ichmonai.io.group import group_series
+from ichmonai.io.headers import ImageHeader
+from ichmonai.io.scan import scan
+from ichmonai.io.series import OtherFile, Rejection, Series
+from ichmonai.outputs.formats import TableFormat
+from ichmonai.outputs.provenance import write_provenance
+from ichmonai.outputs.study_rows import REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS
+from ichmonai.outputs.tables import require_parquet, write_table
+
+PLAN_COLUMNS = ("study", "series", "slices", "brain_slices", "flags", "description")
+
+Engine = Callable[[Iterable[Series]], Iterator[tuple[Series, Answer]]]
+"""Takes series one by one and gives each back with its answer, in any order."""
+
+
+class ResultsError(InputError):
+    """A run that had begun cannot write its results."""
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What a batch does.
+
+    Attributes:
+        accept: codes that warn instead of refusing.
+        all_series: predict every series of a study instead of the best one.
+        formats: of the tables.
+        shard: (i, n): of n machines this is number i, from 1; it takes its share of the studies.
+        dry_run: find and check only.
+        workers: processes that read headers.
+    """
+
+    accept: tuple[Code, ...] = ()
+    all_series: bool = False
+    formats: tuple[TableFormat, ...] = (TableFormat.CSV,)
+    shard: tuple[int, int] = (1, 1)
+    dry_run: bool = False
+    workers: int | None = None
+
+
+class Progress(Protocol):
+    """Is told how far a batch is."""
+
+    def found(self, images: int) -> None:
+        """Images were found, this many so far."""
+
+    def planned(self, series: int, done: int) -> None:
+        """There are so many series, some of them done by an earlier run."""
+
+    def answered(self) -> None:
+        """One more series is done."""
+
+
+@dataclass
+class Summary:
+    """What a batch came to.
+
+    Attributes:
+        positive, negative: series with a prediction; None after a dry run.
+        no_prediction: series that the network gave no number for.
+        refused: series and files that get no answer, by code.
+        failed: series whose work crashed or did not end.
+        other_files: files that are no images.
+        resumed: series that an earlier run had done.
+        seconds: wall clock by stage, and the work in all processes by stage.
+    """
+
+    series: int = 0
+    positive: int = 0
+    negative: int = 0
+    no_prediction: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    failed: int = 0
+    other_files: int = 0
+    resumed: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run_batch(
+    inputs: Sequence[str | PathLike],
+    out: Path,
+    source: BundleSource,
+    engine: Engine,
+    options: BatchOptions,
+    progress: Progress,
+) -> Summary:
+    """Find every head CT in the inputs, predict each, and write the tables.
+
+    `out` gets `studies.*` (a worklist: positives, then what has no prediction, then negatives), `slices.*`,
+    `rejected.*`, `run.json` and `journal.sqlite`, in which every answer is written as soon as it is there. A run that
+    was killed continues from it when it is started again, and gives the same tables. A dry run leaves `plan.*` and
+    `rejected.*`.
+
+    Args:
+        inputs: files, folders, zip archives, DICOMDIRs, csv files of paths.
+        out: folder, made if absent; with a shard, a folder of the shard's own in it.
+        source: bundle.
+        engine: how series are predicted.
+        options: what else.
+        progress: is told how far it is.
+
+    Returns:
+        Counts and timings.
+
+    Raises:
+        InputError: when the run cannot start, or the disk is full.
+    """
+    started = time.perf_counter()
+    check_options(options)
+    bundle = InferenceBundle(source)
+    identity = _identity(bundle, options)
+    index, shards = options.shard
+    folder = out if shards == 1 else out / f"shard-{index}-of-{shards}"
+    with claimed(folder):
+        try:
+            file = folder / ("dry-run.sqlite" if options.dry_run else "journal.sqlite")
+            if options.dry_run:
+                file.unlink(missing_ok=True)
+            journal = Journal(file, identity)
+            try:
+                summary = _run(inputs, journal, engine, options, progress)
+                written = time.perf_counter()
+                _write_tables(folder, journal, options)
+                summary.seconds["write"] = time.perf_counter() - written
+                summary.seconds["total"] = time.perf_counter() - started
+                if not options.dry_run:
+                    _write_record(folder, source, bundle, summary, options)
+            finally:
+                journal.close()
+            if options.dry_run:
+                file.unlink()
+        except (sqlite3.OperationalError, OSError) as error:
+            raise ResultsError(
+                f"The results cannot be written to {folder} ({error}); make room, then start the run again: "
+                "it continues where it stopped."
+            ) from error
+    return summary
+
+
+def check_options(options: BatchOptions) -> None:
+    """Say what is wrong with the options before any work.
+
+    Raises:
+        InputError: in one sentence.
+    """
+    refusing((), options.accept)
+    index, shards = options.shard
+    if not 1 <= index <= shards:
+        raise InputError(f"Shard {index}/{shards} does not exist; give i/n with i from 1 to n.")
+    if TableFormat.PARQUET in options.formats:
+        require_parquet()
+
+
+def _run(
+    inputs: Sequence[str | PathLike], journal: Journal, engine: Engine, options: BatchOptions, progress: Progress
+) -> Summary:
+    summary = Summary()
+    started = time.perf_counter()
+    _discover(inputs, journal, options, progress, summary)
+    for headers in journal.studies():
+        if _is_in_shard(headers[0].study, options.shard):
+            _plan(journal, headers, options)
+    summary.seconds["discover"] = time.perf_counter() - started
+    summary.series = journal.count()
+    summary.resumed = summary.series - sum(1 for _ in journal.open_tasks())
+    progress.planned(summary.series, summary.resumed)
+    predicting = time.perf_counter()
+    recording = 0.0
+    for series, answer in engine(journal.open_tasks()):
+        before = time.perf_counter()
+        journal.record(series, answer)
+        recording += time.perf_counter() - before
+        progress.answered()
+    summary.seconds |= {"predict": time.perf_counter() - predicting, "record": recording}
+    summary.seconds |= {f"work_{stage}": value for stage, value in journal.seconds().items()}
+    for outcome in ("positive", "negative", "no_prediction"):
+        count = journal.count(f"code = '' AND json_extract(study_row, '$.outcome') = '{outcome}'")
+        setattr(summary, outcome, count)
+    summary.failed = journal.count(f"code = '{Code.FAILED.value}'")
+    for row in journal.rejected_rows():
+        summary.rejected[row["code"]] = summary.rejected.get(row["code"], 0) + 1
+    return summary
+
+
+def _discover(
+    inputs: Sequence[str | PathLike], journal: Journal, options: BatchOptions, progress: Progress, summary: Summary
+) -> None:
+    images = 0
+    found = scan(inputs, options.workers)
+    while batch := list(itertools.islice(found, 500)):
+        headers = [one for one in batch if isinstance(one, ImageHeader)]
+        rejections = [one for one in batch if isinstance(one, Rejection)]
+        summary.other_files += sum(isinstance(one, OtherFile) for one in batch)
+        journal.add_headers(headers)
+        # Of what has no study yet, one shard answers for all.
+        journal.plan((), (one for one in rejections if _is_in_shard(one.study, options.shard)))
+        images += len(headers)
+        progress.found(images)
+
+
+def _plan(journal: Journal, headers: list[ImageHeader], options: BatchOptions) -> None:
+    chosen, rejections = choose_series(group_series(headers), options.all_series, options.accept)
+    tasks = []
+    for series in chosen:
+        reason = refusing(series.findings, options.accept)
+        if reason is None:
+            tasks.append(series)
+        else:
+            rejections.append(Rejection(series.study, series.series, str(series.images[0]), reason))
+    journal.plan(tasks, rejections)
+
+
+def _is_in_shard(study: str, shard: tuple[int, int]) -> bool:
+    index, shards = shard
+    digest = hashlib.sha256(study.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") % shards == index - 1
+
+
+def _identity(bundle: InferenceBundle, options: BatchOptions) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        **({} if options.dry_run else bundle.identity()),
+        "accept": sorted(code.value for code in options.accept),
+        "all_series": options.all_series,
+        "shard": list(options.shard),
+    }
+
+
+def _write_tables(folder: Path, journal: Journal, options: BatchOptions) -> None:
+    for format in options.formats:
+        if options.dry_run:
+            write_table(folder / "plan", format, PLAN_COLUMNS, journal.study_rows())
+        else:
+            write_table(folder / "studies", format, STUDY_COLUMNS, journal.study_rows())
+            write_table(folder / "slices", format, SLICE_COLUMNS, journal.slice_rows())
+        write_table(folder / "rejected", format, REJECTED_COLUMNS, journal.rejected_rows())
+
+
+def _write_record(
+    folder: Path, source: BundleSource, bundle: InferenceBundle, summary: Summary, options: BatchOptions
+) -> None:
+    write_provenance(
+        folder / "run.json",
+        bundle.weights,
+        bundle=str(source.root),
+        config_sha256=bundle.identity()["config_sha256"],
+        threshold=bundle.setting("threshold"),
+        accept=[code.value for code in options.accept],
+        all_series=options.all_series,
+        shard=list(options.shard),
+        counts={name: value for name, value in vars(summary).items() if name != "seconds"},
+        seconds={name: round(value, 3) for name, value in summary.seconds.items()},
+    )

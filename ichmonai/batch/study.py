@@ -1,0 +1,139 @@
+"""One series on its way: read and preprocessed in a worker, classified where the network is."""
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.utils import CommonKeys
+
+from ichmonai.batch.bundle import InferenceBundle
+from ichmonai.io.findings import Finding, HeadCTReadError
+from ichmonai.io.series import Series
+from ichmonai.outputs.study_rows import study_rows
+
+
+@dataclass
+class Prepared:
+    """A series as the network's input.
+
+    Attributes:
+        image: float32 (C, H, W, S), or the file that holds it where another process made it.
+        meta: plain values of the image's meta data.
+        sha256: of the volume's HU.
+        seconds: by stage.
+    """
+
+    image: np.ndarray | Path
+    meta: dict[str, Any]
+    sha256: str
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def spill(self, file: Path) -> "Prepared":
+        """Write the image to a .npy file, so that only its name goes through the pipe between two processes."""
+        np.save(file, np.asarray(self.image))
+        self.image = file
+        return self
+
+    def take(self) -> np.ndarray:
+        """The image; its file, where there is one, is removed."""
+        if isinstance(self.image, np.ndarray):
+            return self.image
+        image = np.load(self.image)
+        self.image.unlink()
+        self.image = image
+        return image
+
+
+@dataclass
+class Answer:
+    """What became of a series.
+
+    Attributes:
+        finding: why there is no prediction; None where there is one.
+        study: its row of the table of studies.
+        slices: its rows of the table of slices.
+        seconds: by stage.
+    """
+
+    finding: Finding | None = None
+    study: dict[str, Any] = field(default_factory=dict)
+    slices: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def prepare(bundle: InferenceBundle, series: Series) -> Prepared:
+    """Read a series, check it and make the network's input of it.
+
+    Args:
+        bundle: its preprocessing reads first.
+        series: what to read.
+
+    Returns:
+        The input, (C, H, W, S) also for a slice alone.
+
+    Raises:
+        HeadCTReadError: when the series gets no answer; its code says why.
+    """
+    started = time.perf_counter()
+    chain = bundle.preprocessing
+    item = chain({CommonKeys.IMAGE: list(series.images), "study": series.study}, end=1)
+    hu = item[CommonKeys.IMAGE].numpy()
+    digest = hashlib.sha256(f"{hu.shape}".encode() + hu.tobytes()).hexdigest()
+    read = time.perf_counter()
+    image = chain(item, start=1)[CommonKeys.IMAGE]
+    meta = {name: value for name, value in image.meta.items() if isinstance(value, str | int | float | list)}
+    array = image.as_tensor().numpy()
+    seconds = {"read": read - started, "preprocess": time.perf_counter() - read}
+    return Prepared(array if array.ndim == 4 else array[..., None], meta, digest, seconds)
+
+
+def classify(bundle: InferenceBundle, series: Series, prepared: Prepared) -> Answer:
+    """Run the network on the slices of one series, and on no others with them, so that the result is its own alone.
+
+    Args:
+        bundle: network, inferer and postprocessing.
+        series: what is classified.
+        prepared: its input.
+
+    Returns:
+        The rows of the tables.
+    """
+    started = time.perf_counter()
+    image = torch.from_numpy(prepared.take())
+    meta = {**prepared.meta, "findings": _findings(series, prepared)}
+    with torch.inference_mode():
+        logits = bundle.inferer(image[None].to(bundle.setting("device")), bundle.network)[0].cpu()
+    item = bundle.postprocessing({CommonKeys.PRED: logits, CommonKeys.IMAGE: MetaTensor(image, meta=dict(meta))})
+    summary, slices = item[CommonKeys.PRED], item[f"{CommonKeys.PRED}_slices"]
+    row, rows = study_rows(series.study, series.series, summary, slices, meta, bundle.setting("threshold"))
+    return Answer(
+        None, {**row, "sha256": prepared.sha256}, rows, {**prepared.seconds, "infer": time.perf_counter() - started}
+    )
+
+
+def describe(series: Series, prepared: Prepared) -> Answer:
+    """What a dry run says of a series that would be predicted."""
+    slices = prepared.take().shape[-1]
+    row = {
+        "study": series.study,
+        "series": series.series,
+        "slices": prepared.meta.get("slice_count", slices),
+        "brain_slices": slices,
+        "flags": ";".join(dict.fromkeys(code for code, _ in _findings(series, prepared))),
+        "description": series.description,
+    }
+    return Answer(None, row, [], prepared.seconds)
+
+
+def _findings(series: Series, prepared: Prepared) -> list:
+    return [[code.value, sentence] for code, sentence in series.findings] + prepared.meta.get("findings", [])
+
+
+def refuse(error: HeadCTReadError) -> Answer:
+    """The answer to a series that cannot be predicted."""
+    return Answer(Finding(error.code, str(error)))

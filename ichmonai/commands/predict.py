@@ -1,0 +1,142 @@
+"""The command ``ichmonai predict``."""
+
+import json
+import re
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ichmonai.commands.progress import BatchProgress
+from ichmonai.errors import InputError
+
+if TYPE_CHECKING:
+    from ichmonai.batch.run import Summary
+
+
+class EngineName(str, Enum):
+    """Where a batch runs."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def predict(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(help="Files, folders, zip archives, DICOMDIRs or csv files of paths: DICOM, NIfTI and others."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the tables; a run that was stopped continues in it.")],
+    bundle: Annotated[Path | None, typer.Option(help="Folder of a MONAI bundle; ichmonai's own unless given.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the bundle's inference config; repeatable."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 and so on; a GPU if there is one.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Slices that go through the network at once.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read and prepare; all cores.")] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds after which the work on a series is hung.")] = 600,
+    format: Annotated[str, typer.Option(help="Tables as csv, jsonl, parquet, or several: csv,parquet.")] = "csv",
+    accept: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="Warn of this finding instead of refusing; repeatable.")
+    ] = None,
+    all_series: Annotated[bool, typer.Option("--all-series", help="Every series of a study, not the best.")] = False,
+    shard: Annotated[str, typer.Option(metavar="I/N", help="Of N machines this is number I: its share only.")] = "1/1",
+    engine: Annotated[
+        EngineName, typer.Option(help="This machine, or the Ray cluster that RAY_ADDRESS names.")
+    ] = EngineName.LOCAL,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Find and check only; no prediction.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no summary.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON on standard output.")] = False,
+) -> None:
+    """Find every head CT in the inputs and say whether it shows a haemorrhage, and where; or why there is no answer.
+
+    Exit code: 0 when every input was answered or refused with a reason, 1 when some failed, 2 for wrong usage.
+    """
+    console = Console(stderr=True)
+    # Imported late, so that the help answers at once.
+    from ichmonai.batch.bundle import BundleSource
+    from ichmonai.batch.engines import make_engine
+    from ichmonai.batch.run import BatchOptions, ResultsError, run_batch
+    from ichmonai.paths import bundle_root
+
+    try:
+        formats, share, chosen = _formats(format), _shard(shard), _settings(settings or [], device, batch_size)
+        codes = _codes(accept or [])
+        source = BundleSource((bundle or bundle_root()).absolute(), chosen)
+        options = BatchOptions(codes, all_series, formats, share, dry_run, workers)
+        run = make_engine(engine.value, source, workers, timeout, not dry_run)
+        with BatchProgress(console, quiet or as_json) as progress:
+            summary = run_batch(inputs, out, source, run, options, progress)
+    except InputError as error:
+        console.print(f"ichmonai: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(1 if isinstance(error, ResultsError) else 2) from error
+    if as_json:
+        typer.echo(json.dumps(vars(summary)))
+    elif not quiet:
+        _show(console, summary, out)
+    raise typer.Exit(1 if summary.failed else 0)
+
+
+def _formats(text: str) -> tuple:
+    from ichmonai.outputs.formats import TableFormat
+
+    try:
+        return tuple(dict.fromkeys(TableFormat(name.strip()) for name in text.split(",")))
+    except ValueError as error:
+        known = ", ".join(one.value for one in TableFormat)
+        raise InputError(f"--format {text} is not known; choose from {known}.") from error
+
+
+def _codes(names: list[str]) -> tuple:
+    from ichmonai.io.findings import ACCEPTABLE, Code, refusing
+
+    try:
+        codes = tuple(Code(name) for name in names)
+    except ValueError as error:
+        known = ", ".join(sorted(code.value for code in ACCEPTABLE))
+        raise InputError(f"--accept {' '.join(names)}: there is no such code; choose from {known}.") from error
+    refusing((), codes)
+    return codes
+
+
+def _shard(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
+    if not match or int(match[1]) > int(match[2]):
+        raise InputError(f"--shard {text} does not exist; give I/N with I from 1 to N, for example 3/8.")
+    return int(match[1]), int(match[2])
+
+
+def _settings(pairs: list[str], device: str | None, batch_size: int | None) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"--set {pair} is no KEY=VALUE; write, for example, --set batch_size=4.")
+        try:
+            chosen[name] = json.loads(value)
+        except ValueError:
+            chosen[name] = value
+    if device is not None:
+        if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
+            raise InputError(f"--device {device} is not known; choose cpu, cuda, cuda:N or mps.")
+        chosen["device"] = f"$torch.device('{device}')"
+    if batch_size is not None:
+        chosen["batch_size"] = batch_size
+    return chosen
+
+
+def _show(console: Console, summary: "Summary", out: Path) -> None:
+    table = Table(title="Research software; not for clinical use.", title_justify="left", show_header=False)
+    for name in ("series", "positive", "negative", "no_prediction", "failed", "resumed"):
+        table.add_row(name.replace("_", " "), str(getattr(summary, name)))
+    for code, count in sorted(summary.rejected.items()):
+        table.add_row(f"rejected: {code}", str(count))
+    if summary.other_files:
+        table.add_row("other files", str(summary.other_files))
+    table.add_row("seconds", f"{summary.seconds['total']:.1f}")
+    console.print(table)
+    console.print(f"Tables: {out}", soft_wrap=True)

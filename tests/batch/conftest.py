@@ -1,0 +1,51 @@
+"""A bundle with a network that answers in milliseconds, and volumes that take no time to read."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from ichmonai.batch.bundle import BundleSource
+from ichmonai.networks import DTViT
+from ichmonai.paths import bundle_root
+
+IMAGE_SIZE = 32
+
+
+@pytest.fixture(scope="session")
+def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> BundleSource:
+    """The bundle's inference with timm's smallest vision transformer, and a transform that fails by the study's name.
+
+    The checks of the input are left out: what these tests predict is noise.
+    """
+    root = tmp_path_factory.mktemp("bundle")
+    (root / "configs").mkdir()
+    (root / "models").mkdir()
+    config = json.loads((bundle_root() / "configs" / "inference.json").read_text())
+    left_out = ("CheckHeadCTd", "KeepBrainSlicesd")
+    chain = [one for one in config["preprocessing"]["transforms"] if one["_target_"].split(".")[-1] not in left_out]
+    chain.insert(1, {"_target_": "tests.batch.faults.Faultd", "keys": "image", "folder": str(root)})
+    config["preprocessing"]["transforms"] = chain
+    (root / "configs" / "inference.json").write_text(json.dumps(config))
+    torch.manual_seed(0)
+    network = DTViT("test_vit", pretrained=False, image_size=IMAGE_SIZE)
+    torch.save(network.state_dict(), root / "models" / "model.pt")
+    return BundleSource(root, {"backbone": "test_vit", "image_size": IMAGE_SIZE, "device": "$torch.device('cpu')"})
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a small NIfTI volume of noise in HU, 12 slices, under a name below `scans`."""
+    (tmp_path / "scans").mkdir()
+
+    def write(name: str) -> Path:
+        noise = np.random.default_rng(sum(name.encode())).normal(30, 20, (24, 24, 12)).astype(np.float32)
+        path = tmp_path / "scans" / f"{name}.nii.gz"
+        nib.save(nib.Nifti1Image(noise, np.diag([8.0, 8.0, 5.0, 1.0])), path)
+        return path
+
+    return write
