@@ -1,7 +1,25 @@
-"""The networks of the two papers."""
+"""The networks of the two papers, and those they are compared with."""
 
+from ichmonai.networks.branches import CNNBranch, CNNBranches
+from ichmonai.networks.classifier import SliceClassifier
 from ichmonai.networks.dtvit import DTViT
-from ichmonai.networks.heads import ClassificationHeads, softmax_heads
+from ichmonai.networks.heads import DUAL_HEADS, RSNA_HEADS, ClassificationHeads, softmax_heads
+from ichmonai.networks.registry import create_network
+from ichmonai.networks.scopeformer import Scopeformer
 from ichmonai.networks.weights import LoadReport, load_trained, load_weights
 
-__all__ = ["ClassificationHeads", "DTViT", "LoadReport", "load_trained", "load_weights", "softmax_heads"]
+__all__ = [
+    "DUAL_HEADS",
+    "RSNA_HEADS",
+    "CNNBranch",
+    "CNNBranches",
+    "ClassificationHeads",
+    "DTViT",
+    "LoadReport",
+    "Scopeformer",
+    "SliceClassifier",
+    "create_network",
+    "load_trained",
+    "load_weights",
+    "softmax_heads",
+]

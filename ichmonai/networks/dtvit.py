@@ -1,21 +1,21 @@
 """DTViT: a vision transformer with one head for haemorrhage and one for its location."""
 
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Literal, cast
 
 import timm
 from timm.layers import PatchEmbed
 from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor, nn
 
 from ichmonai.errors import InputError
 from ichmonai.labels import ICH_CLASSES, LOCATIONS
-from ichmonai.networks.heads import ClassificationHeads
+from ichmonai.networks.classifier import SliceClassifier
+from ichmonai.networks.encoders import check_name, create_encoder
 from ichmonai.networks.weights import load_weights
 
 
-class DTViT(nn.Module):
+class DTViT(SliceClassifier):
     """The dual-task vision transformer of Fan et al., Sci Rep 2024 (section "Structure of DTViT", Table 2).
 
     A timm vision transformer encodes the slice; two heads read its pooled features. The paper's backbone is ViT-L/16 at
@@ -39,6 +39,8 @@ class DTViT(nn.Module):
         drop_path_rate: stochastic depth of the encoder, rising linearly to this rate at the last block.
         gradient_checkpointing: recompute the blocks' activations in the backward pass: about a third more time, far
             less memory.
+        in_channels: channels of the image.
+        heads: head name -> number of outputs, in place of the paper's two, e.g. `RSNA_HEADS`.
 
     Raises:
         InputError: the backbone is not a timm vision transformer, the image size is no multiple of its patch size,
@@ -60,45 +62,28 @@ class DTViT(nn.Module):
         head_dropout: float = 0.1,
         drop_path_rate: float = 0.0,
         gradient_checkpointing: bool = False,
+        in_channels: int = 3,
+        heads: Mapping[str, int] | None = None,
     ) -> None:
-        super().__init__()
         if location_classes not in (len(LOCATIONS), len(LOCATIONS) + 1):
             raise InputError(f"DTViT has 3 location classes, or 4 with 'normal' as the last, not {location_classes}.")
-        self.encoder = _create_encoder(backbone, image_size, drop_path_rate)
-        self.encoder.set_grad_checkpointing(gradient_checkpointing)
-        self.heads = ClassificationHeads(
-            self.encoder.num_features, {"ich": len(ICH_CLASSES), "location": location_classes}, head, head_dropout
-        )
+        check_name(backbone)
+        if not is_vision_transformer(backbone):
+            raise InputError(f"{backbone} is no vision transformer: choose one of timm's vit_* or deit_* models.")
+        module, num_features = create_encoder(backbone, image_size, in_channels, drop_path_rate, gradient_checkpointing)
+        encoder = cast(VisionTransformer, module)
+        if isinstance(encoder, VisionTransformerDistilled):
+            raise InputError(f"{backbone} has a distillation token: choose its plain form without 'distilled'.")
+        patch_height, patch_width = cast(PatchEmbed, encoder.patch_embed).patch_size
+        if image_size % patch_height or image_size % patch_width:
+            raise InputError(f"image_size {image_size} is no multiple of the patch size {patch_height} of {backbone}.")
+        if heads is None:
+            heads = {"ich": len(ICH_CLASSES), "location": location_classes}
+        super().__init__(encoder, num_features, in_channels, heads, head, head_dropout)
         if pretrained:
             load_weights(self, backbone if pretrained is True else pretrained)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Classify slices.
 
-        Args:
-            image: (B, 3, image_size, image_size) float, normalised as the bundle's preprocessing does.
-
-        Returns:
-            Logits (B, 2 + location_classes) float: [normal, ich | deep, lobar, subtentorial(, normal)].
-        """
-        return self.heads(self.encoder(image))
-
-
-def _create_encoder(backbone: str, image_size: int, drop_path_rate: float) -> VisionTransformer:
-    """Build a timm vision transformer without its classifier, or say in one sentence why the name will not do."""
-    if not timm.is_model(backbone):
-        close = get_close_matches(backbone, timm.list_models(["vit_*", "deit*"]), n=3)
-        hint = f"did you mean {', '.join(close)}?" if close else "timm.list_models('vit_*') lists the names."
-        raise InputError(f"timm {timm.__version__} knows no model {backbone!r}: {hint}")
-    if backbone.split(".")[0] not in timm.list_models(module="vision_transformer") + timm.list_models(module="deit"):
-        raise InputError(f"{backbone} is no vision transformer: choose one of timm's vit_* or deit_* models.")
-    encoder = cast(
-        VisionTransformer,
-        timm.create_model(backbone, num_classes=0, img_size=image_size, drop_path_rate=drop_path_rate),
-    )
-    if isinstance(encoder, VisionTransformerDistilled):
-        raise InputError(f"{backbone} has a distillation token: choose its plain form without 'distilled'.")
-    patch_height, patch_width = cast(PatchEmbed, encoder.patch_embed).patch_size
-    if image_size % patch_height or image_size % patch_width:
-        raise InputError(f"image_size {image_size} is no multiple of the patch size {patch_height} of {backbone}.")
-    return encoder
+def is_vision_transformer(name: str) -> bool:
+    """Whether timm builds the model of this name as one of its plain vision transformers."""
+    return name.split(".")[0] in timm.list_models(module="vision_transformer") + timm.list_models(module="deit")

@@ -10,7 +10,13 @@ from scipy.special import softmax
 from torch import Tensor, nn
 
 from ichmonai.errors import InputError
-from ichmonai.labels import ICH_CLASSES, LOCATIONS
+from ichmonai.labels import ICH_CLASSES, LOCATIONS, RSNA_LABELS
+
+DUAL_HEADS: Mapping[str, int] = {"ich": len(ICH_CLASSES), "location": len(LOCATIONS)}
+"""DTViT's heads: logits [normal, ich | deep, lobar, subtentorial]."""
+
+RSNA_HEADS: Mapping[str, int] = {"rsna": len(RSNA_LABELS)}
+"""Scopeformer's head: one logit a label, in the order of `RSNA_LABELS`; labels do not exclude each other."""
 
 MLP_WIDTH = 512
 """Hidden width of the MLP head in the published DTViT code."""

@@ -154,7 +154,7 @@ def test_damaged_and_empty_files(network, tmp_path, suffix):
 def test_unreachable_hub_says_what_to_do(network, monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match=r"Cannot fetch pretrained weights vit_tiny.*path of the .safetensors file"):
+    with pytest.raises(InputError, match=r"Cannot fetch pretrained weights vit_tiny.*path of the file"):
         load_weights(network, "vit_tiny_patch16_224.augreg_in21k_ft_in1k")
     with pytest.raises(InputError, match="Cannot fetch pretrained weights vit_tiny_patch16_224 "):
         DTViT(TINY, pretrained=True)
@@ -162,7 +162,7 @@ def test_unreachable_hub_says_what_to_do(network, monkeypatch, tmp_path):
 
 def test_fetched_weights_fill_the_encoder(network, imagenet, monkeypatch):
     # A fetch in name only: the hub's part is timm's, ours is what becomes of its answer.
-    monkeypatch.setattr("ichmonai.networks.weights.timm.create_model", lambda name, pretrained: imagenet)
+    monkeypatch.setattr("ichmonai.networks.sources.timm.create_model", lambda name, pretrained: imagenet)
     report = load_weights(network, "vit_tiny_patch16_224.augreg_in21k_ft_in1k")
     assert_encoder_is(network, imagenet)
     assert report.source == "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
