@@ -4,6 +4,7 @@ import typer
 
 from ichmonai import __version__
 from ichmonai.commands.demo import demo
+from ichmonai.commands.merge import merge
 from ichmonai.commands.phantom import phantom
 from ichmonai.commands.predict import predict
 
@@ -13,6 +14,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(predict)
+app.command()(merge)
 app.command()(demo)
 app.command()(phantom)
 

@@ -26,5 +26,5 @@ def failure(series: Series, error: BaseException) -> Answer:
         f"The work on series {series.series} {what}, {ATTEMPTS} times ({type(error).__name__}: {first_line(error)}); "
         "start the run again to try it once more, and report it if it stays."
     )
-    logger.error("%s", sentence)
+    logger.error("A series failed (%s); the table of rejections names it.", type(error).__name__)
     return Answer(Finding(Code.FAILED, sentence))

@@ -185,6 +185,14 @@ class Journal:
                 total[stage] = total.get(stage, 0.0) + value
         return total
 
+    def absorb(self, path: Path) -> None:
+        """Take over what another journal has planned, answered and rejected."""
+        self.connection.execute("ATTACH ? AS other", (str(path),))
+        with self.connection:
+            for table in ("tasks", "answers", "rejections"):
+                self.connection.execute(f"INSERT OR REPLACE INTO main.{table} SELECT * FROM other.{table}")
+        self.connection.execute("DETACH other")
+
     def close(self) -> None:
         """Leave the file."""
         self.connection.close()

@@ -140,7 +140,7 @@ def run_batch(
             try:
                 summary = _run(inputs, journal, engine, options, progress)
                 written = time.perf_counter()
-                _write_tables(folder, journal, options)
+                write_tables(folder, journal, options.formats, options.dry_run)
                 summary.seconds["write"] = time.perf_counter() - written
                 summary.seconds["total"] = time.perf_counter() - started
                 if not options.dry_run:
@@ -246,9 +246,10 @@ def _identity(bundle: InferenceBundle, options: BatchOptions) -> dict[str, Any]:
     }
 
 
-def _write_tables(folder: Path, journal: Journal, options: BatchOptions) -> None:
-    for format in options.formats:
-        if options.dry_run:
+def write_tables(folder: Path, journal: Journal, formats: Iterable[TableFormat], dry_run: bool = False) -> None:
+    """Write `studies.*`, `slices.*` and `rejected.*`, or `plan.*` and `rejected.*` after a dry run."""
+    for format in formats:
+        if dry_run:
             write_table(folder / "plan", format, PLAN_COLUMNS, journal.study_rows())
         else:
             write_table(folder / "studies", format, STUDY_COLUMNS, journal.study_rows())

@@ -64,7 +64,7 @@ def predict(
     from ichmonai.paths import bundle_root
 
     try:
-        formats, share, chosen = _formats(format), _shard(shard), _settings(settings or [], device, batch_size)
+        formats, share, chosen = table_formats(format), _shard(shard), _settings(settings or [], device, batch_size)
         codes = _codes(accept or [])
         source = BundleSource((bundle or bundle_root()).absolute(), chosen)
         options = BatchOptions(codes, all_series, formats, share, dry_run, workers)
@@ -81,7 +81,8 @@ def predict(
     raise typer.Exit(1 if summary.failed else 0)
 
 
-def _formats(text: str) -> tuple:
+def table_formats(text: str) -> tuple:
+    """The formats that a text such as `csv,parquet` names."""
     from ichmonai.outputs.formats import TableFormat
 
     try:

@@ -1,11 +1,8 @@
 import os
-import signal
 import time
 
-import numpy as np
 import psutil
 import pytest
-import torch
 
 from ichmonai.batch.bundle import InferenceBundle
 from ichmonai.batch.local import predict_locally
@@ -58,7 +55,7 @@ def test_what_is_wrong_with_the_bundle_is_said_before_any_work(small_bundle, vol
         started.append(True)
         yield series(volume("a"))
 
-    with pytest.raises(InputError, match="checkpoint|weights"):
+    with pytest.raises(InputError, match="weights"):
         answers(wrong, tasks())
     assert not started
 
@@ -76,7 +73,6 @@ def test_no_more_is_taken_than_there_is_room_for(small_bundle, volume):
         most = max(most, taken - done)
     assert taken == 12
     assert most <= 2 + 2
-    assert not list(os.scandir(small_bundle.root / "models" / "..")) == []
 
 
 def test_no_worker_outlives_the_run(small_bundle, volume):
