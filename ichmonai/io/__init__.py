@@ -1,14 +1,19 @@
 """Find and read head CT."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ichmonai.io.choose import choose_series
 from ichmonai.io.find import find_head_ct
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.group import group_series
-from ichmonai.io.head_ct import load_head_ct
 from ichmonai.io.headers import ImageHeader
-from ichmonai.io.load import LoadHeadCT, LoadHeadCTd
 from ichmonai.io.scan import scan
 from ichmonai.io.series import Location, OtherFile, Rejection, Series
+
+if TYPE_CHECKING:
+    from ichmonai.io.head_ct import load_head_ct
+    from ichmonai.io.load import LoadHeadCT, LoadHeadCTd
 
 __all__ = [
     "Code",
@@ -27,3 +32,12 @@ __all__ = [
     "load_head_ct",
     "scan",
 ]
+
+# Readers import torch, MONAI and ITK, which takes seconds; processes that read headers do without.
+_READERS = {"load_head_ct": "head_ct", "LoadHeadCT": "load", "LoadHeadCTd": "load"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _READERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_READERS[name]}"), name)

@@ -1,62 +1,73 @@
 """The head CT below a path."""
 
+import logging
 import os
+from collections import defaultdict
+from collections.abc import Iterable
 from os import PathLike
-from pathlib import Path
+from typing import Any
 
-import pydicom
+from ichmonai.io.choose import choose_series
+from ichmonai.io.findings import Code, HeadCTReadError, refusing
+from ichmonai.io.group import group_series
+from ichmonai.io.headers import ImageHeader
+from ichmonai.io.scan import scan
+from ichmonai.io.series import Location, Rejection
 
-from ichmonai.io.dicom import is_dicom
-from ichmonai.io.findings import HeadCTReadError
-from ichmonai.io.head_ct import IMAGE_SUFFIXES, ITK_SUFFIXES, NIFTI_SUFFIXES
-
-_FILE_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES, *IMAGE_SUFFIXES)
+logger = logging.getLogger(__name__)
 
 
-def find_head_ct(path: str | PathLike) -> list[dict]:
-    """List the CT series, volumes and slice images at or below a path.
+def find_head_ct(
+    path: str | PathLike[str], accept: Iterable[Code | str] = (Code.TOO_FEW_SLICES,)
+) -> list[dict[str, Any]]:
+    """List the head CT at or below a path: of each study, the series that suits best.
 
     Args:
-        path: one file, one DICOM series folder, or a folder with any of them at any depth.
+        path: whatever `scan` takes: a file, a folder with any of them at any depth, a zip archive, a DICOMDIR, a csv.
+        accept: codes of findings that do not refuse a series; by default single slices are taken as well.
 
     Returns:
-        MONAI datalist items: `image` is what `load_head_ct` takes (a folder that holds just one series, the list of a
-        series' files where a folder holds several, or a file) and `study` names it: its path below `path`.
+        MONAI datalist items, in the order of the files: `image` is what `load_head_ct` takes (a path, or the list of a
+        series' slices from inferior to superior) and `study` names it: StudyInstanceUID, or the path of a file without.
+        What is refused is logged.
 
     Raises:
-        HeadCTReadError: when the path does not exist or there is nothing to read below it.
+        HeadCTReadError: when there is nothing to read.
     """
-    root = Path(path)
-    if not root.exists():
-        raise HeadCTReadError(f"{root} does not exist; give a DICOM series folder, a volume or a folder of either.")
-    if root.is_file():
-        return [{"image": str(root), "study": root.name}]
-    items: list[dict] = []
-    for folder, subfolders, names in os.walk(root):
-        subfolders.sort()
-        series: dict[str, list[str]] = {}
-        for name in sorted(names):
-            file = Path(folder, name)
-            if name.startswith("."):  # what an operating system keeps beside a file, such as ._scan.nii.gz
+    accept = tuple(Code(code) for code in accept)
+    studies: dict[str, list[ImageHeader]] = defaultdict(list)
+    rejections: list[Rejection] = []
+    for found in scan([path], workers=1):
+        if isinstance(found, ImageHeader):
+            studies[found.study].append(found)
+        elif isinstance(found, Rejection):
+            rejections.append(found)
+    items = []
+    for headers in studies.values():
+        chosen, others = choose_series(group_series(headers), accept=accept)
+        rejections += others
+        for series in chosen:
+            if reason := refusing(series.findings, accept):
+                rejections.append(Rejection(series.study, series.series, str(series.images[0]), reason))
                 continue
-            if name.lower().endswith(_FILE_SUFFIXES):
-                items.append({"image": str(file), "study": str(file.relative_to(root))})
-            elif is_dicom(file):
-                series.setdefault(_series_uid(file), []).append(str(file))
-        study = str(Path(folder).relative_to(root)) if Path(folder) != root else root.resolve().name
-        if len(series) == 1:
-            items.append({"image": folder, "study": study})
-        else:
-            items += [{"image": files, "study": f"{study}#{n}"} for n, files in enumerate(series.values(), 1)]
+            for finding in series.findings:
+                logger.warning("%s", finding.sentence)
+            images = [_plain(location) for location in series.images]
+            items.append({"image": images if len(images) > 1 else images[0], "study": series.study})
     if not items:
-        raise HeadCTReadError(f"{root} holds no DICOM, NIfTI, NRRD, MetaImage, PNG or JPEG files; check the folder.")
+        raise _nothing(os.fspath(path), rejections)
+    for rejection in rejections:
+        logger.warning("%s", rejection.finding.sentence)
     return items
 
 
-def _series_uid(file: Path) -> str:
-    try:
-        return str(
-            pydicom.dcmread(file, specific_tags=["SeriesInstanceUID"], stop_before_pixels=True).SeriesInstanceUID
-        )
-    except Exception:  # a damaged header: its own entry, so that reading it reports why
-        return str(file)
+def _plain(location: Location) -> str | Location:
+    return location if location.member or location.frame >= 0 else location.path
+
+
+def _nothing(path: str, rejections: list[Rejection]) -> HeadCTReadError:
+    if not rejections:
+        return HeadCTReadError(f"{path} holds no head CT; check the path.", Code.EMPTY)
+    first = rejections[0].finding
+    more = f" ({len(rejections) - 1} more inputs were rejected as well.)" if len(rejections) > 1 else ""
+    return HeadCTReadError(first.sentence + more, first.code)

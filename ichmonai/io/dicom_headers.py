@@ -1,0 +1,229 @@
+"""DICOM headers, whatever their state, to `ImageHeader`."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from ichmonai.errors import first_line
+from ichmonai.io.findings import Code, Finding, HeadCTReadError
+from ichmonai.io.headers import ImageHeader, Vector
+from ichmonai.io.series import Location
+
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+"""Deflated Explicit VR Little Endian: pydicom inflates such a file as a whole before it reads its first element."""
+MAX_DEFLATED_BYTES = 2**20
+"""A CT image of one frame fits in; DEFLATE grows it to 1 GB at most."""
+MAX_FRAMES = 20_000
+"""Far above any head CT; more headers than this from one file are a fault or an attack."""
+
+_TEXT = {
+    "sop_instance_uid": "SOPInstanceUID",
+    "sop_class_uid": "SOPClassUID",
+    "modality": "Modality",
+    "series_description": "SeriesDescription",
+    "study_description": "StudyDescription",
+    "protocol": "ProtocolName",
+    "body_part": "BodyPartExamined",
+    "contrast_agent": "ContrastBolusAgent",
+    "kernel": "ConvolutionKernel",
+    "photometric": "PhotometricInterpretation",
+    "burned_in": "BurnedInAnnotation",
+    "manufacturer": "Manufacturer",
+    "model": "ManufacturerModelName",
+}
+_WHOLE = {"rows": "Rows", "columns": "Columns", "bits": "BitsStored"}
+_GEOMETRY = {
+    "position": ("ImagePositionPatient", 3),
+    "orientation": ("ImageOrientationPatient", 6),
+    "spacing": ("PixelSpacing", 2),
+}
+_GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
+# Where the functional groups (PS3.3 C.7.6.16.2, C.8.15.3) keep what single-frame images have at the top.
+_MACROS = {
+    "ImagePositionPatient": ("PlanePositionSequence", "ImagePositionPatient"),
+    "ImageOrientationPatient": ("PlaneOrientationSequence", "ImageOrientationPatient"),
+    "PixelSpacing": ("PixelMeasuresSequence", "PixelSpacing"),
+    "SliceThickness": ("PixelMeasuresSequence", "SliceThickness"),
+    "ImageType": ("CTImageFrameTypeSequence", "FrameType"),
+    "GantryDetectorTilt": ("CTGeometrySequence", "GantryDetectorTilt"),
+    "ConvolutionKernel": ("CTReconstructionSequence", "ConvolutionKernel"),
+}
+_TAGS = [
+    *_TEXT.values(),
+    *_WHOLE.values(),
+    *(name for name, _ in _GEOMETRY.values()),
+    *("StudyInstanceUID", "SeriesInstanceUID", "ImageType", "SliceThickness", "GantryDetectorTilt"),
+    *("AcquisitionNumber", "NumberOfFrames", "ContrastBolusAgentSequence", *_GROUPS),
+]
+_TEXT_LENGTH = 128
+"""Twice what DICOM allows a description: more is damage."""
+
+
+def read_dicom(file: BinaryIO, location: Location) -> list[ImageHeader]:
+    """Read the header of one DICOM file; only what `ImageHeader` holds is parsed, and never the pixels.
+
+    Args:
+        file: at its beginning, seekable.
+        location: where it is.
+
+    Returns:
+        One header; of an image with functional groups (Enhanced CT, PS3.3 A.38) one for each frame.
+
+    Raises:
+        HeadCTReadError: where it is no DICOM file, or too damaged to tell which image it is.
+    """
+    if DEFLATED in file.read(1024) and file.seek(0, 2) > MAX_DEFLATED_BYTES:
+        raise HeadCTReadError(
+            f"{location} is a deflated DICOM file of more than {MAX_DEFLATED_BYTES // 2**20} MiB, which may inflate "
+            "without limit; convert it to another transfer syntax."
+        )
+    file.seek(0)
+    try:
+        dataset = pydicom.dcmread(file, specific_tags=_TAGS, stop_before_pixels=True)
+    except Exception as error:  # pydicom raises errors of many kinds on damaged files
+        raise HeadCTReadError(
+            f"{location} is not a readable DICOM file ({first_line(error)}); remove it or copy it again."
+        ) from error
+    header = _header(dataset, location)
+    if not (header.sop_class_uid or header.modality) or not header.series:
+        raise HeadCTReadError(
+            f"{location} has a damaged header without SOPClassUID or SeriesInstanceUID; remove it or copy it again."
+        )
+    frames = _items(dataset, _GROUPS[0])
+    if not frames:
+        count = _integer(dataset, "NumberOfFrames") or 1
+        return [_with(header, slices=count)]
+    return _frames(dataset, header, frames)
+
+
+def _header(dataset: Dataset, location: Location) -> ImageHeader:
+    series = _text(dataset, "SeriesInstanceUID")
+    values: dict[str, Any] = {field: _text(dataset, name) for field, name in _TEXT.items()}
+    values |= {field: _integer(dataset, name) or 0 for field, name in _WHOLE.items()}
+    if not values["contrast_agent"] and (agents := _items(dataset, "ContrastBolusAgentSequence")):
+        values["contrast_agent"] = _text(agents[0], "CodeMeaning") or "yes"
+    header = ImageHeader(
+        location=location,
+        study=_text(dataset, "StudyInstanceUID") or series,
+        series=series,
+        acquisition=_integer(dataset, "AcquisitionNumber"),
+        **values,
+    )
+    return _with(header, **_place(dataset, header))
+
+
+def _frames(dataset: Dataset, header: ImageHeader, frames: Sequence[Dataset]) -> list[ImageHeader]:
+    path, member, _ = header.location
+    count = _integer(dataset, "NumberOfFrames")
+    if count != len(frames) or count > MAX_FRAMES:
+        raise HeadCTReadError(
+            f"{header.location} says it has {count} frames and describes {len(frames)} of them "
+            f"(at most {MAX_FRAMES} are read); export it again."
+        )
+    shared = _items(dataset, _GROUPS[1])[:1]
+    headers = []
+    for index, frame in enumerate(frames):
+        one = Dataset()
+        for name, (sequence, attribute) in _MACROS.items():
+            # The frame's own group, else the shared one (PS3.3 C.7.6.16.1.1).
+            for group in (frame, *shared):
+                if (items := _items(group, sequence)) and (value := _get(items[0], attribute)) is not None:
+                    one[name] = pydicom.DataElement(name, pydicom.datadict.dictionary_VR(name), value)
+                    break
+        headers.append(
+            _with(
+                header,
+                location=Location(path, member, index),
+                kernel=_text(one, "ConvolutionKernel") or header.kernel,
+                **_place(one, header),
+            )
+        )
+    return headers
+
+
+def _place(dataset: Dataset, header: ImageHeader) -> dict[str, Any]:
+    """What a frame can have of its own."""
+    values: dict[str, Any] = {
+        "image_type": _texts(dataset, "ImageType") or header.image_type,
+        "thickness": _positive(_numbers(dataset, "SliceThickness", 1)),
+        "gantry_tilt": next(iter(_numbers(dataset, "GantryDetectorTilt", 1) or ()), header.gantry_tilt),
+    }
+    bad = []
+    for field, (name, size) in _GEOMETRY.items():
+        numbers = _numbers(dataset, name, size)
+        if numbers is not None and not _makes_sense(field, numbers):
+            numbers = None
+        if numbers is None and _get(dataset, name) not in (None, ""):
+            bad.append(name)
+        values[field] = numbers
+    if bad:
+        sentence = f"{header.location} has a damaged {' and '.join(bad)}; export it again."
+        values["findings"] = (Finding(Code.BAD_GEOMETRY, sentence),)
+    return values
+
+
+def _makes_sense(field: str, numbers: Vector) -> bool:
+    if field == "spacing":
+        return min(numbers) > 0
+    if field == "position":
+        return max(map(abs, numbers)) < 1e5  # 100 m
+    row, column = numbers[:3], numbers[3:]
+    return (
+        abs(math.hypot(*row) - 1) < 0.01
+        and abs(math.hypot(*column) - 1) < 0.01
+        and abs(sum(a * b for a, b in zip(row, column, strict=True))) < 0.01
+    )
+
+
+def _with(header: ImageHeader, **changes: Any) -> ImageHeader:
+    # dataclasses.replace looks at every field again; headers are read by the hundred thousand.
+    copy = object.__new__(ImageHeader)
+    copy.__dict__.update(header.__dict__, **changes)
+    return copy
+
+
+def _get(dataset: Dataset, name: str) -> Any:
+    try:
+        return dataset.get(name)
+    except Exception:  # a value that its VR does not allow: as if it were not there
+        return None
+
+
+def _text(dataset: Dataset, name: str) -> str:
+    return " ".join(_texts(dataset, name))
+
+
+def _texts(dataset: Dataset, name: str) -> tuple[str, ...]:
+    value = _get(dataset, name)
+    if value is None or isinstance(value, bytes | pydicom.Sequence):
+        return ()
+    values = (value,) if isinstance(value, str) or not isinstance(value, Sequence) else tuple(value)
+    return tuple("".join(filter(str.isprintable, str(one)[:_TEXT_LENGTH])).strip() for one in values[:16])
+
+
+def _numbers(dataset: Dataset, name: str, size: int) -> Vector | None:
+    value = _get(dataset, name)
+    if value is None or value == "" or isinstance(value, bytes | pydicom.Sequence):
+        return None
+    try:
+        numbers = tuple(float(one) for one in (value if isinstance(value, Sequence) else (value,)))
+    except (TypeError, ValueError):
+        return None
+    return numbers if len(numbers) == size and all(map(math.isfinite, numbers)) else None
+
+
+def _positive(numbers: Vector | None) -> float | None:
+    return numbers[0] if numbers and numbers[0] > 0 else None
+
+
+def _integer(dataset: Dataset, name: str) -> int | None:
+    numbers = _numbers(dataset, name, 1)
+    return int(numbers[0]) if numbers and abs(numbers[0]) < 2**31 else None
+
+
+def _items(dataset: Dataset, name: str) -> Sequence[Dataset]:
+    value = _get(dataset, name)
+    return value if isinstance(value, pydicom.Sequence) else ()

@@ -1,0 +1,194 @@
+"""Headers of NIfTI, NRRD and MetaImage volumes and of 8-bit slice images."""
+
+import gzip
+import warnings
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import BinaryIO
+
+import nibabel as nib
+import numpy as np
+from PIL import Image
+
+from ichmonai.errors import first_line
+from ichmonai.io.findings import Code, HeadCTReadError
+from ichmonai.io.headers import ImageHeader, Kind, Vector
+from ichmonai.io.series import Location
+from ichmonai.io.suffixes import METAIMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_SUFFIXES
+
+_TEXT_HEADER = 65536
+"""NRRD and MetaImage headers have a few hundred bytes."""
+_LPS = np.diag([-1.0, -1.0, 1.0])
+
+
+def read_volume(file: BinaryIO, location: Location, study: str) -> ImageHeader:
+    """Read the header of one volume or slice image, by its suffix.
+
+    Args:
+        file: at its beginning.
+        location: where it is.
+        study: the path as given.
+
+    Returns:
+        Its header. Rows lie along the first axis, columns along the second, slices along the third of the file, with
+        the third the one that runs most along the patient.
+
+    Raises:
+        HeadCTReadError: where it cannot be read, or is no scalar volume of three dimensions.
+    """
+    name = (location.member or location.path).lower()
+    try:
+        if name.endswith(PICTURE_SUFFIXES):
+            return _picture(file, location, study)
+        if name.endswith(NIFTI_SUFFIXES):
+            shape, steps, origin = _nifti(file, name)
+        elif name.endswith(METAIMAGE_SUFFIXES):
+            shape, steps, origin = _metaimage(file, location)
+        else:
+            shape, steps, origin = _nrrd(file, location)
+        return _volume(location, study, shape, steps, origin)
+    except HeadCTReadError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise HeadCTReadError(
+            f"{location} has more pixels than any slice ({first_line(error)}); give one slice.", Code.TOO_LARGE
+        ) from error
+    except Exception as error:  # every library has its own errors for damaged files
+        raise HeadCTReadError(f"{location} has no readable header ({first_line(error)}); copy it again.") from error
+
+
+def _volume(location: Location, study: str, shape: Sequence[int], steps: np.ndarray, origin: np.ndarray) -> ImageHeader:
+    shape = list(shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape.pop()
+    if len(shape) != 3 or min(shape) < 1:
+        raise HeadCTReadError(
+            f"{location} has shape {tuple(shape)}; a head CT volume has three dimensions and one value a voxel."
+        )
+    lengths = np.linalg.norm(steps, axis=0)
+    if not np.isfinite(steps).all() or not np.isfinite(origin).all() or abs(np.linalg.det(steps)) < 1e-6:
+        raise HeadCTReadError(f"The geometry of {location} is not invertible; mend its header.", code=Code.BAD_GEOMETRY)
+    # As `load_head_ct` turns it: slices are along the axis that is nearest to the patient's.
+    axes = [
+        int(axis) for axis in nib.orientations.io_orientation(np.diag([*np.diag(_LPS), 1.0]) @ _affine(steps))[:, 0]
+    ]
+    row, column, slice_ = axes.index(1), axes.index(0), axes.index(2)
+    unit = steps / lengths
+    return ImageHeader(
+        location=location,
+        study=study,
+        series=study,
+        kind=Kind.VOLUME,
+        rows=shape[row],
+        columns=shape[column],
+        slices=shape[slice_],
+        position=_vector(origin),
+        orientation=(*_vector(unit[:, column]), *_vector(unit[:, row])),
+        spacing=(float(lengths[row]), float(lengths[column])),
+        slice_step=_vector(steps[:, slice_]),
+    )
+
+
+def _affine(steps: np.ndarray) -> np.ndarray:
+    affine = np.eye(4)
+    affine[:3, :3] = steps
+    return affine
+
+
+def _vector(values: np.ndarray) -> Vector:
+    return tuple(float(value) for value in values)
+
+
+def _picture(file: BinaryIO, location: Location, study: str) -> ImageHeader:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # too large is a finding
+        with Image.open(file) as image:
+            width, height = image.size
+            photometric = image.mode
+    return ImageHeader(
+        location, study, study, Kind.PICTURE, rows=height, columns=width, photometric=photometric, bits=8
+    )
+
+
+def _nifti(file: BinaryIO, name: str) -> tuple[Sequence[int], np.ndarray, np.ndarray]:
+    with gzip.open(file) if name.endswith(".gz") else file as content:
+        block = content.read(540)
+    sizes = {int.from_bytes(block[:4], order) for order in ("little", "big")}
+    kind = nib.Nifti2Header if 540 in sizes else nib.Nifti1Header if 348 in sizes else None
+    if kind is None:
+        raise ValueError("it is not NIfTI")
+    header = kind(block[: kind.template_dtype.itemsize], check=False)
+    affine = header.get_best_affine()
+    return header.get_data_shape(), _LPS @ affine[:3, :3], _LPS @ affine[:3, 3]
+
+
+def _metaimage(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.ndarray, np.ndarray]:
+    values: dict[str, str] = {}
+    for line in file.read(_TEXT_HEADER).splitlines():
+        key, _, value = line.decode("ascii", "replace").partition("=")
+        values[key.strip()] = value.strip()
+        if key.strip() == "ElementDataFile":  # the last line; the voxels follow
+            break
+    size = int(values["NDims"])
+    _one_value(int(values.get("ElementNumberOfChannels", 1)), location)
+    if values["ElementDataFile"].upper() != "LOCAL":
+        _voxels_elsewhere(values["ElementDataFile"], location)
+    spacing = _floats(values.get("ElementSpacing", values.get("ElementSize", " ".join("1" * size))))[:3]
+    matrix = values.get("TransformMatrix", values.get("Rotation", values.get("Orientation")))
+    directions = np.reshape(_floats(matrix), (size, size))[:3, :3] if matrix else np.eye(3)
+    origin = _floats(values.get("Offset", values.get("Position", values.get("Origin", "0 " * size))))[:3]
+    shape = [int(value) for value in values["DimSize"].split()]
+    return shape, directions.T * np.asarray(spacing), np.asarray(origin)
+
+
+def _nrrd(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.ndarray, np.ndarray]:
+    lines = file.read(_TEXT_HEADER).splitlines()
+    if not lines or not lines[0].startswith(b"NRRD000"):
+        raise ValueError("it is not NRRD")
+    values: dict[str, str] = {}
+    for line in lines[1:]:
+        if not line.strip():  # the header ends here
+            break
+        key, found, value = line.decode("ascii", "replace").partition(": ")
+        if found and not key.startswith("#"):
+            values[key.strip().lower().replace(" ", "")] = value.strip()
+    if "datafile" in values:
+        _voxels_elsewhere(values["datafile"], location)
+    shape = [int(value) for value in values["sizes"].split()]
+    if "spacedirections" in values:
+        vectors = [_floats(one) for one in values["spacedirections"].split(")") if one.strip(" (") not in ("", "none")]
+        _one_value(1 if "none" not in values["spacedirections"] else shape[0], location)
+        steps = np.array(vectors, float).T
+    else:
+        steps = np.diag(_floats(values.get("spacings", " ".join("1" * len(shape)))))
+    origin = np.array(_floats(values["spaceorigin"]) if "spaceorigin" in values else [0.0] * 3)
+    space = values.get("space", "left-posterior-superior").lower()
+    if space in ("right-anterior-superior", "ras"):
+        steps, origin = _LPS @ steps, _LPS @ origin
+    elif space in ("left-anterior-superior", "las"):
+        flip = np.diag([1.0, -1.0, 1.0])
+        steps, origin = flip @ steps, flip @ origin
+    return shape, steps, origin
+
+
+def _floats(text: str) -> list[float]:
+    return [float(value) for value in text.replace("(", " ").replace(")", " ").replace(",", " ").split()]
+
+
+def _one_value(count: int, location: Location) -> None:
+    if count != 1:
+        raise HeadCTReadError(f"{location} has {count} values a voxel; a head CT volume has one.")
+
+
+def _voxels_elsewhere(name: str, location: Location) -> None:
+    """Voxels in a file of their own: it has to be there, beside the header."""
+    file = PurePath(name.replace("\\", "/"))
+    if location.member or file.is_absolute() or ".." in file.parts:
+        raise HeadCTReadError(
+            f"{location} keeps its voxels in another file, which is not followed here; "
+            "write header and voxels into one file."
+        )
+    if not (Path(location.path).parent / file).is_file():
+        raise HeadCTReadError(
+            f"{location} keeps its voxels in {file}, which is not beside it; copy both, or write them into one file."
+        )

@@ -1,0 +1,234 @@
+"""The files below the inputs, in order of name, each real file once."""
+
+import csv
+import logging
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import pydicom
+
+from ichmonai.errors import first_line
+from ichmonai.io.archives import list_members
+from ichmonai.io.findings import Code, Finding, HeadCTReadError
+from ichmonai.io.series import Location, OtherFile, Rejection
+from ichmonai.io.suffixes import OTHER_ARCHIVE_SUFFIXES, ZIP_SUFFIXES
+
+logger = logging.getLogger(__name__)
+
+_CSV_COLUMNS = ("path", "image")
+
+
+class Candidate(NamedTuple):
+    """A file or member that may be an image.
+
+    Attributes:
+        location: where it is.
+        named: whether it was named, by itself or in a csv or DICOMDIR, so that it has to be an image.
+    """
+
+    location: Location
+    named: bool = False
+
+
+class Begin(NamedTuple):
+    """What follows, up to `End`, is from one folder or archive."""
+
+    path: str
+
+
+class End(NamedTuple):
+    """End of a folder or archive.
+
+    Attributes:
+        path: of it.
+        complete: whether it gave all its files, and none was left out because it was taken before.
+    """
+
+    path: str
+    complete: bool
+
+
+Step = Candidate | Rejection | OtherFile | Begin | End
+
+
+def reject(path: str, sentence: str, code: Code = Code.UNREADABLE) -> Rejection:
+    """A file that gets no answer."""
+    return Rejection(path, "", path, Finding(code, sentence))
+
+
+class Walk:
+    """The files below inputs.
+
+    Symbolic links are followed, but no folder is entered twice, so that loops end; a file that is reached twice is
+    given once. What grows with the number of files is only the set of those that were reached by a link or by name.
+    """
+
+    def __init__(self) -> None:
+        self._folders: set[tuple[int, int]] = set()
+        self._files: set[tuple[int, int]] = set()
+        self._skipped = 0
+
+    def inputs(self, paths: Iterable[str]) -> Iterator[Step]:
+        """Go through files, folders, archives, DICOMDIR and csv files."""
+        for path in paths:
+            yield from self._named(path, lists=True)
+
+    def _named(self, path: str, lists: bool = False) -> Iterator[Step]:
+        """One path that was named; `lists`: whether it may be a csv or DICOMDIR that names others."""
+        try:
+            state = os.stat(path)  # noqa: PTH116  (pathlib raises ValueError on some names)
+        except FileNotFoundError:
+            yield reject(path, f"{path} does not exist; check the path.")
+            return
+        except (OSError, ValueError) as error:
+            yield reject(path, f"{path} cannot be opened ({_reason(error)}); check the path and its permissions.")
+            return
+        if stat.S_ISDIR(state.st_mode):
+            yield from self._folder(path, state)
+        elif not stat.S_ISREG(state.st_mode):
+            yield reject(path, f"{path} is no regular file; give a file or a folder.")
+        elif lists and path.lower().endswith(".csv"):
+            yield from self._csv(path)
+        elif lists and Path(path).name.upper() == "DICOMDIR":
+            yield from self._dicomdir(path, missing_only=False)
+        elif self._take(path, state):
+            yield from self._file(path, named=True)
+
+    def _folder(self, top: str, state: os.stat_result) -> Iterator[Step]:
+        if not self._enter(top, state):
+            return
+        skipped = self._skipped
+        yield Begin(top)
+        levels: list[Iterator[os.DirEntry]] = []
+        entered: str | None = top
+        while levels or entered is not None:
+            if entered is not None:
+                try:
+                    with os.scandir(entered) as entries:
+                        levels.append(iter(sorted(entries, key=lambda entry: entry.name)))
+                except OSError as error:
+                    yield reject(entered, f"{entered} cannot be listed ({_reason(error)}); check its permissions.")
+                entered = None
+                continue
+            entry = next(levels[-1], None)
+            if entry is None:
+                levels.pop()
+                continue
+            if entry.name.startswith("."):  # what systems keep beside a file (._scan.nii.gz) or for themselves
+                yield OtherFile(entry.path)
+                continue
+            try:
+                state = entry.stat()
+            except OSError as error:
+                kind = "link that leads nowhere" if entry.is_symlink() else "file that cannot be opened"
+                yield reject(entry.path, f"{entry.path} is a {kind} ({_reason(error)}); mend or remove it.")
+                continue
+            if stat.S_ISDIR(state.st_mode):
+                entered = entry.path if self._enter(entry.path, state) else None
+            elif not stat.S_ISREG(state.st_mode):  # a pipe would never end
+                yield OtherFile(entry.path)
+            elif entry.name.upper() == "DICOMDIR":
+                yield OtherFile(entry.path)
+                yield from self._dicomdir(entry.path, missing_only=True)
+            elif self._take(entry.path, state, plain=not entry.is_symlink()):
+                yield from self._file(entry.path, named=False)
+        yield End(top, complete=self._skipped == skipped)
+
+    def _file(self, path: str, named: bool) -> Iterator[Step]:
+        name = path.lower()
+        if name.endswith(OTHER_ARCHIVE_SUFFIXES):
+            yield reject(
+                path, f"{path} is an archive of a kind that is not opened; unpack it or make it a zip archive."
+            )
+        elif not name.endswith(ZIP_SUFFIXES):
+            yield Candidate(Location(path), named)
+        else:
+            yield Begin(path)
+            try:
+                for member in list_members(path):
+                    yield Candidate(member) if isinstance(member, Location) else member
+            except HeadCTReadError as error:
+                yield reject(path, str(error), error.code)
+            yield End(path, complete=True)
+
+    def _csv(self, path: str) -> Iterator[Step]:
+        try:
+            with Path(path).open(newline="", encoding="utf-8-sig") as file:
+                rows = csv.reader(file)
+                first = next(rows, [])
+                names = [name.strip().lower() for name in first]
+                column = next((names.index(name) for name in _CSV_COLUMNS if name in names), None)
+                if column is None and len(first) > 1:
+                    yield reject(
+                        path, f"{path} has no column {' or '.join(_CSV_COLUMNS)}; name the column of paths so."
+                    )
+                    return
+                listed = 0
+                for row in rows if column is not None else (first, *rows):
+                    if len(row) > (column or 0) and (name := row[column or 0].strip()):
+                        listed += 1
+                        yield from self._named(str(Path(path).parent / name))
+        except (OSError, UnicodeError, csv.Error, ValueError) as error:
+            yield reject(path, f"{path} is not a readable csv file ({_reason(error)}); write it as UTF-8.")
+            return
+        if not listed:
+            yield reject(path, f"{path} names no files; give a csv with a column of paths.", Code.EMPTY)
+
+    def _dicomdir(self, path: str, missing_only: bool) -> Iterator[Step]:
+        """The files that a DICOMDIR (PS3.3 F) refers to, or only those that are not there."""
+        try:
+            dataset = pydicom.dcmread(path, specific_tags=["DirectoryRecordSequence"])
+            names = [record.get("ReferencedFileID") for record in dataset.get("DirectoryRecordSequence") or ()]
+            files = [PurePosixPath(*([name] if isinstance(name, str) else map(str, name))) for name in names if name]
+        except Exception as error:  # pydicom raises errors of many kinds on damaged files
+            yield reject(path, f"{path} is not a readable DICOMDIR ({first_line(error)}); give its folder instead.")
+            return
+        if not files and not missing_only:
+            yield reject(path, f"{path} refers to no files; give its folder instead.", Code.EMPTY)
+        for file in files:
+            found = Path(path).parent / file
+            if file.is_absolute() or ".." in file.parts:
+                yield reject(str(found), f"{path} refers to {file}, outside its folder; it is not opened.")
+                continue
+            if not found.exists():  # discs are often copied in lower case
+                lower = Path(path).parent / str(file).lower()
+                found = lower if lower.exists() else found
+            if not found.exists():
+                yield reject(str(found), f"{found} is missing, though {path} refers to it; copy the disc again.")
+            elif not missing_only:
+                yield from self._named(str(found))
+
+    def _enter(self, path: str, state: os.stat_result) -> bool:
+        key = (state.st_dev, state.st_ino)
+        if key in self._folders:
+            self._skip(path)
+            return False
+        self._folders.add(key)
+        return True
+
+    def _take(self, path: str, state: os.stat_result, plain: bool = False) -> bool:
+        """Whether a file was not reached before; `plain`: it is no link, and reached through its folder."""
+        key = (state.st_dev, state.st_ino)
+        if key in self._files:
+            self._skip(path)
+            return False
+        if not plain:
+            real = Path(os.path.realpath(path))
+            folder = real.parent.stat()
+            if (folder.st_dev, folder.st_ino) in self._folders and not real.name.startswith("."):
+                self._skip(path)  # its own folder gives it
+                return False
+        if not plain or state.st_nlink > 1:
+            self._files.add(key)
+        return True
+
+    def _skip(self, path: str) -> None:
+        self._skipped += 1
+        logger.debug("%s was reached before.", path)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or first_line(error)
