@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import MetaTensor
+from monai.transforms import Compose
 from monai.utils import CommonKeys
 
 from ichmonai.batch.bundle import InferenceBundle
@@ -79,8 +80,16 @@ def prepare(bundle: InferenceBundle, series: Series) -> Prepared:
     Raises:
         HeadCTReadError: when the series gets no answer; its code says why.
     """
+    try:
+        return _prepare(bundle.preprocessing, series)
+    except RuntimeError as error:  # Compose wraps what a transform raises
+        if isinstance(error.__cause__, HeadCTReadError):
+            raise error.__cause__ from None
+        raise
+
+
+def _prepare(chain: Compose, series: Series) -> Prepared:
     started = time.perf_counter()
-    chain = bundle.preprocessing
     item = chain({CommonKeys.IMAGE: list(series.images), "study": series.study}, end=1)
     hu = item[CommonKeys.IMAGE].numpy()
     digest = hashlib.sha256(f"{hu.shape}".encode() + hu.tobytes()).hexdigest()
