@@ -33,6 +33,7 @@ LEAF = 2  # half the thickness of the plates that touch the head
 RUN = 15  # shortest straight run of such a plate
 WING = 30  # straight run outside the hull that no ear has; in HU, where skin is not thin
 STANDING = 6  # slices in which a plate stands free where it touches the head in others
+HANGING = 10  # pixels of an ear or of skin that touches such a plate; JPEG alone leaves fewer beside it
 CLOSING = 6  # half the widest gap of the outline that is bridged
 TURNS = np.arange(128) * np.pi / 64
 NORMALS = np.column_stack([np.sin(TURNS), np.cos(TURNS)]).astype(np.float32)  # to (row, column)
@@ -88,7 +89,7 @@ def head_mask(hu: Image) -> Image:
         parts = [_take_apart(one, threshold == TISSUE_HU) for one in slices]
         masks = _join_volume(parts)
         if len(parts) > STANDING:
-            masks = _without_standing_plates(parts, masks)
+            masks = _without_standing_plates(parts, masks, threshold == TISSUE_HU)
         inside = np.stack(masks, axis=-1).reshape(tissue[box].shape)
         full = result[tuple(slice(side.start * step, side.stop * step) for side in box)]
         full[:] = inside.repeat(step, axis=0).repeat(step, axis=1)[: full.shape[0], : full.shape[1]]
@@ -190,23 +191,40 @@ def _join_volume(parts: list[_Parts]) -> list[Mask]:
     return [masks[index] for index in range(len(parts))]
 
 
-def _without_standing_plates(parts: list[_Parts], masks: list[Mask]) -> list[Mask]:
-    """Cut plates that touch the head in some slices and stand free at the same place in others: holders do not move."""
+def _without_standing_plates(parts: list[_Parts], masks: list[Mask], solid: bool) -> list[Mask]:
+    """Tell head and plate apart where they touch, by plates that stand free at the same place in other slices.
+
+    Holders do not move: the plate is cut from the head, and an ear or skin that went with the plate comes back.
+    """
     tissue = np.array([part.tissue for part in parts])
     kept = tissue & masks
     free = [~dilate(head, LEAF) for head in kept]
     standing = np.count_nonzero(tissue & free, axis=0) >= STANDING
+    around = dilate(standing, 1)
     result = list(masks)
-    for index in np.flatnonzero((kept & standing).any(axis=(1, 2))):
-        holder = tissue[index] & ~kept[index]
-        plates = _leading_to(dilate(holder & standing, 1), Pieces(kept[index] & standing, diagonal=False))
-        if not plates.any():
-            continue
-        pieces = Pieces(kept[index] & ~plates)
-        splinters = pieces.inside(dilate(plates, LEAF)) == pieces.sizes  # edges of the plate
-        part = parts[index]._replace(head=pieces.paint(~splinters))
-        result[index] = _outline(part, np.zeros(part.pieces.count, bool))
+    for index, part in enumerate(parts):
+        head, holder = kept[index], tissue[index] & ~kept[index]
+        plates = _leading_to(dilate(holder & standing, 1), Pieces(head & standing, diagonal=False))
+        if plates.any():
+            pieces = Pieces(head & ~plates)
+            splinters = pieces.inside(dilate(plates, LEAF)) == pieces.sizes  # edges of the plate
+            head = pieces.paint(~splinters)
+        if head.any() and _hanging(holder & ~around, around).any():
+            freed = _take_apart(part.tissue & ~around, solid)
+            back = _hanging(holder & (freed.head | freed.pieces.paint(freed.keep)), around)
+            back |= dilate(back, 1) & holder & ~standing
+        else:
+            back = np.zeros_like(head)
+        if plates.any() or back.any():
+            result[index] = _outline(part._replace(head=head | back), np.zeros(part.pieces.count, bool))
     return result
+
+
+def _hanging(mask: Mask, plates: Mask) -> Mask:
+    """What touches the plates and is more than their blurred edge."""
+    pieces = Pieces(mask)
+    beyond = pieces.sizes - pieces.inside(dilate(plates, 2))
+    return pieces.paint((beyond >= HANGING) & (pieces.inside(dilate(plates, 1)) > 0))
 
 
 def _outline(part: _Parts, keep: Mask) -> Mask:

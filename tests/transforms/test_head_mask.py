@@ -111,6 +111,25 @@ def test_plate_that_stands_free_in_other_slices_is_cut_where_it_touches_the_head
     assert not (mask & plate).any()
 
 
+@pytest.mark.parametrize("length", [20, 40])
+def test_ear_on_a_plate_that_stands_free_in_other_slices_stays(head, length):
+    shapes = [head(512, 512, scale) for scale in [1.0] * 2 + [0.8] * 8]
+    hu, truth = (np.stack(images, axis=-1) for images in zip(*shapes, strict=True))
+    side = int(np.flatnonzero(truth[..., 0].any(0))[-1])
+    ear = np.zeros_like(truth)
+    ear[230 : 230 + length // 2, side - 3 : side + length, :2] = True
+    hu[ear] = 30
+    truth |= ear
+    plate = np.zeros_like(truth)
+    plate[150:500, side + length : side + length + 6] = True
+    hu[plate] = 70
+    mask = head_mask(clip(hu))
+    alone = head_mask(np.ascontiguousarray(clip(hu)[..., 0]))
+    assert (truth[..., 0] & ~alone).any() or (plate[..., 0] & alone).any()  # a slice leaves it open
+    assert mask[truth].mean() > 0.999
+    assert not (mask & plate).any()
+
+
 def test_volume_keeps_the_top_of_the_head(head):
     large, _ = head(512, 512)
     cap = np.full((512, 512), -1000.0, np.float32)
