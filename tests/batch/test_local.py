@@ -25,7 +25,7 @@ def test_one_bad_study_never_stops_the_others(small_bundle, volume):
     names = ("first", "crash", "second", "hang", "raise", "crash once", "third")
     tasks = [series(volume(name), name) for name in names]
     damaged = volume("damaged")
-    damaged.write_bytes(damaged.read_bytes()[:300])
+    damaged.write_bytes(damaged.read_bytes()[:-2000])
     found = answers(small_bundle, [*tasks, series(damaged, "damaged")], timeout=5)
     assert set(found) == {*names, "damaged"}
     assert {name for name, answer in found.items() if answer.finding is None} == {

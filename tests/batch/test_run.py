@@ -53,11 +53,13 @@ def contents(folder):
 
 @pytest.fixture
 def scans(volume) -> Path:
-    """Eight volumes, one of them damaged, and a text file."""
+    """Nine volumes, one of them without end and one without a header, and a text file."""
     for i in range(7):
         folder = volume(f"study{i}").parent
     damaged = volume("damaged")
-    damaged.write_bytes(damaged.read_bytes()[:300])
+    damaged.write_bytes(damaged.read_bytes()[:-2000])
+    headless = volume("headless")
+    headless.write_bytes(headless.read_bytes()[:100])
     (folder / "readme.txt").write_text("no image")
     return folder
 
@@ -67,7 +69,9 @@ def test_every_input_is_accounted_for(small_bundle, scans, tmp_path):
     studies, slices, rejected = (table(tmp_path / "out" / name) for name in TABLES)
     predicted = [row for row in studies if row["outcome"] != "no_prediction"]
     assert {Path(row["study"]).name for row in predicted} == {f"study{i}.nii.gz" for i in range(7)}
-    assert {(Path(row["path"]).name, row["code"]) for row in rejected} == {("damaged.nii.gz", "unreadable")}
+    assert {(Path(row["path"]).name, row["code"]) for row in rejected} == {
+        ("damaged.nii.gz", "unreadable"), ("headless.nii.gz", "unreadable"),
+    }  # fmt: skip
     assert len(slices) == 7 * 12
     assert (summary.positive + summary.negative, summary.failed, summary.other_files) == (7, 0, 1)
     record = json.loads((tmp_path / "out" / "run.json").read_text())
@@ -147,7 +151,7 @@ def test_other_weights_or_options_do_not_continue_a_run(small_bundle, scans, tmp
 def test_a_dry_run_lists_what_would_be_predicted(small_bundle, scans, tmp_path):
     run(small_bundle, [scans], tmp_path / "out", dry_run=True)
     assert {Path(row["study"]).name for row in table(tmp_path / "out" / "plan.csv")} >= {"study0.nii.gz"}
-    assert len(table(tmp_path / "out" / "rejected.csv")) == 1
+    assert len(table(tmp_path / "out" / "rejected.csv")) == 2
     assert not (tmp_path / "out" / "studies.csv").exists()
     run(small_bundle, [scans], tmp_path / "out")  # the real run can use the same folder
 
