@@ -57,12 +57,16 @@ def _plot(axes: Axes, rows: Sequence[Mapping[str, float]], name: str, label: str
 def plot_confusion(
     matrix: NDArray[np.integer], class_names: Sequence[str], path: str | PathLike, title: str = ""
 ) -> None:
-    """Plot a confusion matrix: counts, on the shade of their share of the true class (cf. Fan et al. 2024, Fig. 6).
+    """Write `confusion_figure` as PNG; see there."""
+    confusion_figure(matrix, class_names, title).savefig(path, format="png", dpi=_DPI)
+
+
+def confusion_figure(matrix: NDArray[np.integer], class_names: Sequence[str], title: str = "") -> Figure:
+    """Draw a confusion matrix: counts, on the shade of their share of the true class (cf. Fan et al. 2024, Fig. 6).
 
     Args:
         matrix: (K, K) counts, rows true, columns predicted.
         class_names: K names.
-        path: PNG file to write.
         title: above the matrix.
 
     Raises:
@@ -90,4 +94,4 @@ def plot_confusion(
     axes.set_ylabel("true")
     axes.spines[:].set_visible(False)
     axes.set_title(title)
-    figure.savefig(path, format="png", dpi=_DPI)
+    return figure

@@ -1,11 +1,68 @@
 """Confidence intervals that know that slices of one patient are not independent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ichmonai.evaluation.metrics import head_metrics
+from ichmonai.evaluation.metrics import Estimator, heads_estimator
+
+RESAMPLES = 2000
+"""Draws of the patients, unless told otherwise."""
+
+_BLOCK = 1 << 22
+"""Weights held at once."""
+
+
+class Estimate(NamedTuple):
+    """A metric with its 95% interval; nan where it is not defined."""
+
+    value: float
+    low: float
+    high: float
+
+
+def estimate(
+    estimators: Mapping[str, Estimator], patients: int, n: int = RESAMPLES, seed: int = 0
+) -> dict[str, dict[str, Estimate]]:
+    """Compute metrics and their 95% percentile intervals, drawing patients (with all they have) with replacement.
+
+    A draw in which a metric is nan, e.g. without a subtentorial haemorrhage, is left out of that metric's interval,
+    which is nan where more than half of the draws are, and where there is one patient or none.
+
+    Args:
+        estimators: group of metrics -> from weights (B, P) to metrics. All groups see the same draws.
+        patients: P.
+        n: number of draws.
+        seed: of the draws; the same seed draws the same patients.
+
+    Returns:
+        Group -> name -> value, 2.5th and 97.5th percentile.
+    """
+    found: dict[str, dict[str, Estimate]] = {}
+    for group, estimator in estimators.items():
+        values = estimator(np.ones((1, patients)))
+        draws = resample(estimator, patients, n, seed)
+        found[group] = {name: Estimate(float(values[name][0]), *interval(draws[name])) for name in values}
+    return found
+
+
+def resample(estimator: Estimator, patients: int, n: int, seed: int = 0) -> dict[str, NDArray[np.float64]]:
+    """Values (n,) of the metrics in draws of the patients with replacement; nan throughout for fewer than two."""
+    if patients < 2 or n < 1:
+        return {name: np.full(n, np.nan) for name in estimator(np.ones((1, patients)))}
+    parts = [estimator(weights) for weights in _weights(patients, n, seed)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def interval(draws: NDArray[np.float64]) -> tuple[float, float]:
+    """2.5th and 97.5th percentile of the draws that are defined; nan where more than half are not."""
+    defined = draws[np.isfinite(draws)]
+    if 2 * defined.size < draws.size or not defined.size:
+        return float("nan"), float("nan")
+    low, high = np.percentile(defined, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def patient_bootstrap(
@@ -13,13 +70,10 @@ def patient_bootstrap(
     labels: NDArray[np.integer],
     patients: ArrayLike,
     metrics: Sequence[str] | None = None,
-    n: int = 2000,
+    n: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """Compute 95% percentile intervals of metrics, drawing patients (with all of their slices) with replacement.
-
-    A draw in which a metric is nan, e.g. without a subtentorial haemorrhage, is left out of that metric's interval,
-    which is nan where more than half of the draws are.
+    """Compute 95% percentile intervals of `head_metrics`; see `estimate`.
 
     Args:
         probabilities: (N, 5), as for `head_metrics`.
@@ -44,24 +98,16 @@ def patient_bootstrap(
     keys = np.asarray(patients)
     if keys.shape != (len(labels),):
         raise ValueError(f"patient_bootstrap takes one patient key a slice: {len(labels)} slices, keys {keys.shape}.")
-    metrics = tuple(head_metrics(probabilities, labels)) if metrics is None else metrics
-    patient_of_row = np.unique(keys, return_inverse=True)[1]
-    rows_of = [np.flatnonzero(patient_of_row == patient) for patient in range(patient_of_row.max(initial=-1) + 1)]
-    if not rows_of:
-        return dict.fromkeys(metrics, (float("nan"), float("nan")))
+    names, patient = np.unique(keys, return_inverse=True)
+    draws = resample(heads_estimator(probabilities, labels, patient, len(names)), len(names), n, seed)
+    return {name: interval(draws[name]) for name in (draws if metrics is None else metrics)}
+
+
+def _weights(patients: int, n: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """How often each patient was drawn, (B, P) at a time, n rows in all."""
     generator = np.random.default_rng(seed)
-    values = np.full((n, len(metrics)), np.nan)
-    for draw in range(n):
-        drawn = generator.integers(len(rows_of), size=len(rows_of))
-        rows = np.concatenate([rows_of[patient] for patient in drawn])
-        found = head_metrics(probabilities[rows], labels[rows])
-        values[draw] = [found[name] for name in metrics]
-    return {name: _interval(column) for name, column in zip(metrics, values.T, strict=True)}
-
-
-def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    defined = values[~np.isnan(values)]
-    if 2 * defined.size < values.size or not defined.size:
-        return float("nan"), float("nan")
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return float(low), float(high)
+    step = max(_BLOCK // patients, 1)
+    for start in range(0, n, step):
+        rows = min(step, n - start)
+        drawn = generator.integers(patients, size=(rows, patients)) + patients * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * patients).reshape(rows, patients).astype(np.float64)

@@ -1,10 +1,23 @@
-"""Metrics of DTViT's two heads."""
+"""Metrics of labels and of DTViT's two heads, for the whole sample and for resamples of its patients alike.
+
+One implementation serves both: every metric is computed from a matrix of patient weights, a row a sample. A row of ones
+is the sample itself; a row of counts is a bootstrap resample.
+"""
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import rankdata
+from numpy.typing import ArrayLike, NDArray
 
+from ichmonai.evaluation.ranking import Ranking
 from ichmonai.labels import ICH_CLASSES, LOCATIONS
+
+Weights = NDArray[np.floating]
+Estimator = Callable[[Weights], dict[str, NDArray[np.float64]]]
+"""From weights (B, P) of P patients to the values (B,) of each metric."""
+
+THRESHOLD = 0.5
+"""A label is predicted where its probability is higher: for two classes, where it is the more probable one."""
 
 _COLUMNS = len(ICH_CLASSES) + len(LOCATIONS)
 
@@ -13,11 +26,11 @@ def head_metrics(probabilities: NDArray[np.floating], labels: NDArray[np.integer
     """Compute the metrics of both heads (Fan et al. 2024, "Evaluation indices", with eq. 10 the right way up).
 
     A slice is given the class of the highest probability. The positive class of the first head is haemorrhage. The
-    location metrics are over the slices that truly have a haemorrhage of known location; precision, recall, F1,
-    specificity and AUC are one-vs-rest for each location, and their mean over the three.
+    location metrics are over the slices that truly have a haemorrhage of known location; sensitivity, specificity, PPV,
+    NPV, F1, AUC and average precision are one-vs-rest for each location, and their mean over the three.
 
-    A ratio with a zero denominator is nan, and so is a mean that includes one: recall where a class is absent,
-    precision where it is never predicted, specificity where there is nothing else, AUC in either absence. There is no
+    A ratio with a zero denominator is nan, and so is a mean that includes one: sensitivity where a class is absent,
+    PPV where it is never predicted, specificity where there is nothing else, AUC in either absence. There is no
     substitute value, so a mean is over all three locations or it is nan.
 
     Args:
@@ -25,8 +38,8 @@ def head_metrics(probabilities: NDArray[np.floating], labels: NDArray[np.integer
         labels: (N, 2) integers: ich 0 or 1; location 0 deep, 1 lobar, 2 subtentorial, -1 not applicable.
 
     Returns:
-        Flat names: `ich_` and `location_` with accuracy, balanced_accuracy, precision, recall (sensitivity), f1,
-        specificity, auc, log_loss (natural logarithm); `location_deep_precision` and so on for each location.
+        Flat names: `ich_` and `location_` with accuracy, balanced_accuracy, sensitivity, specificity, ppv, npv, f1,
+        auc, average_precision and log_loss (natural logarithm); `location_deep_sensitivity` and so on.
 
     Raises:
         ValueError: the shapes do not fit, a probability is nan, or a label is none of the above.
@@ -36,28 +49,117 @@ def head_metrics(probabilities: NDArray[np.floating], labels: NDArray[np.integer
         >>> head_metrics(probabilities, np.array([[0, -1], [1, 0]]))["ich_accuracy"]
         1.0
     """
+    one = np.zeros(len(np.asarray(labels)), dtype=np.int64)  # all slices weigh the same, so they may be of one patient
+    metrics = heads_estimator(probabilities, labels, one, 1)(np.ones((1, 1)))
+    return {name: float(value[0]) for name, value in metrics.items()}
+
+
+def heads_estimator(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], patient: NDArray[np.integer], patients: int
+) -> Estimator:
+    """`head_metrics` for any weights of the patients.
+
+    Args:
+        probabilities: as for `head_metrics`.
+        labels: as for `head_metrics`.
+        patient: (N,) number of each slice's patient, 0 to `patients` - 1.
+        patients: how many there are.
+    """
     probabilities, labels = _validated(probabilities, labels)
-    ich_matrix, location_matrix = confusion_matrices(probabilities, labels)
-    ich, located = labels[:, 0], labels[_located(labels), 1]
-    ich_probabilities, location_probabilities = _split(probabilities, labels)
+    located = _located(labels)
+    return join(
+        {
+            "ich": binary_estimator(labels[:, 0], probabilities[:, 1], patient, patients),
+            "location": location_estimator(
+                labels[located, 1], probabilities[located, len(ICH_CLASSES) :], patient[located], patients
+            ),
+        }
+    )
 
-    metrics = {f"ich_{name}": value for name, value in _ratios(ich_matrix, positive=1).items()}
-    metrics["ich_accuracy"] = _ratio(np.trace(ich_matrix), ich_matrix.sum())
-    metrics["ich_balanced_accuracy"] = (metrics["ich_recall"] + metrics["ich_specificity"]) / 2
-    metrics["ich_auc"] = _auc(ich == 1, ich_probabilities[:, 1])
-    metrics["ich_log_loss"] = _log_loss(ich, ich_probabilities)
 
-    by_location = [_ratios(location_matrix, positive=k) for k in range(len(LOCATIONS))]
-    for k, ratios in enumerate(by_location):
-        ratios["auc"] = _auc(located == k, location_probabilities[:, k])
-    for name in by_location[0]:
-        metrics[f"location_{name}"] = float(np.mean([ratios[name] for ratios in by_location]))
-    metrics["location_accuracy"] = _ratio(np.trace(location_matrix), location_matrix.sum())
-    metrics["location_balanced_accuracy"] = metrics["location_recall"]
-    metrics["location_log_loss"] = _log_loss(located, location_probabilities)
-    for location, ratios in zip(LOCATIONS, by_location, strict=True):
-        metrics |= {f"location_{location}_{name}": value for name, value in ratios.items()}
-    return metrics
+def join(estimators: Mapping[str, Estimator]) -> Estimator:
+    """One estimator out of several, each one's names after its own and an underscore."""
+    return lambda weights: {
+        f"{prefix}_{name}": value
+        for prefix, estimator in estimators.items()
+        for name, value in estimator(weights).items()
+    }
+
+
+def binary_estimator(
+    truth: NDArray[np.integer],
+    score: NDArray[np.floating],
+    patient: NDArray[np.integer],
+    patients: int,
+    threshold: float = THRESHOLD,
+    ranking: bool = True,
+) -> Estimator:
+    """Metrics of a label that is there or not.
+
+    Args:
+        truth: (N,) 0 or 1.
+        score: (N,) probabilities.
+        patient: (N,) number of each case's patient.
+        patients: how many there are.
+        threshold: the label is predicted where its probability is higher.
+        ranking: with AUC, average precision and log loss, which do not depend on the threshold.
+    """
+    predicted = score > threshold
+    cells = [(truth == t) & (predicted == p) for t, p in ((1, 1), (1, 0), (0, 1), (0, 0))]
+    if ranking:
+        cells.append(surprise(np.where(truth == 1, score, 1 - score)))
+    sums = _sums_by_patient(cells, patient, patients)
+    rank = Ranking(truth == 1, score, patient) if ranking else None
+
+    def estimate(weights: Weights) -> dict[str, NDArray[np.float64]]:
+        totals = weights @ sums
+        metrics = _ratios(*totals[:, :4].T)
+        if rank is not None:
+            metrics["auc"], metrics["average_precision"] = rank(weights)
+            metrics["log_loss"] = ratio(totals[:, 4], totals[:, :4].sum(axis=1))
+        return metrics
+
+    return estimate
+
+
+def location_estimator(
+    truth: NDArray[np.integer], probabilities: NDArray[np.floating], patient: NDArray[np.integer], patients: int
+) -> Estimator:
+    """Metrics of the location head: over all locations, their means (macro), and for each against the rest.
+
+    Args:
+        truth: (N,) 0 to 2.
+        probabilities: (N, 3).
+        patient: (N,) number of each case's patient.
+        patients: how many there are.
+    """
+    classes = len(LOCATIONS)
+    predicted = probabilities.argmax(axis=1)
+    cells = [(truth == t) & (predicted == p) for t in range(classes) for p in range(classes)]
+    cells.append(surprise(probabilities[np.arange(len(truth)), truth]))
+    sums = _sums_by_patient(cells, patient, patients)
+    ranks = [Ranking(truth == k, probabilities[:, k], patient) for k in range(classes)]
+
+    def estimate(weights: Weights) -> dict[str, NDArray[np.float64]]:
+        totals = weights @ sums
+        matrix = totals[:, :-1].reshape(-1, classes, classes)
+        count = matrix.sum(axis=(1, 2))
+        each = []
+        for k in range(classes):
+            positive = matrix[:, k, k]
+            negative, alarm = matrix[:, k].sum(axis=1) - positive, matrix[:, :, k].sum(axis=1) - positive
+            one = _ratios(positive, negative, alarm, count - positive - negative - alarm)
+            one["auc"], one["average_precision"] = ranks[k](weights)
+            each.append(one)
+        metrics = {name: np.mean([one[name] for one in each], axis=0) for name in each[0]}
+        metrics["accuracy"] = ratio(np.trace(matrix, axis1=1, axis2=2), count)
+        metrics["balanced_accuracy"] = metrics["sensitivity"]
+        metrics["log_loss"] = ratio(totals[:, -1], count)
+        for location, one in zip(LOCATIONS, each, strict=True):
+            metrics |= {f"{location}_{name}": one[name] for name in one if "accuracy" not in name}
+        return metrics
+
+    return estimate
 
 
 def confusion_matrices(
@@ -76,8 +178,50 @@ def confusion_matrices(
         ValueError: as for `head_metrics`.
     """
     probabilities, labels = _validated(probabilities, labels)
-    ich, location = _split(probabilities, labels)
-    return _confusion(labels[:, 0], ich), _confusion(labels[_located(labels), 1], location)
+    located = _located(labels)
+    return (
+        confusion(labels[:, 0], probabilities[:, 1] > THRESHOLD, len(ICH_CLASSES)),
+        confusion(labels[located, 1], probabilities[located, len(ICH_CLASSES) :].argmax(axis=1), len(LOCATIONS)),
+    )
+
+
+def confusion(truth: NDArray[np.integer], predicted: NDArray, classes: int) -> NDArray[np.int64]:
+    """Count cases by true class (rows) and predicted class (columns)."""
+    return np.bincount(classes * truth + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def ratio(numerator: ArrayLike, denominator: ArrayLike) -> NDArray[np.float64]:
+    """Quotient, nan where the denominator is zero."""
+    numerator, denominator = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    return np.divide(numerator, denominator, out=np.full(denominator.shape, np.nan), where=denominator != 0)
+
+
+def _ratios(
+    true_positive: NDArray, false_negative: NDArray, false_positive: NDArray, true_negative: NDArray
+) -> dict[str, NDArray[np.float64]]:
+    sensitivity = ratio(true_positive, true_positive + false_negative)
+    specificity = ratio(true_negative, true_negative + false_positive)
+    return {
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "ppv": ratio(true_positive, true_positive + false_positive),
+        "npv": ratio(true_negative, true_negative + false_negative),
+        "f1": ratio(2 * true_positive, 2 * true_positive + false_positive + false_negative),
+        "accuracy": ratio(
+            true_positive + true_negative, true_positive + false_negative + false_positive + true_negative
+        ),
+        "balanced_accuracy": (sensitivity + specificity) / 2,
+    }
+
+
+def surprise(of_truth: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Log loss of each case, from the probability given to its true class."""
+    # scikit-learn's log_loss clips at the same eps, and warns about float32 rows that sum to 1 only within float32.
+    return -np.log(of_truth.astype(np.float64).clip(np.finfo(np.float64).eps, 1))
+
+
+def _sums_by_patient(columns: list[NDArray], patient: NDArray[np.integer], patients: int) -> NDArray[np.float64]:
+    return np.stack([np.bincount(patient, column, minlength=patients) for column in columns], axis=1)
 
 
 def _validated(
@@ -108,49 +252,3 @@ def _validated(
 
 def _located(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
     return (labels[:, 0] == 1) & (labels[:, 1] >= 0)
-
-
-def _split(
-    probabilities: NDArray[np.floating], labels: NDArray[np.integer]
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Probabilities of head 1 for all slices, of head 2 for the slices with a known location."""
-    return probabilities[:, : len(ICH_CLASSES)], probabilities[_located(labels), len(ICH_CLASSES) :]
-
-
-def _confusion(truth: NDArray[np.integer], probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
-    classes = probabilities.shape[1]
-    pairs = np.bincount(classes * truth + probabilities.argmax(axis=1), minlength=classes**2)
-    return pairs.reshape(classes, classes)
-
-
-def _ratio(numerator: float, denominator: float) -> float:
-    return float(numerator / denominator) if denominator else float("nan")
-
-
-def _ratios(matrix: NDArray[np.int64], positive: int) -> dict[str, float]:
-    """Precision, recall, F1 and specificity of one class against the rest (eq. 7 to 10)."""
-    true_positive = matrix[positive, positive]
-    false_negative = matrix[positive].sum() - true_positive
-    false_positive = matrix[:, positive].sum() - true_positive
-    true_negative = matrix.sum() - true_positive - false_negative - false_positive
-    return {
-        "precision": _ratio(true_positive, true_positive + false_positive),
-        "recall": _ratio(true_positive, true_positive + false_negative),
-        "f1": _ratio(2 * true_positive, 2 * true_positive + false_positive + false_negative),
-        "specificity": _ratio(true_negative, true_negative + false_positive),
-    }
-
-
-def _auc(positive: NDArray[np.bool_], score: NDArray[np.floating]) -> float:
-    # Mann and Whitney's form, ties by half: scikit-learn's value at a tenth of its time, which a bootstrap multiplies.
-    count = int(positive.sum())
-    ranks = rankdata(score)[positive].sum() - count * (count + 1) / 2
-    return _ratio(ranks, count * (positive.size - count))
-
-
-def _log_loss(truth: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
-    # scikit-learn's log_loss warns about float32 rows that sum to 1 only within float32.
-    if not len(truth):
-        return float("nan")
-    of_truth = probabilities[np.arange(len(truth)), truth]
-    return float(-np.log(of_truth.clip(np.finfo(np.float64).eps, 1)).mean())

@@ -1,17 +1,17 @@
 """What an evaluation leaves: every slice's prediction, the metrics and the confusion matrices."""
 
-import json
-import math
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
-from ichmonai.evaluation.intervals import patient_bootstrap
+from ichmonai.evaluation import evaluate, write_evaluation
+from ichmonai.evaluation.tables import Table
 from ichmonai.labels import LOCATIONS, NOT_APPLICABLE
 from ichmonai.networks.heads import softmax_heads
 from ichmonai.outputs.confusion import save_confusion_matrices
@@ -22,20 +22,28 @@ from ichmonai.outputs.tables import PROBABILITIES, gather_rows, probability_colu
 class EvaluationWriter:
     """Ignite handler for an evaluator of labelled slices.
 
-    Writes `predictions.csv` (image, patient, truth and probabilities of each slice), `metrics.json` (each metric of
-    both heads, with a 95% interval from resampling patients for the main ones; null where it is not defined),
-    `confusion_*.png` and `run.json`.
+    Writes `predictions.csv` (image, patient, truth and probabilities of each slice), what `ichmonai evaluate` makes of
+    it (`metrics.json`, `metrics.csv`, `report.html`: see `ichmonai.evaluation.write_evaluation`), `confusion_*.png` and
+    `run.json`. `metrics.json` also has the engine's own metrics, such as `loss`, without an interval.
 
     Args:
         directory: folder of the files; made if absent.
         weights: file that the network's weights came from.
         split: what the slices are, for the record.
+        calibration: `calibration.json` kept with the weights; temperature and thresholds are "not fitted" without it.
     """
 
-    def __init__(self, directory: str | PathLike, weights: str | PathLike, split: str = "test") -> None:
+    def __init__(
+        self,
+        directory: str | PathLike,
+        weights: str | PathLike,
+        split: str = "test",
+        calibration: str | PathLike | None = None,
+    ) -> None:
         self.directory = Path(directory)
         self.weights = weights
         self.split = split
+        self.calibration = calibration
         self.rows: list[dict[str, Any]] = []
 
     def attach(self, engine: Engine) -> None:
@@ -56,36 +64,25 @@ class EvaluationWriter:
             return
         logits, labels = torch.stack([r["logits"] for r in rows]), torch.stack([r["label"] for r in rows])
         probabilities = softmax_heads(logits)
-        self.directory.mkdir(parents=True, exist_ok=True)
+        named = [
+            {
+                "image": str(row["image"]),
+                "patient": str(row["patient"]),
+                "ich": str(int(label[0])),
+                "location": LOCATIONS[label[1]] if label[1] != NOT_APPLICABLE else "",
+            }
+            for row, label in zip(rows, labels, strict=True)
+        ]
         write_csv(
             self.directory / "predictions.csv",
-            ("image", "patient", "ich", "location", *PROBABILITIES),
-            (
-                {
-                    "image": row["image"],
-                    "patient": row["patient"],
-                    "ich": int(label[0]),
-                    "location": LOCATIONS[label[1]] if label[1] != NOT_APPLICABLE else "",
-                    **probability_columns(p),
-                }
-                for row, label, p in zip(rows, labels, probabilities, strict=True)
-            ),
+            (*named[0], *PROBABILITIES),
+            (row | probability_columns(p) for row, p in zip(named, probabilities, strict=True)),
         )
-        patients = [row["patient"] for row in rows]
-        intervals = patient_bootstrap(probabilities.numpy(), labels.numpy(), patients)
-        key = cast(Any, engine.state).key_metric_name  # its metric stands there under its own name already
-        metrics: dict[str, dict[str, Any]] = {
-            name: {"value": _json(value)} for name, value in engine.state.metrics.items() if name != key
-        }
-        for name, interval in intervals.items():
-            metrics.setdefault(name, {})["interval_95"] = [_json(end) for end in interval]
-        record = {"split": self.split, "slices": len(rows), "patients": len(set(patients)), "metrics": metrics}
-        (self.directory / "metrics.json").write_text(
-            json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        columns = {name: np.array([row[name] for row in named]) for name in named[0]}
+        columns |= {name: p.numpy().astype(str) for name, p in zip(PROBABILITIES, probabilities.T[1:], strict=True)}
+        evaluation = evaluate(Table("predictions.csv", columns), calibration=self.calibration, split=self.split)
+        state = cast(Any, engine.state)  # the key metric stands there under its own name already
+        more = {name: value for name, value in state.metrics.items() if name != state.key_metric_name}
+        write_evaluation(evaluation, self.directory, more=more)
         save_confusion_matrices(logits, labels, self.directory, self.split)
         write_provenance(self.directory / "run.json", self.weights, split=self.split, slices=len(rows))
-
-
-def _json(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None  # JSON has no nan

@@ -41,8 +41,8 @@ def test_hand_computed():
     assert location.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
     expected = {
         "ich_accuracy": 5 / 7,
-        "ich_precision": 3 / 4,
-        "ich_recall": 3 / 4,
+        "ich_ppv": 3 / 4,
+        "ich_sensitivity": 3 / 4,
         "ich_f1": 3 / 4,
         "ich_specificity": 2 / 3,
         "ich_balanced_accuracy": (3 / 4 + 2 / 3) / 2,
@@ -50,12 +50,12 @@ def test_hand_computed():
         "ich_log_loss": -(5 * np.log(0.8) + 2 * np.log(0.2)) / 7,
         "location_accuracy": 3 / 4,
         "location_balanced_accuracy": (1 / 2 + 1 + 1) / 3,
-        "location_recall": (1 / 2 + 1 + 1) / 3,
-        "location_precision": (1 + 1 / 2 + 1) / 3,
+        "location_sensitivity": (1 / 2 + 1 + 1) / 3,
+        "location_ppv": (1 + 1 / 2 + 1) / 3,
         "location_f1": (2 / 3 + 2 / 3 + 1) / 3,
         "location_specificity": (1 + 2 / 3 + 1) / 3,
-        "location_deep_recall": 1 / 2,
-        "location_lobar_precision": 1 / 2,
+        "location_deep_sensitivity": 1 / 2,
+        "location_lobar_ppv": 1 / 2,
         "location_lobar_specificity": 2 / 3,
         "location_subtentorial_f1": 1,
         "location_log_loss": -(3 * np.log(0.8) + np.log(0.1)) / 4,
@@ -76,27 +76,35 @@ def test_equals_scikit_learn(slices):
     expected = {
         "ich_accuracy": sklearn_metrics.accuracy_score(ich, predicted),
         "ich_balanced_accuracy": sklearn_metrics.balanced_accuracy_score(ich, predicted),
-        "ich_precision": precision,
-        "ich_recall": recall,
+        "ich_ppv": precision,
+        "ich_sensitivity": recall,
         "ich_f1": f1,
         "ich_specificity": sklearn_metrics.recall_score(ich, predicted, pos_label=0),
         "ich_auc": sklearn_metrics.roc_auc_score(ich, probabilities[:, 1]),
         "ich_log_loss": sklearn_metrics.log_loss(ich, probabilities[:, :2]),
         "location_accuracy": sklearn_metrics.accuracy_score(location, predicted_location),
         "location_balanced_accuracy": sklearn_metrics.balanced_accuracy_score(location, predicted_location),
-        "location_precision": macro[0],
-        "location_recall": macro[1],
+        "location_ppv": macro[0],
+        "location_sensitivity": macro[1],
         "location_f1": macro[2],
         "location_auc": sklearn_metrics.roc_auc_score(location, location_probabilities, multi_class="ovr"),
         "location_log_loss": sklearn_metrics.log_loss(location, location_probabilities),
+        "ich_npv": sklearn_metrics.precision_score(ich, predicted, pos_label=0),
+        "ich_average_precision": sklearn_metrics.average_precision_score(ich, probabilities[:, 1]),
+        "location_average_precision": sklearn_metrics.average_precision_score(location, location_probabilities),
     }
     for k, name in enumerate(LOCATIONS):
-        expected[f"location_{name}_precision"] = each[0][k]
-        expected[f"location_{name}_recall"] = each[1][k]
+        expected[f"location_{name}_ppv"] = each[0][k]
+        expected[f"location_{name}_sensitivity"] = each[1][k]
         expected[f"location_{name}_f1"] = each[2][k]
         expected[f"location_{name}_specificity"] = sklearn_metrics.recall_score(location != k, predicted_location != k)
         expected[f"location_{name}_auc"] = sklearn_metrics.roc_auc_score(location == k, location_probabilities[:, k])
-    expected["location_specificity"] = np.mean([expected[f"location_{name}_specificity"] for name in LOCATIONS])
+        expected[f"location_{name}_npv"] = sklearn_metrics.precision_score(location != k, predicted_location != k)
+        expected[f"location_{name}_average_precision"] = sklearn_metrics.average_precision_score(
+            location == k, location_probabilities[:, k]
+        )
+    for name in ("specificity", "npv"):
+        expected[f"location_{name}"] = np.mean([expected[f"location_{place}_{name}"] for place in LOCATIONS])
     assert found == pytest.approx(expected)
 
 
@@ -126,30 +134,34 @@ def undefined(found):
 def test_normal_slices_only(count):
     found = head_metrics(one_hot(*[(0, 0)] * count), np.array([[0, -1]] * count))
     assert found["ich_accuracy"] == found["ich_specificity"] == 1
-    assert {"ich_recall", "ich_precision", "ich_f1", "ich_balanced_accuracy", "ich_auc"} <= undefined(found)
+    assert {"ich_sensitivity", "ich_ppv", "ich_f1", "ich_balanced_accuracy", "ich_auc"} <= undefined(found)
     assert {name for name in found if name.startswith("location_")} <= undefined(found)
 
 
 def test_false_alarms_only():
     found = head_metrics(one_hot((1, 0), (1, 0)), np.array([[0, -1]] * 2))
-    assert found["ich_precision"] == found["ich_f1"] == found["ich_specificity"] == found["ich_accuracy"] == 0
-    assert np.isnan(found["ich_recall"])
+    assert found["ich_ppv"] == found["ich_f1"] == found["ich_specificity"] == found["ich_accuracy"] == 0
+    assert np.isnan(found["ich_sensitivity"])
 
 
 def test_one_haemorrhage():
     found = head_metrics(one_hot((1, 1)), np.array([[1, 1]]))
-    assert found["ich_recall"] == found["ich_precision"] == found["location_accuracy"] == 1
-    assert found["location_lobar_recall"] == found["location_deep_specificity"] == 1
-    assert {"ich_specificity", "ich_auc", "location_recall", "location_auc", "location_lobar_specificity"} <= undefined(
-        found
-    )
+    assert found["ich_sensitivity"] == found["ich_ppv"] == found["location_accuracy"] == 1
+    assert found["location_lobar_sensitivity"] == found["location_deep_specificity"] == 1
+    assert {
+        "ich_specificity",
+        "ich_auc",
+        "location_sensitivity",
+        "location_auc",
+        "location_lobar_specificity",
+    } <= undefined(found)
 
 
 def test_absent_location_leaves_the_mean_undefined():
     found = head_metrics(one_hot((1, 0), (1, 1), (1, 0)), np.array([[1, 0], [1, 1], [1, 1]]))
-    assert found["location_deep_recall"] == 1
-    assert found["location_lobar_recall"] == 0.5
-    assert np.isnan(found["location_subtentorial_recall"])
+    assert found["location_deep_sensitivity"] == 1
+    assert found["location_lobar_sensitivity"] == 0.5
+    assert np.isnan(found["location_subtentorial_sensitivity"])
     assert np.isnan(found["location_balanced_accuracy"])
     assert found["location_accuracy"] == pytest.approx(2 / 3)
 

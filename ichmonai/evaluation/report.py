@@ -1,0 +1,104 @@
+"""The evaluation as one HTML page that needs no network."""
+
+import base64
+import math
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+from matplotlib.figure import Figure
+
+from ichmonai import __version__
+from ichmonai.evaluation.evaluation import Evaluation
+from ichmonai.evaluation.gallery import worst_failures
+from ichmonai.evaluation.intervals import Estimate
+from ichmonai.evaluation.operating import PREVALENCES
+from ichmonai.evaluation.reliability import BINS
+from ichmonai.evaluation.report_figures import curves_figure, decision_figure, reliability_figure
+from ichmonai.evaluation.subgroups import FEWEST
+
+NOTICE = "Research software; not for clinical use."
+
+METRIC_NAMES = {
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "f1": "F1",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "auc": "AUC",
+    "average_precision": "Average precision",
+    "log_loss": "Log loss",
+    "brier": "Brier score",
+    "ece": "ECE",
+    "calibration_slope": "Slope",
+    "calibration_intercept": "Intercept",
+}
+"""What a reader calls each metric."""
+
+
+def render_report(evaluation: Evaluation, gallery: int = 12) -> str:
+    """Render the report.
+
+    Args:
+        evaluation: result of `evaluate`.
+        gallery: false positives and false negatives to show.
+
+    Returns:
+        HTML with its figures inside. It names files and studies, and no patient.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"estimate": format_estimate, "number": format_number, "threshold": _threshold}
+    return environment.get_template("report.html.j2").render(
+        evaluation=evaluation,
+        figures={level: _figures(evaluation, level) for level in evaluation.levels},
+        failures=worst_failures(evaluation, gallery),
+        names=METRIC_NAMES,
+        prevalences=[round(100 * p) for p in PREVALENCES],
+        notice=NOTICE,
+        version=__version__,
+        bins=BINS,
+        fewest=FEWEST,
+    )
+
+
+def format_estimate(one: Estimate | None) -> str:
+    """A metric with its interval, in three digits."""
+    if one is None:
+        return "too few"
+    if math.isnan(one.value):
+        return "undefined"
+    if math.isnan(one.low):
+        return f"{one.value:.3f} (no interval)"
+    return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
+
+
+def format_number(value: float) -> str:
+    """A number in three digits."""
+    return "undefined" if math.isnan(value) else f"{value:.3f}"
+
+
+def _threshold(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _figures(evaluation: Evaluation, level: str) -> dict[str, Any]:
+    result = evaluation.levels[level]
+    main = result.cases.labels[0]
+    return {
+        "curves": _embedded(curves_figure(result)),
+        "reliability": {
+            head: _embedded(reliability_figure(result, head)) for head, one in result.heads.items() if one.n
+        },
+        "decision": _embedded(decision_figure(main, result.heads[main])),
+    }
+
+
+def _embedded(figure: Figure) -> str:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

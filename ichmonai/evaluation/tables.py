@@ -1,0 +1,169 @@
+"""csv files of predictions and truth: read, checked and matched row by row."""
+
+import csv
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ichmonai.errors import InputError, first_line
+
+Strings = NDArray[np.str_]
+
+KEYS = (("sop_instance_uid",), ("image",), ("study", "slice"), ("study",))
+"""Columns that identify a row; the first of these that both files have is used."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of a csv file.
+
+    Attributes:
+        name: file name, for messages.
+        columns: column -> (N,) cells, stripped of spaces.
+        folder: that relative paths in the cells start from.
+        sha256: of the file; "" for rows that were never in one.
+    """
+
+    name: str
+    columns: Mapping[str, Strings]
+    folder: Path = Path()
+    sha256: str = ""
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def has(self, *names: str) -> bool:
+        """Whether all these columns are there and none of their cells is empty."""
+        return all(name in self.columns and bool((self.columns[name] != "").all()) for name in names)
+
+    def line(self, row: int) -> str:
+        """Where a row stands, for messages."""
+        return f"{self.name}, line {row + 2}"
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """A column as numbers, nan where the cell is empty.
+
+        Raises:
+            InputError: a cell holds something else.
+        """
+        cells = self.columns[name]
+        try:
+            return np.where(cells == "", "nan", cells).astype(np.float64)
+        except ValueError:
+            for row, cell in enumerate(cells):
+                try:
+                    float(cell or "nan")
+                except ValueError:
+                    raise InputError(f"{self.line(row)}: {name} is {cell!r}; give a number.") from None
+            raise
+
+    def take(self, rows: NDArray) -> "Table":
+        """Some of the rows."""
+        return Table(self.name, {k: v[rows] for k, v in self.columns.items()}, self.folder, self.sha256)
+
+
+def read_table(path: str | PathLike) -> Table:
+    """Read a csv file with a header.
+
+    Raises:
+        InputError: it cannot be read, has no rows, a column twice, or a line with more or fewer cells than columns.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+        rows = list(csv.reader(StringIO(content.decode("utf-8-sig"), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as csv ({first_line(error)}); give a csv file in UTF-8.") from error
+    if len(rows) < 2:
+        raise InputError(f"{path} has no rows; give a csv file with a header and a row for each slice or study.")
+    header = [name.strip() for name in rows[0]]
+    if len(set(header)) < len(header):
+        raise InputError(f"{path} has a column twice in {', '.join(header)}; name each once.")
+    for line, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise InputError(f"{path}, line {line} has {len(row)} cells for {len(header)} columns; mend the line.")
+    cells = zip(*rows[1:], strict=True)
+    columns = {name: np.char.strip(np.array(column, dtype=np.str_)) for name, column in zip(header, cells, strict=True)}
+    return Table(path.name, columns, path.parent, hashlib.sha256(content).hexdigest())
+
+
+def match(predictions: Table, truth: Table) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Find each prediction's row of truth.
+
+    Paths in `image` may differ in their folders: where no path is equal and file names are unique, names are compared.
+    Several slices may match one row of truth that is of a study.
+
+    Args:
+        predictions: rows to find.
+        truth: rows to find them in.
+
+    Returns:
+        Columns that were compared, and (N,) row of truth or -1.
+
+    Raises:
+        InputError: there is no common column, a row stands twice, or nothing matches.
+    """
+    tried = []
+    for key in KEYS:
+        if not (predictions.has(*key) and truth.has(*key)):
+            continue
+        tried.append(" and ".join(key))
+        left, right = identities(predictions, key), identities(truth, key)
+        found = _lookup(left, right)
+        if key == ("image",) and (found < 0).all():
+            left, right = _names(left), _names(right)
+            if len(set(left)) == len(left) and len(set(right)) == len(right):
+                found = _lookup(left, right)
+        if (found >= 0).any():
+            refuse_duplicates(truth, key)
+            return key, found
+    needed = " or ".join(" and ".join(key) for key in KEYS)
+    if not tried:
+        raise InputError(f"{predictions.name} and {truth.name} share no column that names a row; give both {needed}.")
+    raise InputError(
+        f"No row of {predictions.name} is in {truth.name} by {', or by '.join(tried)}; look whether they are of the "
+        "same slices."
+    )
+
+
+def identities(table: Table, key: Sequence[str]) -> Strings:
+    """What identifies each row by these columns; slice numbers as numbers, so that 07 is 7."""
+    parts = [
+        np.char.mod("%g", table.numbers(name)) if name == "slice" else np.char.replace(table.columns[name], "\\", "/")
+        for name in key
+    ]
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = np.char.add(np.char.add(joined, "\n"), part)
+    return joined
+
+
+def refuse_duplicates(table: Table, key: Sequence[str]) -> None:
+    """Refuse a table in which a row stands twice.
+
+    Raises:
+        InputError: naming the first such row.
+    """
+    names, first, count = np.unique(identities(table, key), return_index=True, return_counts=True)
+    if (count > 1).any():
+        twice = int(np.argmax(count > 1))
+        second = int(np.flatnonzero(identities(table, key) == names[twice])[1])
+        raise InputError(
+            f"{table.line(second)} has the {' and '.join(key)} of line {first[twice] + 2} again "
+            f"({int((count - 1).sum())} such rows); keep one of them."
+        )
+
+
+def _names(paths: Strings) -> Strings:
+    return np.array([path.rsplit("/", 1)[-1] for path in paths], dtype=np.str_)
+
+
+def _lookup(left: Strings, right: Strings) -> NDArray[np.int64]:
+    row_of = {key: row for row, key in reversed(list(enumerate(right.tolist())))}
+    return np.array([row_of.get(key, -1) for key in left.tolist()], dtype=np.int64)
