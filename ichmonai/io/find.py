@@ -34,7 +34,7 @@ def find_head_ct(
     Raises:
         HeadCTReadError: when there is nothing to read.
     """
-    accept = tuple(Code(code) for code in accept)
+    accepted = tuple(Code(code) for code in accept)
     studies: dict[str, list[ImageHeader]] = defaultdict(list)
     rejections: list[Rejection] = []
     for found in scan([path], workers=1):
@@ -44,10 +44,10 @@ def find_head_ct(
             rejections.append(found)
     items = []
     for headers in studies.values():
-        chosen, others = choose_series(group_series(headers), accept=accept)
+        chosen, others = choose_series(group_series(headers), accept=accepted)
         rejections += others
         for series in chosen:
-            if reason := refusing(series.findings, accept):
+            if reason := refusing(series.findings, accepted):
                 rejections.append(Rejection(series.study, series.series, str(series.images[0]), reason))
                 continue
             for finding in series.findings:

@@ -59,7 +59,7 @@ def _series(stack: list[ImageHeader], uid: str, copies: int) -> Series:
         repeated = len(stack) - len(slices)
     findings = check_headers(slices)
     if copies or repeated:
-        sentence = f"Series {uid} has {copies + repeated} images twice; the copies are left out."
+        sentence = f"Series {uid} had copies of images, {copies + repeated} in all, which are left out."
         findings.append(Finding(Code.DUPLICATES, sentence))
     locations = tuple(one.location for one in slices)
     return Series(

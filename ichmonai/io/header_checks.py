@@ -7,7 +7,17 @@ from collections.abc import Callable, Sequence
 from ichmonai.io.findings import Code, Finding
 from ichmonai.io.header_words import NOT_HU, contrast_word, is_agent, is_scout, part_of_body
 from ichmonai.io.headers import ImageHeader, Kind
-from ichmonai.io.slice_geometry import Slices, angle, coverage, distances, gaps, normal, slice_count, slice_distance
+from ichmonai.io.slice_geometry import (
+    Slices,
+    angle,
+    coverage,
+    distances,
+    gaps,
+    normal,
+    shear,
+    slice_count,
+    slice_distance,
+)
 
 MIN_SLICES = 10
 """A brain is about 130 mm high, and no head protocol has slices thicker than 10 mm: with fewer, most is not shown."""
@@ -17,6 +27,8 @@ MAX_OBLIQUITY = 35.0
 """Degrees between the slices' normal and the patient's axis: gantries tilt up to 30, and heads lie a little askew."""
 MIN_TILT = 1.0
 """Degrees from which on a gantry tilt is told."""
+MAX_SHEAR = 45.0
+"""Degrees between the slices' normal and the line that they are stacked along; no gantry tilts so far."""
 PIXEL_SPACING = (0.1, 3.0)
 """Plausible PixelSpacing of a head CT, in mm: 0.4 to 1 is usual."""
 SLICE_DISTANCE = (0.1, 25.0)
@@ -147,6 +159,8 @@ def _bad_geometry(slices: Slices) -> str:
     distance = slice_distance(slices)
     if slice_count(slices) > 1 and not _within(distance, SLICE_DISTANCE):
         return f"{name} has slices {distance:.3g} mm apart; check its header."
+    if (sheared := shear(slices)) > MAX_SHEAR:
+        return f"{name} has slices that are stacked {sheared:.0f} degrees off their normal; check its header."
     return ""
 
 
@@ -169,7 +183,7 @@ def _too_large(slices: Slices) -> str:
     if max(first.rows, first.columns) <= MAX_SIDE and first.rows * first.columns * count <= MAX_VOXELS:
         return ""
     return (
-        f"{_name(slices)} has {count} slices of {first.rows} x {first.columns} pixels; at most {MAX_SIDE} a side and "
+        f"{_name(slices)} has {_plural(count)} of {first.rows} x {first.columns} pixels; at most {MAX_SIDE} a side and "
         f"{MAX_VOXELS} in all are read, so give a smaller reconstruction."
     )
 
@@ -179,7 +193,7 @@ def _too_few_slices(slices: Slices) -> str:
         return ""
     count, extent = slice_count(slices), coverage(slices)
     if count < MIN_SLICES:
-        return f"{_name(slices)} has {count} slices, fewer than {MIN_SLICES}; give the whole head."
+        return f"{_name(slices)} has {_plural(count)}, fewer than {MIN_SLICES}; give the whole head."
     if slices[0].is_placed and extent < MIN_COVERAGE:
         return f"{_name(slices)} covers {extent:.0f} mm, less than {MIN_COVERAGE:.0f} mm; give the whole head."
     return ""
@@ -191,7 +205,7 @@ def _missing_slices(slices: Slices) -> str:
         return ""
     between = ", ".join(f"{index + 1} and {index + 2}" for index, _ in missing[:5])
     return (
-        f"{_name(slices)} lacks {sum(count for _, count in missing)} slices, between slices {between} counted from "
+        f"{_name(slices)} lacks {_plural(sum(count for _, count in missing))}, between slices {between} counted from "
         "below; send the series again."
     )
 
@@ -209,15 +223,8 @@ def _varying_spacing(slices: Slices) -> str:
 
 def _gantry_tilt(slices: Slices) -> str:
     first = slices[0]
-    if first.orientation is None:
-        return ""
-    positions = [one.position for one in slices if one.position]
-    along = first.slice_step
-    if along is None and len(positions) > 1:
-        along = tuple(b - a for a, b in zip(positions[0], positions[-1], strict=True))
-    sheared = angle(along, normal(first.orientation)) if along and any(along) else 0.0
-    stated = abs(first.gantry_tilt or 0.0)
-    if max(sheared, stated) < MIN_TILT:
+    sheared, stated = shear(slices), abs(first.gantry_tilt or 0.0)
+    if first.orientation is None or max(sheared, stated) < MIN_TILT:
         return ""
     if sheared < MIN_TILT:
         return f"{_name(slices)} has GantryDetectorTilt {stated:.1f} degrees, but upright slices; check its geometry."
@@ -247,6 +254,10 @@ _CHECKS: dict[Code, Callable[[Slices], str]] = {
 def _name(slices: Slices) -> str:
     first = slices[0]
     return f"Series {first.series}" if first.kind is Kind.DICOM else str(first.location)
+
+
+def _plural(count: int) -> str:
+    return f"{count} slice" if count == 1 else f"{count} slices"
 
 
 def _within(value: float, limits: tuple[float, float]) -> bool:

@@ -56,6 +56,15 @@ def gaps(slices: Slices) -> list[tuple[int, int]]:
     return missing
 
 
+def shear(slices: Slices) -> float:
+    """Degrees between the normal of the slices and the line that they are stacked along: how far the gantry tilts."""
+    orientation, along = slices[0].orientation, slices[0].slice_step
+    positions = [one.position for one in slices if one.position]
+    if along is None and len(positions) > 1:
+        along = tuple(b - a for a, b in zip(positions[0], positions[-1], strict=True))
+    return angle(along, normal(orientation)) if orientation and along and any(along) else 0.0
+
+
 def normal(orientation: Vector) -> Vector:
     """Unit vector across slices with ImageOrientationPatient (6,); of axial ones to superior."""
     (a, b, c), (d, e, f) = orientation[:3], orientation[3:]

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from ichmonai.io import ImageHeader, Location
 
 SUPINE = (1, 0, 0, 0, 1, 0)
 PRONE = (-1, 0, 0, 0, -1, 0)
@@ -79,3 +81,75 @@ def write_series(folder: Path, heights: Sequence[float], **kwargs: Any) -> list[
     """Write slices at heights in mm along z, in files whose names do not follow them."""
     names = [f"{uid_of(str(number))[-6:]}_{height}.dcm" for number, height in enumerate(heights)]
     return [write_slice(folder / n, (-10, -12, z), **kwargs) for n, z in zip(names, heights, strict=True)]
+
+
+def write_head(folder: Path, count: int = 20, distance: float = 5.0, lowest: float = 0.0, **kwargs: Any) -> list[Path]:
+    """Write an axial series whose extent is that of a head; pixels are few."""
+    heights = [lowest + distance * number for number in range(count)]
+    attributes = {"StudyInstanceUID": uid_of("study"), "SeriesInstanceUID": SERIES, **kwargs}
+    stem = attributes["SeriesInstanceUID"][-8:]
+    return [
+        write_slice(
+            folder / f"{uid_of(f'{stem}{number}')[-6:]}_{stem}_{height:g}.dcm",
+            (-70, -70, height),
+            **{"shape": (48, 48), "spacing": (3.0, 3.0), "SOPInstanceUID": uid_of(f"{stem}{number}"), **attributes},
+        )
+        for number, height in enumerate(heights)
+    ]
+
+
+def head_headers(count: int = 20, distance: float = 5.0, lowest: float = 0.0, **changes: Any) -> list[ImageHeader]:
+    """Headers of a plausible axial head series, without files."""
+    series = changes.pop("series", SERIES)
+    headers = []
+    for number in range(count):
+        values = {
+            "location": Location(f"{series[-6:]}/{number:03d}.dcm"),
+            "study": "1.2.3",
+            "series": series,
+            "sop_instance_uid": f"{series}.{number}",
+            "sop_class_uid": str(CTImageStorage),
+            "modality": "CT",
+            "image_type": ("ORIGINAL", "PRIMARY", "AXIAL"),
+            "rows": 512,
+            "columns": 512,
+            "position": (-120.0, -120.0, lowest + distance * number),
+            "orientation": tuple(map(float, SUPINE)),
+            "spacing": (0.45, 0.45),
+            "thickness": 5.0,
+            "series_description": "HEAD 5mm",
+            "photometric": "MONOCHROME2",
+            "bits": 12,
+        }
+        headers.append(ImageHeader(**(values | changes)))
+    return headers
+
+
+def write_enhanced(path: Path, heights: Sequence[float]) -> Path:
+    """Write an Enhanced CT image (PS3.3 A.38) with one frame at each height, in that order."""
+    path = write_slice(path, shape=(48, 48), spacing=(3.0, 3.0))
+    dataset = pydicom.dcmread(path)
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
+    dataset.StudyInstanceUID = uid_of("study")
+    dataset.NumberOfFrames = len(heights)
+    dataset.PixelData = dataset.PixelData * len(heights)
+    for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
+        del dataset[name]
+    orientation, measures, frame_type = Dataset(), Dataset(), Dataset()
+    orientation.ImageOrientationPatient = list(SUPINE)
+    measures.PixelSpacing, measures.SliceThickness = [3.0, 3.0], 5
+    frame_type.FrameType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    shared = Dataset()
+    shared.PlaneOrientationSequence = [orientation]
+    shared.PixelMeasuresSequence = [measures]
+    shared.CTImageFrameTypeSequence = [frame_type]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    frames = []
+    for height in heights:
+        position, frame = Dataset(), Dataset()
+        position.ImagePositionPatient = [-70, -70, height]
+        frame.PlanePositionSequence = [position]
+        frames.append(frame)
+    dataset.PerFrameFunctionalGroupsSequence = frames
+    dataset.save_as(path)
+    return path
