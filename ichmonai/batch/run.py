@@ -250,7 +250,8 @@ def write_tables(folder: Path, journal: Journal, formats: Iterable[TableFormat],
     """Write `studies.*`, `slices.*` and `rejected.*`, or `plan.*` and `rejected.*` after a dry run."""
     for format in formats:
         if dry_run:
-            write_table(folder / "plan", format, PLAN_COLUMNS, journal.study_rows())
+            rows = ({name: row.get(name, "") for name in PLAN_COLUMNS} for row in journal.study_rows())
+            write_table(folder / "plan", format, PLAN_COLUMNS, rows)
         else:
             write_table(folder / "studies", format, STUDY_COLUMNS, journal.study_rows())
             write_table(folder / "slices", format, SLICE_COLUMNS, journal.slice_rows())
