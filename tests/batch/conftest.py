@@ -45,7 +45,7 @@ def volume(tmp_path: Path) -> Callable[[str], Path]:
     def write(name: str) -> Path:
         noise = np.random.default_rng(sum(name.encode())).normal(30, 20, (96, 96, 12)).astype(np.float32)
         path = tmp_path / "scans" / f"{name}.nii.gz"
-        nib.save(nib.Nifti1Image(noise, np.diag([2.0, 2.0, 5.0, 1.0])), path)
+        nib.save(nib.Nifti1Image(noise, np.diag([2.0, 2.0, 9.0, 1.0])), path)
         return path
 
     return write
