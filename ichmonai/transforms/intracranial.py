@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 from ichmonai.transforms.binary_image import Mask, Pieces, close, dilate, erode, fill_holes
 
@@ -37,12 +38,15 @@ SATURATED_HU = 76.0  # ... but below, it may be blood
 CLEFTS = (2.0, 4.0, 7.0, 11.0)  # half the widths of the clefts at which pieces are cut, one after the other
 PIECES = 6  # looked at in each slice and for each cleft, the largest first
 SMALLEST = 40.0  # area of a piece in mm2, without a cleft's width along its border
+EDGE = 1.5  # width of the border of a piece
 BONY = 0.65  # share of bone in the border of what is intracranial; muscles stay below 0.6
 BONY_BEFORE = 0.35  # ... of a piece that repeats what the slice before showed
 REPEATS = 0.6  # share that both must have in common
 REACH = 8.0  # how far the inside of the skull grows from slice to slice
 BRAIN_AT_START = 0.1  # share of the head in the slice that a volume starts from
 STARTS = 8  # slices that are tried
+FLUID = 0.7  # share of soft tissue in a hole of the bone, of which black parts are fluid or artefacts, and not fat
+COMPACT = 15.0  # half the thickness of soft tissue that may be brain where a single slice leaves it open
 SKULL = 0.04  # share of the head that is bone where bone saturates
 
 
@@ -51,7 +55,7 @@ class _Slices(NamedTuple):
 
     soft: Mask
     bone: Mask
-    head: Mask
+    fat: Mask  # or air
     pixel: float  # mm
     in_hu: bool
 
@@ -93,7 +97,8 @@ def intracranial_mask(hu: Image, spacing: Sequence[float] | None = None) -> Imag
 def brain_content(hu: np.ndarray | torch.Tensor, spacing: Sequence[float] | None = None) -> NDArray[np.float64]:
     """How much of each slice is inside the skull: the share of the head's cross section.
 
-    Brain in the middle of a head makes 0.6 to 0.8 of it, the foramen magnum 0.03 to 0.04. Where fat is
+    The cross section is the area of the convex hull of the head, so that the unit is the same with and without known
+    spacing. Mid-brain slices reach 0.6 to 0.8; the foramen magnum and the spinal canal are 0.02 to 0.06. Where fat is
     black, as in 8-bit images, the scalp is no part of the cross section and the share a little higher.
 
     Args:
@@ -101,8 +106,9 @@ def brain_content(hu: np.ndarray | torch.Tensor, spacing: Sequence[float] | None
         spacing: see `intracranial_mask`.
 
     Returns:
-        Share of each slice, (S,), from 0 to 1; (1,) for one slice. 0 where there is no head. All nan where no skull
-        can be told, because values are clipped and hardly any is high enough for bone.
+        Share of each slice, (S,), from 0 to 1; (1,) for one slice. 0 where there is no head. nan where it cannot be
+        told: in a volume that is clipped and has hardly any value high enough for bone, and in a single slice with
+        soft tissue as thick as a brain that bone does not border, as where a skull is open or blurred by artefacts.
 
     Raises:
         ValueError: if `hu` has neither two nor three dimensions.
@@ -112,11 +118,16 @@ def brain_content(hu: np.ndarray | torch.Tensor, spacing: Sequence[float] | None
         [0.0]
     """
     slices = _take_apart(_array(hu), spacing)
-    heads = slices.head.sum(axis=(1, 2))
-    if not slices.in_hu and (slices.bone & slices.head).sum() < SKULL * heads.sum():
-        return np.where(heads > 0, np.nan, 0.0)
-    inside = (_inside(slices) & slices.head).sum(axis=(1, 2))
-    return inside / np.maximum(heads, 1)
+    heads = [_cross_section(~fat, slices.pixel) for fat in slices.fat]
+    outlines = np.array([_hull_area(head) for head in heads])
+    inside = _inside(slices)
+    share = inside.sum(axis=(1, 2)) / np.maximum(outlines, 1)
+    if len(share) == 1:
+        unclear = erode(slices.soft[0] & ~inside[0], _pixels(COMPACT, slices.pixel)).any()
+    else:
+        bone = sum((bone & head).sum() for bone, head in zip(slices.bone, heads, strict=True))
+        unclear = not slices.in_hu and bone < SKULL * outlines.sum()
+    return np.where(unclear & (outlines > 0), np.nan, share)
 
 
 def _array(hu: np.ndarray | torch.Tensor) -> np.ndarray:
@@ -142,10 +153,17 @@ def _take_apart(image: np.ndarray, spacing: Sequence[float] | None) -> _Slices:
     low, high = float(volume.min(where=volume > FILL_HU, initial=0)), float(volume.max())
     in_hu = low < -100 or high > 300  # else clipped to a window
     bone = small >= (BONE_HU if in_hu else max(SATURATED_HU, low + SATURATED * (high - low)))
-    tissue = small > max(FAT_HU, low + ABOVE_BLACK_HU)
+    fat = small <= max(FAT_HU, low + ABOVE_BLACK_HU)
     pixel = step * (FIELD_OF_VIEW / max(image.shape[:2]) if spacing is None else (spacing[0] + spacing[1]) / 2)
-    head = np.array([_cross_section(one, pixel) for one in tissue])
-    return _Slices(tissue & ~bone, bone, head, pixel, in_hu)
+    soft = np.array([_without_fat(*both, pixel) for both in zip(bone, fat, strict=True)])
+    return _Slices(soft, bone, fat, pixel, in_hu)
+
+
+def _without_fat(bone: Mask, fat: Mask, pixel: float) -> Mask:
+    """Soft tissue, and also what is as dark as fat where bone encloses it together with much soft tissue."""
+    soft = ~fat & ~bone
+    holes = Pieces(fill_holes(close(bone, _pixels(CLEFTS[0], pixel))) & ~bone, diagonal=False)
+    return soft | holes.paint(holes.inside(soft) > FLUID * holes.sizes)
 
 
 def _cross_section(tissue: Mask, pixel: float) -> Mask:
@@ -154,6 +172,17 @@ def _cross_section(tissue: Mask, pixel: float) -> Mask:
     filled = fill_holes(close(dilate(erode(tissue, plate), plate), fat))
     pieces = Pieces(filled)
     return pieces.paint(pieces.sizes == pieces.sizes.max(initial=0))
+
+
+def _hull_area(mask: Mask) -> float:
+    """Area of the convex hull of a mask in pixels."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return 0.0
+    first, last = mask[rows].argmax(axis=1), mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
+    columns = np.concatenate([first, last])
+    corners = [np.column_stack([np.tile(rows + down, 2), columns]) for down in (0, 1)]
+    return float(ConvexHull(np.concatenate(corners)).volume)  # its volume is the area in a plane
 
 
 def _pixels(mm: float, pixel: float) -> int:
@@ -182,7 +211,7 @@ def _start(slices: _Slices) -> int | None:
     gap = _pixels(CLEFTS[0], slices.pixel)
     closed = [(fill_holes(close(bone, gap)) & soft).sum() for bone, soft in zip(slices.bone, slices.soft, strict=True)]
     for index in np.argsort(closed)[::-1][:STARTS].tolist():
-        if _enclosed(slices, index).sum() > BRAIN_AT_START * slices.head[index].sum():
+        if _enclosed(slices, index).sum() > BRAIN_AT_START * (~slices.fat[index]).sum():
             return index
     return None
 
@@ -194,14 +223,16 @@ def _enclosed(slices: _Slices, index: int, before: Mask | None = None) -> Mask:
         soft = soft & dilate(before, _pixels(REACH, slices.pixel))
     result = np.zeros_like(soft)
     rest = soft
+    edge = _pixels(EDGE, slices.pixel)
     for cleft in CLEFTS:
         radius = _pixels(cleft, slices.pixel)
         cores = Pieces(erode(rest, radius), diagonal=False)
         for core in np.argsort(-cores.sizes)[:PIECES]:
             if cores.sizes[core] * slices.pixel**2 < SMALLEST:
                 break
-            piece = fill_holes(dilate(cores.paint(np.arange(cores.count) == core), radius) & soft)
-            border = dilate(piece, _pixels(1.5, slices.pixel)) & ~piece
+            piece = dilate(cores.paint(np.arange(cores.count) == core), radius) & soft
+            piece = fill_holes(close(piece, edge) & ~bone)
+            border = dilate(piece, edge) & ~piece
             bony = (border & bone).sum() / max(border.sum(), 1)
             if bony >= BONY or (bony >= BONY_BEFORE and before is not None and _repeats(piece, before)):
                 result |= piece
