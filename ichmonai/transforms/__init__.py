@@ -2,6 +2,7 @@
 
 from ichmonai.transforms.center_crop_in_plane import CenterCropInPlane, CenterCropInPlaned
 from ichmonai.transforms.crop_to_head import CropToHead, CropToHeadd
+from ichmonai.transforms.keep_brain_slices import KeepBrainSlices, KeepBrainSlicesd
 from ichmonai.transforms.normalize_image_net import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -27,6 +28,8 @@ __all__ = [
     "CenterCropInPlaned",
     "CropToHead",
     "CropToHeadd",
+    "KeepBrainSlices",
+    "KeepBrainSlicesd",
     "NormalizeImageNet",
     "NormalizeImageNetd",
     "RandRotateInPlane",
