@@ -8,6 +8,7 @@ from ichmonai.datasets.datalist import (
     load_datalist,
     require_all_classes,
 )
+from ichmonai.datasets.rsna import label_prevalence, load_rsna, with_neighbours
 from ichmonai.datasets.slice_dataset import SliceDataset
 from ichmonai.datasets.splits import check_no_leakage, make_splits, read_splits, split_by_patient
 
@@ -18,9 +19,12 @@ __all__ = [
     "check_no_leakage",
     "count_classes",
     "drop_unreadable",
+    "label_prevalence",
     "load_datalist",
+    "load_rsna",
     "make_splits",
     "read_splits",
     "require_all_classes",
     "split_by_patient",
+    "with_neighbours",
 ]

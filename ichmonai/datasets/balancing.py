@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ichmonai.datasets.datalist import CLASS_NAMES, DatasetError, Item, class_name
-from ichmonai.labels import LOCATIONS
+from ichmonai.datasets.datalist import CLASS_NAMES, DatasetError, Item, class_names, has_rsna_labels
+from ichmonai.labels import LOCATIONS, RSNA_LABELS
 
 PAPER_FACTORS = {"normal": 3, "deep": 1, "lobar": 3, "subtentorial": 12}
 """How often DTViT repeats the slices of each class (paper, section Data augmentation; counts of Table 1)."""
@@ -17,7 +17,8 @@ def replicated_indices(items: Sequence[Item], factors: Mapping[str, int] = PAPER
 
     Args:
         items: training split of N slices; never the whole dataset, or copies of a test slice are trained on.
-        factors: repetitions by class name; a class that is not named is kept once.
+        factors: repetitions by class name; a class that is not named is kept once. Of the classes of a slice that has
+            several the highest counts.
 
     Returns:
         int64 (M,), the indices 0..N-1 in order, each as often as its class's factor says.
@@ -31,16 +32,20 @@ def replicated_indices(items: Sequence[Item], factors: Mapping[str, int] = PAPER
                 f"The replication factor {name}: {factor} is not of one of {', '.join(CLASS_NAMES)} and a whole number "
                 "of 0 or more; correct it."
             )
-    return np.repeat(np.arange(len(items)), [factors.get(class_name(item), 1) for item in items])
+    return np.repeat(np.arange(len(items)), [max(factors.get(n, 1) for n in class_names(item)) for item in items])
 
 
 def balancing_weights(items: Sequence[Item]) -> np.ndarray:
     """Sampling weights that make half of the drawn slices normal and share the other half equally among the locations.
 
+    Or among the subtypes, for RSNA's labels; a slice of several has the sum of their weights.
+
     Returns:
         float64 (N,), adding up to 1.
     """
-    names = [class_name(item) for item in items]
-    counts = Counter(names)
-    weights = np.array([(0.5 if name == "normal" else 0.5 / len(LOCATIONS)) / counts[name] for name in names])
+    names = [class_names(item) for item in items]
+    counts = Counter(name for several in names for name in several)
+    others = len(RSNA_LABELS) - 1 if has_rsna_labels(items[0]) else len(LOCATIONS)
+    weight = {name: (0.5 if name == "normal" else 0.5 / others) / count for name, count in counts.items()}
+    weights = np.array([sum(weight[name] for name in several) for several in names])
     return weights / weights.sum()

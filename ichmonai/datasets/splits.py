@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ichmonai.datasets.datalist import SPLITS, DatasetError, Item, class_name, count_classes
+from ichmonai.datasets.datalist import SPLITS, DatasetError, Item, class_names, count_classes
 from ichmonai.errors import first_line
 
 
@@ -144,13 +144,14 @@ def _manifest(path: Path) -> dict:
 
 
 def _assign(items: Sequence[Item], fractions: Sequence[float], seed: int) -> dict[str, str]:
-    frequency = Counter(class_name(item) for item in items)
+    frequency = Counter(name for item in items for name in class_names(item))
     group_of = _groups(items)
     rarest: dict[str, str] = {}
     for item in items:
-        name, group = class_name(item), group_of[item["patient"]]
-        if group not in rarest or (frequency[name], name) < (frequency[rarest[group]], rarest[group]):
-            rarest[group] = name
+        group = group_of[item["patient"]]
+        for name in class_names(item):
+            if group not in rarest or (frequency[name], name) < (frequency[rarest[group]], rarest[group]):
+                rarest[group] = name
     strata = defaultdict(list)
     for group in sorted(rarest):
         strata[rarest[group]].append(group)

@@ -1,6 +1,7 @@
 """Writers of results."""
 
 from ichmonai.outputs.evaluation_writer import EvaluationWriter
+from ichmonai.outputs.multilabel_writer import MultiLabelWriter
 from ichmonai.outputs.study_writer import StudyWriter
 
-__all__ = ["EvaluationWriter", "StudyWriter"]
+__all__ = ["EvaluationWriter", "MultiLabelWriter", "StudyWriter"]

@@ -5,6 +5,9 @@ from ichmonai.training.epoch_log import EpochLog
 from ichmonai.training.handlers import ClipGradient, EpochSeed
 from ichmonai.training.head_metrics import HeadMetrics
 from ichmonai.training.losses import DualTaskLoss
+from ichmonai.training.multilabel_log import MultiLabelEpochLog
+from ichmonai.training.multilabel_loss import MultiLabelLogLoss
+from ichmonai.training.multilabel_metrics import MultiLabelMetrics
 from ichmonai.training.sampler import EpochSampler, ShardSampler
 
 __all__ = [
@@ -15,5 +18,8 @@ __all__ = [
     "EpochSampler",
     "EpochSeed",
     "HeadMetrics",
+    "MultiLabelEpochLog",
+    "MultiLabelLogLoss",
+    "MultiLabelMetrics",
     "ShardSampler",
 ]

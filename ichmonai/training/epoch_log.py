@@ -2,12 +2,14 @@
 
 import csv
 import math
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
 import torch.distributed as dist
 from ignite.engine import Engine, Events
+from torch import Tensor
 
 from ichmonai.evaluation.figures import plot_curves
 from ichmonai.outputs.confusion import save_confusion_matrices
@@ -43,16 +45,20 @@ class EpochLog:
         validated = self.validator.state.epoch == epoch
         if validated:
             row |= _columns(self.validator)
-            logits, labels = self.validation_metric.gather()  # on every process
+        validation = self.validation_metric.gather() if validated else None  # on every process
         if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
             return
         # A run killed before its checkpoint was written repeats an epoch: the later row replaces the earlier.
         rows = [old for old in self._rows() if int(old["epoch"]) < epoch] + [row]
         names = list(dict.fromkeys(name for r in rows for name in r))
         write_csv(self.directory / "epochs.csv", names, rows)
-        plot_curves([{k: float(v or math.nan) for k, v in r.items()} for r in rows], self.directory / "curves.png")
-        if validated:
-            save_confusion_matrices(logits, labels, self.directory, "validation")
+        self.draw([{k: float(v or math.nan) for k, v in r.items()} for r in rows], validation)
+
+    def draw(self, rows: Sequence[Mapping[str, float]], validation: tuple[Tensor, Tensor] | None) -> None:
+        """Draw what the epochs and the last validation, its logits and labels, show."""
+        plot_curves(rows, self.directory / "curves.png")
+        if validation is not None:
+            save_confusion_matrices(*validation, self.directory, "validation")
 
     def _rows(self) -> list[dict]:
         path = self.directory / "epochs.csv"

@@ -1,0 +1,52 @@
+"""The metrics of RSNA's six labels as one Ignite metric."""
+
+import logging
+from collections.abc import Callable, Sequence
+
+import torch.distributed as dist
+from ignite.engine import Engine
+
+from ichmonai.evaluation.multilabel import multilabel_metrics, summary
+from ichmonai.training.head_metrics import HeadMetrics
+
+logger = logging.getLogger(__name__)
+
+
+class MultiLabelMetrics(HeadMetrics):
+    """Collects logits and labels over an epoch, from all processes, and computes `multilabel_metrics` and the loss.
+
+    All of them are written to `engine.state.metrics`, and the main ones logged beside the baselines. The one named by
+    `key` is the metric's own value; higher must be better, so a model is selected by `log_loss_skill`, which on one
+    split orders models as the log loss does.
+
+    Args:
+        key: the metric that selects the best model.
+        loss_function: called with all logits and labels of the epoch at once, for the metric `loss`.
+        prefix: of the names in `engine.state.metrics`, so that trackers keep training and validation apart.
+        prevalence: share of each label in the training split, see `ichmonai.datasets.label_prevalence`.
+    """
+
+    def __init__(
+        self,
+        prevalence: Sequence[float],
+        key: str = "log_loss_skill",
+        loss_function: Callable | None = None,
+        prefix: str = "",
+    ) -> None:
+        self.prevalence = prevalence
+        super().__init__(key, loss_function, prefix)
+
+    def compute(self) -> dict[str, float]:
+        """Return all metrics by name; nan where one is not defined."""
+        logits, labels = self.gather()
+        metrics = multilabel_metrics(logits.double().sigmoid().numpy(), labels.numpy(), self.prevalence)
+        if self.loss_function is not None:
+            metrics["loss"] = float(self.loss_function(logits, labels))
+        return metrics
+
+    def completed(self, engine: Engine, name: str) -> None:
+        """Write all metrics to `engine.state.metrics`, and the key metric under `name`."""
+        super().completed(engine, name)
+        if not (dist.is_available() and dist.is_initialized() and dist.get_rank() > 0):
+            mine = {key.removeprefix(self.prefix): value for key, value in engine.state.metrics.items()}
+            logger.info("%s%s", f"{self.prefix.rstrip('_')}: " if self.prefix else "", summary(mine))
