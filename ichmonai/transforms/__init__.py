@@ -3,6 +3,7 @@
 from ichmonai.transforms.center_crop_in_plane import CenterCropInPlane, CenterCropInPlaned
 from ichmonai.transforms.crop_to_head import CropToHead, CropToHeadd
 from ichmonai.transforms.keep_brain_slices import KeepBrainSlices, KeepBrainSlicesd
+from ichmonai.transforms.neighbouring_slices import LoadNeighbouringSlicesd, SlicesToChannels, SlicesToChannelsd
 from ichmonai.transforms.normalize_image_net import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -30,6 +31,7 @@ __all__ = [
     "CropToHeadd",
     "KeepBrainSlices",
     "KeepBrainSlicesd",
+    "LoadNeighbouringSlicesd",
     "NormalizeImageNet",
     "NormalizeImageNetd",
     "RandRotateInPlane",
@@ -42,6 +44,8 @@ __all__ = [
     "RemoveHeadHolderd",
     "ResizeInPlane",
     "ResizeInPlaned",
+    "SlicesToChannels",
+    "SlicesToChannelsd",
     "WindowHU",
     "WindowHUd",
 ]
