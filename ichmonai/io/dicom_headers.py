@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from ichmonai.errors import first_line
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
@@ -51,13 +52,19 @@ _MACROS = {
     "GantryDetectorTilt": ("CTGeometrySequence", "GantryDetectorTilt"),
     "ConvolutionKernel": ("CTReconstructionSequence", "ConvolutionKernel"),
 }
-_TAGS = [
-    *_TEXT.values(),
-    *_WHOLE.values(),
-    *(name for name, _ in _GEOMETRY.values()),
-    *("StudyInstanceUID", "SeriesInstanceUID", "ImageType", "SliceThickness", "GantryDetectorTilt"),
-    *("AcquisitionNumber", "NumberOfFrames", "ContrastBolusAgentSequence", *_GROUPS),
-]
+# Tags, since looking their names up takes as long as reading them.
+_TAGS = {
+    name: Tag(name)
+    for name in (
+        *_TEXT.values(),
+        *_WHOLE.values(),
+        *(name for name, _ in _GEOMETRY.values()),
+        *("StudyInstanceUID", "SeriesInstanceUID", "ImageType", "SliceThickness", "GantryDetectorTilt"),
+        *("AcquisitionNumber", "NumberOfFrames", "ContrastBolusAgentSequence", "CodeMeaning", "FrameType"),
+        *(*_GROUPS, *(sequence for sequence, _ in _MACROS.values())),
+    )
+}
+_READ = list(_TAGS.values())
 _TEXT_LENGTH = 128
 """Twice what DICOM allows a description: more is damage."""
 
@@ -82,7 +89,7 @@ def read_dicom(file: BinaryIO, location: Location) -> list[ImageHeader]:
         )
     file.seek(0)
     try:
-        dataset = pydicom.dcmread(file, specific_tags=_TAGS, stop_before_pixels=True)
+        dataset = pydicom.dcmread(file, specific_tags=_READ, stop_before_pixels=True)
     except Exception as error:  # pydicom raises errors of many kinds on damaged files
         raise HeadCTReadError(
             f"{location} is not a readable DICOM file ({first_line(error)}); remove it or copy it again."
@@ -187,7 +194,8 @@ def _with(header: ImageHeader, **changes: Any) -> ImageHeader:
 
 def _get(dataset: Dataset, name: str) -> Any:
     try:
-        return dataset.get(name)
+        tag = _TAGS[name]
+        return dataset[tag].value if tag in dataset else None
     except Exception:  # a value that its VR does not allow: as if it were not there
         return None
 

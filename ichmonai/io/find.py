@@ -69,5 +69,5 @@ def _nothing(path: str, rejections: list[Rejection]) -> HeadCTReadError:
     if not rejections:
         return HeadCTReadError(f"{path} holds no head CT; check the path.", Code.EMPTY)
     first = rejections[0].finding
-    more = f" ({len(rejections) - 1} more inputs were rejected as well.)" if len(rejections) > 1 else ""
+    more = f" (And {len(rejections) - 1} more.)" if len(rejections) > 1 else ""
     return HeadCTReadError(first.sentence + more, first.code)

@@ -1,52 +1,82 @@
+import logging
+
 import nibabel as nib
 import numpy as np
 import pytest
-from dicom_factory import uid_of, write_series, write_slice
+from dicom_factory import SERIES, uid_of, write_enhanced, write_head, write_slice
 from PIL import Image
 
-from ichmonai.io import HeadCTReadError, find_head_ct, load_head_ct
+from ichmonai.io import Code, HeadCTReadError, find_head_ct, load_head_ct
+
+HEAD = np.diag([-2.5, -2.5, 5.0, 1.0])
 
 
 def test_all_kinds_at_any_depth(tmp_path):
-    write_series(tmp_path / "b" / "series", (0, 5))
-    write_slice(tmp_path / "a" / "x.dcm")
-    write_slice(tmp_path / "a" / "y", SeriesInstanceUID=uid_of("other"))
+    slices = write_head(tmp_path / "b" / "series")
+    write_head(tmp_path / "a", 1, SeriesInstanceUID=uid_of("one"), StudyInstanceUID=uid_of("another"))
     (tmp_path / "a" / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
     (tmp_path / "a" / "readme.txt").write_text("text")
     (tmp_path / "c").mkdir()
     Image.new("L", (8, 8)).save(tmp_path / "c" / "slice.PNG")
     (tmp_path / "c" / "._slice.png").write_bytes(b"AppleDouble")
-    nib.save(nib.Nifti1Image(np.zeros((4, 4, 2), np.int16), np.eye(4)), tmp_path / "volume.nii.gz")
+    nib.save(nib.Nifti1Image(np.zeros((60, 60, 20), np.int16), HEAD), tmp_path / "volume.nii.gz")
     found = {item["study"]: item["image"] for item in find_head_ct(tmp_path)}
+    (one,) = (tmp_path / "a").glob("*.dcm")
     assert found == {
-        "volume.nii.gz": str(tmp_path / "volume.nii.gz"),
-        "a#1": [str(tmp_path / "a" / "x.dcm")],
-        "a#2": [str(tmp_path / "a" / "y")],
-        "b/series": str(tmp_path / "b" / "series"),
-        "c/slice.PNG": str(tmp_path / "c" / "slice.PNG"),
+        uid_of("another"): str(one),
+        uid_of("study"): list(map(str, slices)),
+        str(tmp_path / "c" / "slice.PNG"): str(tmp_path / "c" / "slice.PNG"),
+        str(tmp_path / "volume.nii.gz"): str(tmp_path / "volume.nii.gz"),
     }
-    assert [load_head_ct(image).shape[1:] for image in found.values()] == [
-        (4, 4, 2), (32, 24, 1), (32, 24, 1), (32, 24, 2), (8, 8),
-    ]  # fmt: skip
+    shapes = [tuple(load_head_ct(image).shape) for image in found.values()]
+    assert shapes == [(1, 48, 48), (1, 48, 48, 20), (1, 8, 8), (1, 60, 60, 20)]
 
 
-def test_a_damaged_file_is_an_entry_of_its_own_that_says_why(tmp_path):
-    write_series(tmp_path, (0, 5))
+def test_one_series_of_each_study_is_taken_and_the_rest_logged(tmp_path, caplog):
+    write_head(tmp_path / "contrast", SeriesInstanceUID=uid_of("contrast"), ContrastBolusAgent="Iomeron")
+    write_head(tmp_path / "plain", SeriesDescription="HEAD 5mm")
+    write_head(tmp_path / "mr", SeriesInstanceUID=uid_of("mr"), StudyInstanceUID=uid_of("mr study"), Modality="MR")
     (tmp_path / "z.dcm").write_bytes(b"")
-    series, damaged = (item["image"] for item in find_head_ct(tmp_path))
-    assert load_head_ct(series).shape[-1] == 2
-    with pytest.raises(HeadCTReadError, match=r"z\.dcm"):
-        load_head_ct(damaged)
+    with caplog.at_level(logging.WARNING, "ichmonai"):
+        (item,) = find_head_ct(tmp_path)
+    assert item["study"] == uid_of("study")
+    assert all("plain" in path for path in item["image"])
+    lines = sorted(record.getMessage() for record in caplog.records)
+    assert len(lines) == 3
+    assert all(any(word in line for line in lines) for word in ("ContrastBolusAgent", "Modality MR", "z.dcm"))
+
+
+def test_what_is_refused_can_be_accepted(tmp_path):
+    write_head(tmp_path, ContrastBolusAgent="Iomeron")
+    with pytest.raises(HeadCTReadError, match="ContrastBolusAgent") as raised:
+        find_head_ct(tmp_path)
+    assert raised.value.code is Code.CONTRAST
+    (item,) = find_head_ct(tmp_path, accept=["contrast"])
+    assert len(item["image"]) == 20
+
+
+def test_slices_are_in_order_and_frames_have_locations(tmp_path):
+    slices = write_head(tmp_path / "a", lowest=-3)
+    (item,) = find_head_ct(tmp_path / "a")
+    assert item["image"] == list(map(str, slices))
+    frames = find_head_ct(write_enhanced(tmp_path / "b.dcm", [5.0 * i for i in range(20)]))[0]["image"]
+    assert [(location.path, location.frame) for location in frames] == [(str(tmp_path / "b.dcm"), i) for i in range(20)]
 
 
 def test_one_file(tmp_path):
-    path = write_slice(tmp_path / "one.dcm")
-    assert find_head_ct(path) == [{"image": str(path), "study": "one.dcm"}]
+    path = write_slice(tmp_path / "one.dcm", shape=(48, 48), spacing=(3.0, 3.0))
+    assert find_head_ct(path) == [{"image": str(path), "study": SERIES}]
 
 
 def test_nothing_there(tmp_path):
     with pytest.raises(HeadCTReadError, match="does not exist"):
         find_head_ct(tmp_path / "absent")
     (tmp_path / "notes.txt").write_text("text")
-    with pytest.raises(HeadCTReadError, match="holds no DICOM"):
+    with pytest.raises(HeadCTReadError, match="holds no image") as raised:
         find_head_ct(tmp_path)
+    assert raised.value.code is Code.EMPTY
+    (tmp_path / "x.dcm").write_bytes(b"")
+    (tmp_path / "y.nii").write_bytes(b"")
+    with pytest.raises(HeadCTReadError, match=r"x\.dcm.*And 1 more") as raised:
+        find_head_ct(tmp_path)
+    assert raised.value.code is Code.UNREADABLE
