@@ -200,7 +200,14 @@ def _without_standing_plates(parts: list[_Parts], masks: list[Mask], solid: bool
     kept = tissue & masks
     free = [~dilate(head, LEAF) for head in kept]
     standing = np.count_nonzero(tissue & free, axis=0) >= STANDING
-    around = dilate(standing, 1)
+    around, touching, beside = (dilate(standing, reach) for reach in (1, 2, 3))
+
+    def hanging(mask: Mask) -> Mask:
+        """What touches the plates and is more than their blurred edge."""
+        pieces = Pieces(mask)
+        beyond = pieces.sizes - pieces.inside(beside)
+        return pieces.paint((beyond >= HANGING) & (pieces.inside(touching) > 0))
+
     result = list(masks)
     for index, part in enumerate(parts):
         head, holder = kept[index], tissue[index] & ~kept[index]
@@ -209,22 +216,15 @@ def _without_standing_plates(parts: list[_Parts], masks: list[Mask], solid: bool
             pieces = Pieces(head & ~plates)
             splinters = pieces.inside(dilate(plates, LEAF)) == pieces.sizes  # edges of the plate
             head = pieces.paint(~splinters)
-        if head.any() and _hanging(holder & ~around, around).any():
+        if head.any() and hanging(holder & ~around).any():
             freed = _take_apart(part.tissue & ~around, solid)
-            back = _hanging(holder & (freed.head | freed.pieces.paint(freed.keep)), around)
+            back = hanging(holder & (freed.head | freed.pieces.paint(freed.keep)))
             back |= dilate(back, 1) & holder & ~standing
         else:
             back = np.zeros_like(head)
         if plates.any() or back.any():
             result[index] = _outline(part._replace(head=head | back), np.zeros(part.pieces.count, bool))
     return result
-
-
-def _hanging(mask: Mask, plates: Mask) -> Mask:
-    """What touches the plates and is more than their blurred edge."""
-    pieces = Pieces(mask)
-    beyond = pieces.sizes - pieces.inside(dilate(plates, 2))
-    return pieces.paint((beyond >= HANGING) & (pieces.inside(dilate(plates, 1)) > 0))
 
 
 def _outline(part: _Parts, keep: Mask) -> Mask:
