@@ -16,7 +16,7 @@ import numpy as np
 
 from ichmonai.errors import InputError, first_line
 from ichmonai.io import HeadCTReadError, load_head_ct
-from ichmonai.io.head_ct import IMAGE_SUFFIXES
+from ichmonai.io.suffixes import PICTURE_SUFFIXES
 from ichmonai.labels import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
 
 logger = logging.getLogger(__name__)
@@ -200,7 +200,7 @@ def _from_folders(root: Path) -> list[Item]:
     for folder, ich, location in (("no", "0", ""), *((f"yes/{name.title()}", "1", name) for name in LOCATIONS)):
         label = _label(ich, location, folder)
         for file in sorted((root / folder).glob("*")):
-            if file.name.lower().endswith((*IMAGE_SUFFIXES, ".dcm")):
+            if file.name.lower().endswith((*PICTURE_SUFFIXES, ".dcm")):
                 items.append({"image": str(file), "patient": patient_of_file(file.name), "label": label.copy()})
     return _not_empty(items, root)
 
