@@ -75,7 +75,8 @@ def evaluate(
 
 
 def _show(result: "Evaluation", out: Path) -> None:
-    from ichmonai.evaluation.report import METRIC_NAMES, NOTICE, format_estimate
+    from ichmonai.evaluation.evaluation import NOTICE
+    from ichmonai.evaluation.report import METRIC_NAMES, format_estimate
 
     console = Console()
     head = result.finest.cases.labels[0]

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from ichmonai import __version__
-from ichmonai.evaluation.evaluation import Estimates, Evaluation, HeadResult, LevelResult
+from ichmonai.evaluation.evaluation import NOTICE, Estimates, Evaluation, HeadResult, LevelResult
 from ichmonai.evaluation.intervals import Estimate
-from ichmonai.evaluation.report import NOTICE, render_report
 
 _COLUMNS = ("level", "head", "section", "condition", "metric", "value", "low", "high")
 
@@ -35,6 +34,8 @@ def write_evaluation(
         gallery: false positives and false negatives that the report shows.
         more: further metrics of the run without interval, such as `loss`, for metrics.json.
     """
+    from ichmonai.evaluation.report import render_report  # takes seconds to import, and training needs metrics only
+
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     record = evaluation_record(evaluation, more)

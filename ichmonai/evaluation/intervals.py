@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ichmonai.evaluation.metrics import Estimator, heads_estimator
+from ichmonai.evaluation.metrics import Estimator, heads_estimator, join
 
 RESAMPLES = 2000
 """Draws of the patients, unless told otherwise."""
@@ -40,11 +40,12 @@ def estimate(
     Returns:
         Group -> name -> value, 2.5th and 97.5th percentile.
     """
-    found: dict[str, dict[str, Estimate]] = {}
-    for group, estimator in estimators.items():
-        values = estimator(np.ones((1, patients)))
-        draws = resample(estimator, patients, n, seed)
-        found[group] = {name: Estimate(float(values[name][0]), *interval(draws[name])) for name in values}
+    together = join(estimators, "/")
+    draws = resample(together, patients, n, seed)
+    found: dict[str, dict[str, Estimate]] = {group: {} for group in estimators}
+    for path, value in together(np.ones((1, patients))).items():
+        group, name = path.split("/")
+        found[group][name] = Estimate(float(value[0]), *interval(draws[path]))
     return found
 
 

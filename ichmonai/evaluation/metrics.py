@@ -77,10 +77,10 @@ def heads_estimator(
     )
 
 
-def join(estimators: Mapping[str, Estimator]) -> Estimator:
-    """One estimator out of several, each one's names after its own and an underscore."""
+def join(estimators: Mapping[str, Estimator], separator: str = "_") -> Estimator:
+    """One estimator out of several, each one's names after its own and a separator."""
     return lambda weights: {
-        f"{prefix}_{name}": value
+        f"{prefix}{separator}{name}": value
         for prefix, estimator in estimators.items()
         for name, value in estimator(weights).items()
     }

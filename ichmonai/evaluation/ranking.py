@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK = 1 << 21
-"""Numbers held at once, so that memory does not grow with the resamples."""
+_BLOCK = 1 << 18
+"""Numbers held at once: memory does not grow with the resamples, and the processor's cache holds them."""
 
 
 class Ranking:

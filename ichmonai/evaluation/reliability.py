@@ -9,10 +9,11 @@ from ichmonai.evaluation.metrics import Estimator, Weights, ratio, surprise
 BINS = 10
 """Bins of the expected calibration error, of equal mass (as many cases in each, ties kept together)."""
 
-_SUPPORT = 512
+_SUPPORT = 256
 """Values that logits are gathered to in a recalibration of resamples."""
 _CERTAIN = 5e-7  # as `Calibration` takes 0.000000 and 1.000000
 _STEPS = 30
+_CONVERGED = 1e-10
 
 
 def reliability_estimator(
@@ -147,6 +148,8 @@ def _recalibrate(
             p = expit(shift[:, None] + x)
             step = (positives - size * p).sum(axis=1) / (size * p * (1 - p)).sum(axis=1)
             shift += step.clip(-2, 2)
+            if not (np.abs(step[defined]) > _CONVERGED).any():
+                break
         for _ in range(_STEPS):
             p = expit(a[:, None] + b[:, None] * x)
             residual, information = positives - size * p, size * p * (1 - p)
@@ -156,5 +159,8 @@ def _recalibrate(
             step_a, step_b = (h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant
             limit = 1 / np.maximum(np.maximum(np.abs(step_a), np.abs(step_b)) / 2, 1)  # no wild first steps
             a, b = a + limit * step_a, b + limit * step_b
-    slope = np.where(defined & (np.abs(step_a) < 1e-6) & (np.abs(step_b) < 1e-6), b, np.nan)
+            moved = np.maximum(np.abs(step_a), np.abs(step_b))
+            if not (moved[defined] > _CONVERGED).any():
+                break
+    slope = np.where(defined & (moved < 1e-6), b, np.nan)
     return np.where(defined & (np.abs(step) < 1e-6), shift, np.nan), slope

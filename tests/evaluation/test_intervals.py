@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from ichmonai.evaluation.intervals import patient_bootstrap
-from ichmonai.evaluation.metrics import head_metrics
+from ichmonai.evaluation import intervals as module
+from ichmonai.evaluation.intervals import estimate, interval, patient_bootstrap, resample
+from ichmonai.evaluation.metrics import head_metrics, heads_estimator
 
 
 def cohort(patients, slices, seed=0):
@@ -69,3 +70,40 @@ def test_refuses_other_keys_and_names():
         patient_bootstrap(probabilities, labels, patients[1:])
     with pytest.raises(KeyError, match="ich_luck"):
         patient_bootstrap(probabilities, labels, patients, ["ich_luck"], n=1)
+
+
+@pytest.mark.parametrize("block", [1, 100, 1 << 22], ids=["a draw at a time", "some", "all at once"])
+def test_equals_the_loop_over_resamples(monkeypatch, block):
+    """Each draw is what `head_metrics` says of the drawn patients' slices, laid end to end."""
+    monkeypatch.setattr(module, "_BLOCK", block)
+    probabilities, labels, patient = cohort(25, 3)
+    generator = np.random.default_rng(3)
+    probabilities = generator.dirichlet(np.ones(5), size=len(patient))
+    found = resample(heads_estimator(probabilities, labels, patient, 25), 25, 40, seed=7)
+    weights = resample(lambda w: {str(p): w[:, p] for p in range(w.shape[1])}, 25, 40, seed=7)
+    for draw in range(40):
+        rows = np.concatenate([np.tile(np.flatnonzero(patient == p), int(weights[str(p)][draw])) for p in range(25)])
+        expected = head_metrics(probabilities[rows], labels[rows])
+        assert {name: values[draw] for name, values in found.items()} == pytest.approx(expected, nan_ok=True)
+
+
+def test_draws_are_of_as_many_patients_as_there_are():
+    weights = np.stack([*resample(lambda w: {str(p): w[:, p] for p in range(9)}, 9, 500).values()], axis=1)
+    assert (weights.sum(axis=1) == 9).all()
+    assert weights.mean(axis=0) == pytest.approx(np.ones(9), abs=0.15)
+    assert weights.var() == pytest.approx(1 - 1 / 9, rel=0.1)
+
+
+def test_one_patient_has_values_but_no_interval():
+    probabilities, labels, _ = cohort(20, 1)
+    one = np.zeros(20, dtype=int)
+    found = estimate({"all": heads_estimator(probabilities, labels, one, 1)}, 1)["all"]["ich_accuracy"]
+    assert found.value == head_metrics(probabilities, labels)["ich_accuracy"]
+    assert np.isnan([found.low, found.high]).all()
+
+
+def test_interval_is_of_the_draws_that_are_defined():
+    draws = np.r_[np.arange(101.0), np.full(100, np.nan)]
+    assert interval(draws) == pytest.approx((2.5, 97.5))
+    assert np.isnan(interval(np.r_[draws, np.nan, np.nan])).all()
+    assert np.isnan(interval(np.zeros(0))).all()
