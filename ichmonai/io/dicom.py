@@ -1,49 +1,61 @@
-"""DICOM CT slices and series to HU."""
+"""DICOM CT images, of one frame or many, with their place in the patient."""
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
 from ichmonai.errors import first_line
-from ichmonai.io.findings import HeadCTReadError
+from ichmonai.io.dicom_headers import DEFLATED, MAX_DEFLATED_BYTES
+from ichmonai.io.findings import Code, Finding, HeadCTReadError
+from ichmonai.io.functional_groups import frame_header
+from ichmonai.io.header_checks import CT_IMAGES
+from ichmonai.io.hounsfield import Rescale, rescale_of, rescale_type
+from ichmonai.io.pixels import check_size, frame_count, read_pixels
+from ichmonai.io.series import Location
+from ichmonai.io.sources import open_image
 
-logger = logging.getLogger(__name__)
-
-AIR_HU = -1024.0
-"""The lowest HU that is kept: scanners mark pixels outside their field of view with values far below air."""
-
-_GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
 
 
 @dataclass
 class CTSlice:
-    """One CT Image.
+    """One CT image, or one frame of an enhanced one.
 
     Attributes:
-        path: its file.
-        hu: float32 (Rows, Columns).
+        location: its file; the frame is set where the file has several.
+        stored: stored values (Rows, Columns).
+        rescale: makes HU of them.
         uid: SOPInstanceUID.
         series: SeriesInstanceUID.
         position: ImagePositionPatient in mm, (3,); nan, as the next two, where the geometry is not given.
         orientation: ImageOrientationPatient: direction cosines of a row and of a column, (6,).
         spacing: PixelSpacing in mm, (2,): between rows, between columns.
         thickness: SliceThickness in mm, 1 where it is not given.
+        findings: what its values are suspected of.
     """
 
-    path: Path
-    hu: NDArray[np.float32]
+    location: Location
+    stored: NDArray[Any]
+    rescale: Rescale
     uid: str
     series: str
     position: NDArray[np.float64]
     orientation: NDArray[np.float64]
     spacing: NDArray[np.float64]
     thickness: float
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def hu(self) -> NDArray[np.float32]:
+        """HU, float32 (Rows, Columns), computed anew at each call."""
+        return self.rescale(self.stored)
 
     @property
     def is_placed(self) -> bool:
@@ -53,103 +65,50 @@ class CTSlice:
     def fits(self, other: "CTSlice") -> bool:
         """Whether both have one matrix, orientation (to 0.001, about 0.06 degrees) and spacing (to 0.001 mm)."""
         return (
-            self.hu.shape == other.hu.shape
+            self.stored.shape == other.stored.shape
             and np.allclose(self.orientation, other.orientation, rtol=0, atol=1e-3)
             and np.allclose(self.spacing, other.spacing, rtol=0, atol=1e-3)
         )
 
 
-def read_slice(path: Path) -> CTSlice:
-    """Read one CT Image and convert its stored values to HU (PS3.3 C.11.1.1.2); padding becomes air (C.7.5.1.1.2).
+def read_slices(location: Location, frames: Sequence[int] | None = None) -> Iterator[CTSlice]:
+    """Read the frames of one CT image, each decoded once.
 
     Args:
-        path: a DICOM file with one frame.
+        location: a DICOM file; its own frame is not looked at.
+        frames: indices of the frames to read; all of them by default.
+
+    Yields:
+        One slice for each frame, in ascending order. The stored values stay as they are: HU are made where the volume
+        is filled, so that a series waits in memory at 2 bytes a pixel.
 
     Raises:
-        HeadCTReadError: when the file is not DICOM, not CT, has no pixels that can be decoded, or does not say how its
-            values become HU.
+        HeadCTReadError: `UNREADABLE` where it is no DICOM file or its header is damaged, `WRONG_MODALITY`, `BURNED_IN`
+            in colour, `TOO_LARGE`, `UNDECODABLE` where the pixels are truncated, damaged or compressed in a way that
+            nothing installed decodes, `NOT_HU` where it does not say how its values become HU, and `BAD_GEOMETRY`.
     """
-    try:
-        dataset = pydicom.dcmread(path)
-        modality = str(dataset.get("Modality", "none"))
-    except Exception as error:  # pydicom raises errors of many kinds on damaged files
-        raise HeadCTReadError(
-            f"{path} is not a readable DICOM file ({first_line(error)}); remove it or copy it again."
-        ) from error
-    if modality != "CT":
-        raise HeadCTReadError(f"{path} has Modality {modality}, not CT; give a CT series.")
-    try:
-        stored = dataset.pixel_array
-    except Exception as error:  # and so do its decoders on damaged pixel data
-        raise HeadCTReadError(
-            f"The pixels of {path} cannot be decoded ({first_line(error)}); "
-            "install what decodes them or copy the file again."
-        ) from error
-    if stored.ndim != 2:
-        raise HeadCTReadError(f"{path} has pixels of shape {stored.shape}; a grey image of one frame is needed.")
-    try:
-        return _slice(path, dataset, stored)
-    except HeadCTReadError:
-        raise
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:  # pydicom converts values when asked
-        raise HeadCTReadError(f"{path} has a damaged header ({first_line(error)}); copy the file again.") from error
-
-
-def stack_slices(
-    images: Sequence[CTSlice],
-) -> tuple[NDArray[np.float32], NDArray[np.float64], list[str]]:
-    """Stack an axial CT series, ordered by ImagePositionPatient along the slice normal (PS3.3 C.7.6.2).
-
-    InstanceNumber and file names are not used. Where images of another geometry share the series (a localizer, say),
-    the largest group of equal orientation, spacing and matrix is taken and the rest is logged; so are copies of an
-    image. Slices may be unevenly spaced; the affine then has their mean distance.
-
-    Args:
-        images: one or more images of one series.
-
-    Returns:
-        HU float32 (Rows, Columns, S) with slices ascending to superior, the 4x4 affine from (row, column, slice) index
-        to RAS+ millimetres (sheared where the gantry was tilted), and the SOPInstanceUID of each slice.
-
-    Raises:
-        HeadCTReadError: when an image has no position, or the images are of several series or not axial.
-    """
-    folder = images[0].path.parent
-    for image in images:
-        if not image.is_placed:
-            raise HeadCTReadError(
-                f"{image.path} lacks one of {', '.join(_GEOMETRY)}; without them it cannot be placed in the head."
-            )
-    series = {image.series for image in images}
-    if len(series) > 1:
-        raise HeadCTReadError(f"{folder} holds {len(series)} series; give the files of one of them.")
-    unique = list({image.uid: image for image in images}.values())
-    if len(unique) < len(images):
-        logger.warning("%s: %d copies of images were left out of the series.", folder, len(images) - len(unique))
-    slices = _largest_group(unique)
-    if len(slices) < len(unique):
-        others = len(unique) - len(slices)
-        logger.warning("%s: %d images of another geometry were left out of the series.", folder, others)
-
-    along_row, along_column = slices[0].orientation[:3], slices[0].orientation[3:]
-    normal = np.cross(along_row, along_column)
-    if np.abs(normal).argmax() != 2:
-        raise HeadCTReadError(f"The series in {folder} is not axial; give an axial head series.")
-    normal *= np.sign(normal[2]) / np.linalg.norm(normal)
-    # Two images at one place keep an order that does not depend on the names of their files.
-    slices.sort(key=lambda one: (round(float(one.position @ normal), 3), one.uid))
-    first, last = slices[0].position, slices[-1].position
-    if len(slices) > 1 and (last - first) @ normal < 1e-3:
-        raise HeadCTReadError(f"All slices in {folder} have the same ImagePositionPatient; give one axial series.")
-
-    lps = np.eye(4)
-    # The row index runs along the column direction, and the other way round (PS3.3 C.7.6.2.1.1).
-    lps[:3, 0] = along_column * slices[0].spacing[0]
-    lps[:3, 1] = along_row * slices[0].spacing[1]
-    lps[:3, 2] = (last - first) / (len(slices) - 1) if len(slices) > 1 else normal * slices[0].thickness
-    lps[:3, 3] = first
-    volume = np.stack([one.hu for one in slices], axis=-1)
-    return volume, np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps, [one.uid for one in slices]
+    location = location._replace(frame=-1)
+    with open_image(location) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's about values that DICOM does not allow; what matters is checked
+        dataset = _read_dataset(file, location)
+        try:
+            count = frame_count(dataset)
+            wanted = sorted(set(range(count) if frames is None else frames))
+            rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise _damaged(location, error) from error
+        if wanted[-1] >= count:
+            raise HeadCTReadError(f"{location} has {count} frames, and not number {wanted[-1] + 1}; look for it again.")
+        check_size(str(location), rows, columns, len(wanted))
+        pixels = _decode(location, dataset, wanted)
+        for index, stored in zip(wanted, pixels, strict=True):
+            place = location if count == 1 else location._replace(frame=index)
+            try:
+                yield _slice(place, dataset, frame_header(dataset, index), stored)
+            except HeadCTReadError:
+                raise
+            except (ValueError, TypeError, AttributeError, OverflowError) as error:  # values converted when asked for
+                raise _damaged(location, error) from error
 
 
 def dicom_files(folder: Path) -> list[Path]:
@@ -157,10 +116,10 @@ def dicom_files(folder: Path) -> list[Path]:
 
     A damaged .dcm file is listed, so that reading it says so instead of leaving a gap in the series.
     """
-    return [path for path in sorted(folder.iterdir()) if is_dicom(path)]
+    return [path for path in sorted(folder.iterdir()) if _is_dicom(path)]
 
 
-def is_dicom(path: Path) -> bool:
+def _is_dicom(path: Path) -> bool:
     """Whether a file is named .dcm or has the DICOM prefix (PS3.10 7.1), and is no DICOMDIR (8.6) or hidden file."""
     if path.name.startswith(".") or path.name.upper() == "DICOMDIR" or not path.is_file():
         return False
@@ -173,65 +132,105 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
-def _slice(path: Path, dataset: pydicom.Dataset, stored: NDArray[Any]) -> CTSlice:
+def _read_dataset(file: BinaryIO, location: Location) -> Dataset:
+    if DEFLATED in file.read(1024) and file.seek(0, 2) > MAX_DEFLATED_BYTES:
+        raise HeadCTReadError(
+            f"{location} is a deflated DICOM file of more than {MAX_DEFLATED_BYTES // 2**20} MiB, which may inflate "
+            "without limit; convert it to another transfer syntax.",
+            Code.TOO_LARGE,
+        )
+    file.seek(0)
+    try:
+        dataset = pydicom.dcmread(file)
+        modality = str(dataset.get("Modality") or "none")[:16]
+        is_ct = modality == "CT" or (modality == "none" and dataset.get("SOPClassUID") in CT_IMAGES)
+        samples = int(dataset.get("SamplesPerPixel") or 1)
+        photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")[:16]
+    except Exception as error:  # pydicom raises errors of many kinds on damaged files
+        raise HeadCTReadError(
+            f"{location} is not a readable DICOM file ({first_line(error)}); remove it or copy it again."
+        ) from error
+    if not is_ct:
+        raise HeadCTReadError(f"{location} has Modality {modality}, not CT; give a CT series.", Code.WRONG_MODALITY)
+    if samples != 1 or not photometric.startswith("MONOCHROME"):
+        raise HeadCTReadError(
+            f"{location} is a colour image ({photometric}); give the grey images that it was made from.",
+            Code.BURNED_IN,
+        )
+    return dataset
+
+
+def _decode(location: Location, dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+    try:
+        for stored in read_pixels(dataset, indices):
+            if stored.ndim != 2 or not stored.size:
+                raise ValueError(f"they have shape {stored.shape}")
+            yield stored
+    except Exception as error:  # decoders raise errors of many kinds on damaged pixels
+        raise HeadCTReadError(
+            f"The pixels of {location} cannot be decoded ({first_line(error)}); "
+            "install what decodes them or copy the file again.",
+            Code.UNDECODABLE,
+        ) from error
+
+
+def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArray[Any]) -> CTSlice:
     missing = [name for name in ("SOPInstanceUID", "SeriesInstanceUID") if not dataset.get(name)]
     if missing:
-        raise HeadCTReadError(f"{path} lacks {' and '.join(missing)}; export it again.")
-    given = all(dataset.get(name) for name in _GEOMETRY)
-    position, orientation, spacing = (
-        np.array(dataset[name].value if given else [np.nan] * size, dtype=np.float64)
-        for name, size in zip(_GEOMETRY, (3, 6, 2), strict=True)
-    )
-    if given and not (
-        (position.shape, orientation.shape, spacing.shape) == ((3,), (6,), (2,))
-        and all(np.isfinite(values).all() for values in (position, orientation, spacing))
-        and (spacing > 0).all()
-        and np.allclose(orientation.reshape(2, 3) @ orientation.reshape(2, 3).T, np.eye(2), atol=0.01)
-    ):
-        raise HeadCTReadError(f"{path} has {', '.join(_GEOMETRY)} that are no geometry; export it again.")
+        raise HeadCTReadError(f"{location} lacks {' and '.join(missing)}; export it again.")
     try:
-        hu = _hounsfield(dataset, stored)
+        rescale = rescale_of(header, stored)
     except ValueError as error:
         raise HeadCTReadError(
-            f"The values of {path} cannot become HU: {first_line(error)}; export it again."
+            f"The values of {location} cannot become HU: {first_line(error)}; export it again.", Code.NOT_HU
         ) from error
+    position, orientation, spacing = _geometry(location, header)
+    findings = []
+    if rescale.wraps:
+        findings.append(
+            Finding(
+                Code.INTERCEPT_CORRECTED,
+                f"{location} has signed values stored without sign in 12 bits; air was put back to -1000 HU.",
+            )
+        )
+    if kind := rescale_type(header):
+        findings.append(
+            Finding(Code.NOT_HU, f"{location} has RescaleType {kind}, not HU; give the series of usual HU.")
+        )
     return CTSlice(
-        path=path,
-        hu=hu,
+        location=location,
+        stored=stored,
+        rescale=rescale,
         uid=str(dataset.SOPInstanceUID),
         series=str(dataset.SeriesInstanceUID),
         position=position,
         orientation=orientation,
         spacing=spacing,
-        thickness=float(dataset.get("SliceThickness") or 1),
+        thickness=float(header.get("SliceThickness") or 1),
+        findings=findings,
     )
 
 
-def _hounsfield(dataset: pydicom.Dataset, stored: NDArray[Any]) -> NDArray[np.float32]:
-    intercept = dataset.get("RescaleIntercept")
-    if intercept is None and not dataset.get("PixelRepresentation"):
-        raise ValueError("they are unsigned and RescaleIntercept is missing")
-    slope = float(1 if dataset.get("RescaleSlope") is None else dataset.RescaleSlope)
-    if slope == 0 or not np.isfinite(slope):
-        raise ValueError(f"RescaleSlope is {slope:g}")
-    hu = stored.astype(np.float32)
-    hu *= np.float32(slope)
-    hu += np.float32(intercept or 0)
-    padding = dataset.get("PixelPaddingValue")
-    if padding is not None:
-        limit = dataset.get("PixelPaddingRangeLimit")
-        # Some files give a signed image's padding as if it were unsigned (63536 for -2000): the bits are what is meant.
-        ends = np.array([int(padding), int(padding if limit is None else limit)]).astype(stored.dtype)
-        hu[(stored >= ends.min()) & (stored <= ends.max())] = AIR_HU
-    return np.maximum(hu, np.float32(AIR_HU), out=hu)
+def _geometry(location: Location, header: Dataset) -> tuple[NDArray[np.float64], ...]:
+    if not all(header.get(name) for name in GEOMETRY):
+        return tuple(np.full(size, np.nan) for size in (3, 6, 2))
+    try:
+        position, orientation, spacing = (np.array(header[name].value, dtype=np.float64) for name in GEOMETRY)
+        directions = orientation.reshape(2, 3)
+        sound = (
+            (position.shape, spacing.shape) == ((3,), (2,))
+            and all(np.isfinite(values).all() for values in (position, orientation, spacing))
+            and (spacing > 0).all()
+            and np.allclose(directions @ directions.T, np.eye(2), atol=0.01)
+        )
+    except (ValueError, TypeError):
+        sound = False
+    if not sound:
+        raise HeadCTReadError(
+            f"{location} has {', '.join(GEOMETRY)} that are no geometry; export it again.", Code.BAD_GEOMETRY
+        )
+    return position, orientation, spacing
 
 
-def _largest_group(slices: Sequence[CTSlice]) -> list[CTSlice]:
-    groups: list[list[CTSlice]] = []
-    for one in slices:
-        group = next((group for group in groups if one.fits(group[0])), None)
-        if group is None:
-            groups.append([one])
-        else:
-            group.append(one)
-    return max(groups, key=len)
+def _damaged(location: Location, error: Exception) -> HeadCTReadError:
+    return HeadCTReadError(f"{location} has a damaged header ({first_line(error)}); copy the file again.")

@@ -1,7 +1,10 @@
 """Orientation of a volume: rows to posterior, columns to the patient's left, slices to superior."""
 
-import nibabel as nib
+from collections.abc import Sequence
+
 import numpy as np
+from nibabel import orientations
+from numpy.typing import NDArray
 
 DISPLAY_AXES = ("P", "L", "S")
 """Anatomical directions (nibabel axis codes) in which the axes (H, W, S) of a volume run."""
@@ -15,10 +18,31 @@ def to_display_orientation(volume: np.ndarray, affine: np.ndarray) -> tuple[np.n
         affine: 4x4 voxel index to RAS+ millimetres (NIfTI convention).
 
     Returns:
-        The volume (H, W, S) with H running to posterior, W to the patient's left and S to superior, and its affine.
+        A view of the volume (H, W, S) with H running to posterior, W to the patient's left and S to superior, and its
+        affine.
     """
-    change = nib.orientations.ornt_transform(
-        nib.orientations.io_orientation(affine), nib.orientations.axcodes2ornt(DISPLAY_AXES)
-    )
-    oriented = nib.orientations.apply_orientation(volume, change)
-    return oriented, affine @ nib.orientations.inv_ornt_aff(change, volume.shape)
+    change = _to_display(affine)
+    return orientations.apply_orientation(volume, change), affine @ orientations.inv_ornt_aff(change, volume.shape)
+
+
+def empty_volume(
+    shape: Sequence[int], affine: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """A volume in display orientation, to be filled in another one without a second copy.
+
+    Args:
+        shape: (I, J, K) of the orientation in which it will be filled.
+        affine: 4x4 from index of that orientation to RAS+ millimetres.
+
+    Returns:
+        The empty float32 volume (H, W, S), contiguous; the same memory as (I, J, K); and the affine of the first.
+    """
+    change = _to_display(affine)
+    display = np.empty([shape[int(axis)] for axis in np.argsort(change[:, 0])], np.float32)
+    back = orientations.ornt_transform(orientations.axcodes2ornt(DISPLAY_AXES), orientations.io_orientation(affine))
+    acquired = orientations.apply_orientation(display, back)
+    return display, acquired, affine @ orientations.inv_ornt_aff(change, shape)
+
+
+def _to_display(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    return orientations.ornt_transform(orientations.io_orientation(affine), orientations.axcodes2ornt(DISPLAY_AXES))

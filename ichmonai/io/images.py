@@ -1,0 +1,59 @@
+"""8-bit slice images, read back into HU."""
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ichmonai.errors import first_line
+from ichmonai.io.findings import Code, HeadCTReadError
+from ichmonai.io.pixels import check_size
+from ichmonai.io.series import Location
+from ichmonai.io.sources import open_image
+
+_MODES = ("L", "P", "1", "RGB", "RGBA", "LA")
+_FORMATS = ("PNG", "JPEG", "BMP")
+
+
+def load_image(location: Location, window: tuple[float, float]) -> NDArray[np.float32]:
+    """Read a PNG, JPEG or BMP slice: grey, or its luma where it has colours; transparency is not looked at.
+
+    Args:
+        location: of the file.
+        window: level and width in HU that 0..255 stands for.
+
+    Returns:
+        HU float32 (H, W).
+
+    Raises:
+        HeadCTReadError: `UNREADABLE` where it is no such image or not of 8 bits, `TOO_LARGE` (by the header, before
+            anything is allocated), `UNDECODABLE` where its pixels are damaged or cut off.
+    """
+    with open_image(location) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked here
+        try:
+            image = Image.open(file, formats=_FORMATS)
+        except Image.DecompressionBombError as error:
+            raise HeadCTReadError(
+                f"{location} has more pixels than any slice ({first_line(error)}); give one slice.", Code.TOO_LARGE
+            ) from error
+        except Exception as error:  # Pillow raises errors of many kinds on damaged files
+            raise HeadCTReadError(
+                f"{location} is not a readable image ({first_line(error)}); copy it again."
+            ) from error
+        with image:
+            check_size(str(location), image.height, image.width, 1)
+            if image.mode not in _MODES:
+                raise HeadCTReadError(
+                    f"{location} has pixel mode {image.mode}; give an 8-bit image, or the DICOM file of the slice."
+                )
+            try:
+                pixels = np.asarray(image.convert("L"), dtype=np.float32)
+            except Exception as error:
+                raise HeadCTReadError(
+                    f"The pixels of {location} cannot be decoded ({first_line(error)}); copy it again.",
+                    Code.UNDECODABLE,
+                ) from error
+    level, width = window
+    return level - width / 2 + pixels * np.float32(width / 255)

@@ -1,0 +1,98 @@
+"""Stored pixel values of DICOM CT images, decoded only after their header has been believed."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import (
+    JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+)
+
+from ichmonai.io.codestream import check_codestream
+from ichmonai.io.findings import Code, HeadCTReadError
+from ichmonai.io.header_checks import MAX_SIDE, MAX_VOXELS
+
+_CODESTREAMS = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes}
+# Pillow's libjpeg-turbo and OpenJPEG refuse damaged frames on which GDCM, pydicom's first choice, ends the process.
+# GDCM is left with what Pillow cannot do: lossless JPEG and JPEG-LS.
+_PILLOW = {JPEGBaseline8Bit, JPEGExtended12Bit, *JPEG2000TransferSyntaxes}
+
+
+def frame_count(dataset: Dataset) -> int:
+    """NumberOfFrames, 1 where it is missing.
+
+    Raises:
+        ValueError: where it is no positive number.
+    """
+    count = int(dataset.get("NumberOfFrames") or 1)
+    if count < 1:
+        raise ValueError(f"NumberOfFrames is {count}")
+    return count
+
+
+def check_size(name: str, rows: int, columns: int, slices: int) -> None:
+    """Refuse what would not fit into memory, before anything is allocated.
+
+    Raises:
+        HeadCTReadError: `TOO_LARGE`.
+    """
+    if max(rows, columns) > MAX_SIDE or rows * columns * slices > MAX_VOXELS:
+        raise HeadCTReadError(
+            f"{name} has {slices} slices of {rows} x {columns} pixels; at most {MAX_SIDE} a side and {MAX_VOXELS} in "
+            "all are read, so give a smaller reconstruction.",
+            Code.TOO_LARGE,
+        )
+
+
+def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+    """Decode frames one after the other.
+
+    Compressed frames have to agree with Rows and Columns and to be complete; uncompressed pixels that are too few are
+    an error as well, never filled up.
+
+    Args:
+        dataset: with its pixel data; grey, and not larger than `check_size` allows.
+        indices: of the frames, ascending.
+
+    Yields:
+        Stored values (Rows, Columns) of each frame.
+
+    Raises:
+        Exception: of many kinds, on pixels that are damaged or compressed in a way that nothing installed decodes.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in _CODESTREAMS:
+        _check_frames(dataset, set(indices))
+    with warnings.catch_warnings():
+        # Of padding, unused bits and spare fragments: none changes a pixel.
+        warnings.simplefilter("ignore")
+        yield from iter_pixels(
+            dataset,
+            indices=indices,
+            raw=True,
+            decoding_plugin="pillow" if syntax in _PILLOW else "",
+            allow_excess_frames=False,
+        )
+
+
+def _check_frames(dataset: Dataset, indices: set[int]) -> None:
+    offsets = None
+    if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
+        offsets = dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths
+    count = frame_count(dataset)
+    frames = generate_frames(dataset.PixelData, number_of_frames=count, extended_offsets=offsets)
+    found = 0
+    for index, frame in enumerate(frames):
+        if index in indices:
+            check_codestream(frame, dataset.Rows, dataset.Columns)
+            found += 1
+    if found < len(indices):
+        raise ValueError(f"{len(indices) - found} of {count} frames are missing")
