@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
@@ -65,6 +66,7 @@ _TAGS = {
     )
 }
 _READ = list(_TAGS.values())
+_STRINGS = ("CS", "DS", "IS", "LO", "SH", "UI")
 _TEXT_LENGTH = 128
 """Twice what DICOM allows a description: more is damage."""
 
@@ -101,8 +103,7 @@ def read_dicom(file: BinaryIO, location: Location) -> list[ImageHeader]:
         )
     frames = _items(dataset, _GROUPS[0])
     if not frames:
-        count = _integer(dataset, "NumberOfFrames") or 1
-        return [_with(header, slices=count)]
+        return [_with(header, slices=max(_integer(dataset, "NumberOfFrames") or 1, 1))]
     return _frames(dataset, header, frames)
 
 
@@ -163,7 +164,7 @@ def _place(dataset: Dataset, header: ImageHeader) -> dict[str, Any]:
         numbers = _numbers(dataset, name, size)
         if numbers is not None and not _makes_sense(field, numbers):
             numbers = None
-        if numbers is None and _get(dataset, name) not in (None, ""):
+        if numbers is None and _get(dataset, name) is not None:
             bad.append(name)
         values[field] = numbers
     if bad:
@@ -193,11 +194,23 @@ def _with(header: ImageHeader, **changes: Any) -> ImageHeader:
 
 
 def _get(dataset: Dataset, name: str) -> Any:
-    try:
-        tag = _TAGS[name]
-        return dataset[tag].value if tag in dataset else None
-    except Exception:  # a value that its VR does not allow: as if it were not there
+    """A value, or None where it is missing, empty, or not what its VR allows."""
+    tag = _TAGS[name]
+    if tag not in dataset:
         return None
+    try:
+        raw: Any = dataset.get_item(tag)
+        if isinstance(raw, RawDataElement) and raw.VR in _STRINGS and raw.value and _is_plain(raw.value):
+            # As pydicom would say, in a tenth of the time; this is nearly every value.
+            return raw.value.decode("ascii").rstrip("\0 ").split("\\")
+        value = dataset[tag].value
+    except Exception:  # pydicom raises errors of many kinds
+        return None
+    return None if value == "" else value
+
+
+def _is_plain(value: bytes) -> bool:
+    return value.isascii() and b"\x1b" not in value  # which starts a change of character set
 
 
 def _text(dataset: Dataset, name: str) -> str:
@@ -214,10 +227,11 @@ def _texts(dataset: Dataset, name: str) -> tuple[str, ...]:
 
 def _numbers(dataset: Dataset, name: str, size: int) -> Vector | None:
     value = _get(dataset, name)
-    if value is None or value == "" or isinstance(value, bytes | pydicom.Sequence):
+    if value is None or isinstance(value, bytes | pydicom.Sequence):
         return None
     try:
-        numbers = tuple(float(one) for one in (value if isinstance(value, Sequence) else (value,)))
+        several = isinstance(value, Sequence) and not isinstance(value, str)
+        numbers = tuple(map(float, value if several else (value,)))
     except (TypeError, ValueError):
         return None
     return numbers if len(numbers) == size and all(map(math.isfinite, numbers)) else None

@@ -1,5 +1,6 @@
 """The files below the inputs, in order of name, each real file once."""
 
+import contextlib
 import csv
 import logging
 import os
@@ -217,10 +218,11 @@ class Walk:
             return False
         if not plain:
             real = Path(os.path.realpath(path))
-            folder = real.parent.stat()
-            if (folder.st_dev, folder.st_ino) in self._folders and not real.name.startswith("."):
-                self._skip(path)  # its own folder gives it
-                return False
+            with contextlib.suppress(OSError):
+                folder = real.parent.stat()
+                if (folder.st_dev, folder.st_ino) in self._folders and not real.name.startswith("."):
+                    self._skip(path)  # its own folder gives it
+                    return False
         if not plain or state.st_nlink > 1:
             self._files.add(key)
         return True

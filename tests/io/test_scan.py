@@ -266,6 +266,7 @@ def test_a_dicomdir_and_what_it_lacks(tmp_path):
     assert codes(scan([index])) == [("DICOMDIR", Code.UNREADABLE)]
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR CS")
 def test_a_dicomdir_does_not_lead_out_of_its_folder(tmp_path):
     write_slice(tmp_path / "secret.dcm")
     (tmp_path / "disc").mkdir()
@@ -302,6 +303,7 @@ def test_frames_that_are_not_described(tmp_path):
     assert codes(scan([path])) == [("x.dcm", Code.UNREADABLE)]
 
 
+@pytest.mark.filterwarnings("ignore:builtin type:DeprecationWarning")
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"])
 @pytest.mark.parametrize("axes", ["RAS", "LPS", "SAR", "AIL"])
 def test_volume_headers_in_any_orientation(tmp_path, suffix, axes):
