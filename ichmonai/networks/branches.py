@@ -146,8 +146,14 @@ def _cut_after_last_addition(name: str, in_channels: int) -> tuple[nn.Module, in
 def _feature_shape(branch: CNNBranch, image_size: int, in_channels: int) -> tuple[int, int, int]:
     """Channels, height and width of a branch's feature maps."""
     training = branch.training
-    with torch.no_grad():
-        shape = branch.eval()(torch.zeros(1, in_channels, image_size, image_size)).shape
+    try:
+        with torch.no_grad():
+            shape = branch.eval()(torch.zeros(1, in_channels, image_size, image_size)).shape
+    except RuntimeError as error:
+        raise InputError(
+            f"{branch.name} takes no images of {image_size} pixels ({first_line(error)}): choose a CNN, or another "
+            "image_size."
+        ) from error
     branch.train(training)
     if len(shape) != 4:
         raise InputError(f"{branch.name} gives no feature maps at its last residual addition: choose a CNN.")
