@@ -3,6 +3,8 @@
 import contextlib
 import functools
 import logging
+import os
+import socket
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -72,14 +74,22 @@ def predict_on_ray(
         InputError: when there is no cluster, or it has no room.
     """
     try:
+        _reach(os.environ.get("RAY_ADDRESS", ""))
         ray.init(address="auto", ignore_reinit_error=True, logging_level=logging.ERROR, log_to_driver=False)
-    except ConnectionError as error:
+    except (ConnectionError, OSError) as error:
         raise InputError("No Ray cluster runs here; start one with ray start --head, or set RAY_ADDRESS.") from error
     crew = _Crew(bundle, classifies, actors or max(1, int(ray.cluster_resources().get("CPU", 1))))
     try:
         yield from _drive(crew, iter(tasks), timeout)
     finally:
         crew.dismiss()
+
+
+def _reach(address: str) -> None:
+    """Find out in seconds that nothing listens at an address, for which Ray takes many minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 class _Crew:
