@@ -42,10 +42,11 @@ EDGE = 1.5  # width of the border of a piece
 BONY = 0.65  # share of bone in the border of what is intracranial; muscles stay below 0.6
 BONY_BEFORE = 0.35  # ... of a piece that repeats what the slice before showed
 REPEATS = 0.6  # share that both must have in common
+CANAL = 2000.0  # area in mm2; a smaller piece may be the spinal canal, which repeats itself down the neck
 REACH = 8.0  # how far the inside of the skull grows from slice to slice
 BRAIN_AT_START = 0.1  # share of the head in the slice that a volume starts from
 STARTS = 8  # slices that are tried
-FLUID = 0.7  # share of soft tissue in a hole of the bone, of which black parts are fluid or artefacts, and not fat
+FLUID = 0.7  # share of soft tissue in a hole of the bone in which black, in a clipped image, is not fat
 COMPACT = 15.0  # half the thickness of soft tissue that may be brain where a single slice leaves it open
 SKULL = 0.04  # share of the head that is bone where bone saturates
 
@@ -123,10 +124,10 @@ def brain_content(hu: np.ndarray | torch.Tensor, spacing: Sequence[float] | None
     inside = _inside(slices)
     share = inside.sum(axis=(1, 2)) / np.maximum(outlines, 1)
     if len(share) == 1:
-        unclear = erode(slices.soft[0] & ~inside[0], _pixels(COMPACT, slices.pixel)).any()
+        unclear = bool(erode(slices.soft[0] & ~inside[0], _pixels(COMPACT, slices.pixel)).any())
     else:
         bone = sum((bone & head).sum() for bone, head in zip(slices.bone, heads, strict=True))
-        unclear = not slices.in_hu and bone < SKULL * outlines.sum()
+        unclear = not slices.in_hu and bool(bone < SKULL * outlines.sum())
     return np.where(unclear & (outlines > 0), np.nan, share)
 
 
@@ -155,15 +156,16 @@ def _take_apart(image: np.ndarray, spacing: Sequence[float] | None) -> _Slices:
     bone = small >= (BONE_HU if in_hu else max(SATURATED_HU, low + SATURATED * (high - low)))
     fat = small <= max(FAT_HU, low + ABOVE_BLACK_HU)
     pixel = step * (FIELD_OF_VIEW / max(image.shape[:2]) if spacing is None else (spacing[0] + spacing[1]) / 2)
-    soft = np.array([_without_fat(*both, pixel) for both in zip(bone, fat, strict=True)])
+    soft = ~fat & ~bone
+    if not in_hu:
+        soft |= np.array([_dark_fluid(*both, pixel) for both in zip(bone, soft, strict=True)])
     return _Slices(soft, bone, fat, pixel, in_hu)
 
 
-def _without_fat(bone: Mask, fat: Mask, pixel: float) -> Mask:
-    """Soft tissue, and also what is as dark as fat where bone encloses it together with much soft tissue."""
-    soft = ~fat & ~bone
+def _dark_fluid(bone: Mask, soft: Mask, pixel: float) -> Mask:
+    """What bone encloses together with much soft tissue: black there is fluid or an artefact, not fat."""
     holes = Pieces(fill_holes(close(bone, _pixels(CLEFTS[0], pixel))) & ~bone, diagonal=False)
-    return soft | holes.paint(holes.inside(soft) > FLUID * holes.sizes)
+    return holes.paint(holes.inside(soft) > FLUID * holes.sizes)
 
 
 def _cross_section(tissue: Mask, pixel: float) -> Mask:
@@ -234,11 +236,14 @@ def _enclosed(slices: _Slices, index: int, before: Mask | None = None) -> Mask:
             piece = fill_holes(close(piece, edge) & ~bone)
             border = dilate(piece, edge) & ~piece
             bony = (border & bone).sum() / max(border.sum(), 1)
-            if bony >= BONY or (bony >= BONY_BEFORE and before is not None and _repeats(piece, before)):
+            if bony >= BONY or (bony >= BONY_BEFORE and _repeats(piece, before, slices.pixel)):
                 result |= piece
                 rest = rest & ~piece
     return result
 
 
-def _repeats(piece: Mask, before: Mask) -> bool:
+def _repeats(piece: Mask, before: Mask | None, pixel: float) -> bool:
+    """Is the piece much the same as what the slice before showed, and no spinal canal?"""
+    if before is None or piece.sum() * pixel**2 < CANAL:
+        return False
     return bool((piece & before).sum() >= REPEATS * max(piece.sum(), before.sum()))

@@ -10,7 +10,7 @@ from monai.transforms.transform import MapTransform, Transform
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.transforms.intracranial import brain_content
 
-MINIMUM = 0.06
+MINIMUM = 0.05
 
 
 class KeepBrainSlices(Transform):
