@@ -215,7 +215,9 @@ def _truth(
         wrong = ~(np.isnan(values) | (values == 0) | (values == 1))
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise InputError(f"{source.name}: {head} is {table.columns[head][row]!r}; give 0, 1 or an empty cell.")
+            raise InputError(
+                f"{source.name}: {head} of {table.line(row)} is '{table.columns[head][row]}'; give 0, 1 or an empty cell."
+            )
         labels[head] = np.where(np.isnan(values), -1, values).astype(np.int64)
     if not labels:
         raise InputError(
@@ -234,8 +236,11 @@ def _locations(table: Table, ich: NDArray[np.int64], source: Table) -> NDArray[n
         codes[cells == name] = code
     wrong = (cells != "") & (codes < 0)
     if wrong.any():
-        cell = table.columns["location"][int(np.argmax(wrong))]
-        raise InputError(f"{source.name}: location is {cell!r}; give {', '.join(LOCATIONS)} or an empty cell.")
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"{source.name}: location of {table.line(row)} is '{table.columns['location'][row]}'; give "
+            f"{', '.join(LOCATIONS)} or an empty cell."
+        )
     contradiction = (codes >= 0) & (ich == 0)
     if contradiction.any():
         row = int(np.argmax(contradiction))

@@ -60,7 +60,7 @@ class Table:
                 try:
                     float(cell or "nan")
                 except ValueError:
-                    raise InputError(f"{self.line(row)}: {name} is {cell!r}; give a number.") from None
+                    raise InputError(f"{self.line(row)}: {name} is '{cell}'; give a number.") from None
             raise
 
     def take(self, rows: NDArray) -> "Table":

@@ -12,7 +12,9 @@ from ichmonai.evaluation.tables import Table
 LOCATIONS = ("deep", "lobar", "subtentorial")
 
 
-def cohort_columns(patients: int = 60, slices: int = 6, seed: int = 0, sharpness: float = 1.0, prefix: str = "p") -> dict:
+def cohort_columns(
+    patients: int = 60, slices: int = 6, seed: int = 0, sharpness: float = 1.0, prefix: str = "p"
+) -> dict:
     """Slices in order of patients, every second of whom bleeds in the upper half of their slices."""
     generator = np.random.default_rng(seed)
     patient, position = np.divmod(np.arange(patients * slices), slices)

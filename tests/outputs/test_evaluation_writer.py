@@ -10,7 +10,9 @@ from monai.engines import SupervisedEvaluator
 from monai.transforms import Compose, CopyItemsd, Lambdad
 from torch import nn
 
+from ichmonai import evaluation
 from ichmonai.datasets import SliceDataset
+from ichmonai.evaluation import Calibration
 from ichmonai.evaluation.metrics import head_metrics
 from ichmonai.inference import SliceInferer
 from ichmonai.labels import LOCATIONS
@@ -30,7 +32,7 @@ def network(columns):
     return nn.Sequential(nn.Flatten(), nn.Linear(16, columns))
 
 
-def evaluate(folder, columns=5, labels=LABELS):
+def evaluate(folder, columns=5, labels=LABELS, calibration=None):
     """Evaluate as evaluate.json does, and return the probabilities in the order of the dataset."""
     weights = folder.parent / "model.pt"
     if not weights.exists():
@@ -46,7 +48,7 @@ def evaluate(folder, columns=5, labels=LABELS):
         network=network(columns),
         inferer=SliceInferer(),
         key_val_metric={"key_metric": HeadMetrics()},
-        val_handlers=[EvaluationWriter(folder, weights, "validation")],
+        val_handlers=[EvaluationWriter(folder, weights, "validation", calibration)],
         decollate=False,
     ).run()
     with torch.no_grad():
@@ -83,6 +85,11 @@ def test_files_say_what_was_found(tmp_path, columns):
     low, high = record["metrics"]["ich_accuracy"]["interval_95"]
     assert 0 <= low <= found["ich_accuracy"] <= high <= 1
 
+    assert record["metrics"]["mean_balanced_accuracy"].keys() == {"value"}, "the engine's own, without an interval"
+    assert record["levels"]["patient"]["metrics"]["ich_auc"]["value"] is not None
+    assert "not for clinical use" in (tmp_path / "evaluation" / "report.html").read_text(encoding="utf-8")
+    assert (tmp_path / "evaluation" / "metrics.csv").is_file()
+
     run = json.loads((tmp_path / "evaluation" / "run.json").read_text())
     assert run["weights"] == {"file": "model.pt", "sha256": hashlib.sha256(b"weights").hexdigest()}
     assert "not for clinical use" in run["notice"]
@@ -96,6 +103,25 @@ def test_metrics_that_are_not_defined_are_null(tmp_path):
     assert record["metrics"]["ich_auc"]["value"] is None
     assert record["metrics"]["location_accuracy"]["interval_95"] == [None, None]
     assert record["metrics"]["ich_accuracy"]["value"] is not None
+
+
+def test_the_command_says_the_same_of_the_predictions(tmp_path):
+    evaluate(tmp_path / "evaluation")
+    _, record = read(tmp_path / "evaluation")
+    found = evaluation.evaluate(tmp_path / "evaluation" / "predictions.csv")
+    for name, one in found.finest.heads["ich"].metrics.items():
+        written = record["metrics"][f"ich_{name}"]
+        assert written["value"] == pytest.approx(one.value, rel=1e-4)
+        assert written["interval_95"] == pytest.approx([one.low, one.high], rel=1e-4)
+
+
+def test_calibration_kept_with_the_weights(tmp_path):
+    Calibration({"ich": 2.0}, {"slice": {"ich": {"specificity_90": 0.5}}}).write(tmp_path / "calibration.json")
+    evaluate(tmp_path / "evaluation", calibration=tmp_path / "calibration.json")
+    _, record = read(tmp_path / "evaluation")
+    assert record["temperature"] == {"ich": 2.0}
+    point = record["heads"]["ich"]["operating_points"]["specificity_90"]
+    assert point["sensitivity"]["value"] == record["metrics"]["ich_sensitivity"]["value"]
 
 
 def test_two_ranks_write_what_one_process_writes(tmp_path, on_two_ranks):

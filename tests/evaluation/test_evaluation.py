@@ -1,0 +1,228 @@
+import csv
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from ichmonai.errors import InputError
+from ichmonai.evaluation import Calibration, evaluate, head_metrics, write_evaluation
+from ichmonai.evaluation.levels import HIGHEST, NEIGHBOURS
+from ichmonai.evaluation.report import NOTICE
+from ichmonai.labels import RSNA_LABELS
+from ichmonai.outputs import provenance
+
+PREDICTED = ("image", "study", "slice", "p_ich", "p_deep", "p_lobar", "p_subtentorial")
+TRUTH = ("image", "patient", "ich", "location", "age", "scanner")
+
+
+def no_constant(name):
+    raise AssertionError(f"{name} is not JSON")
+
+
+def written(evaluation, folder):
+    write_evaluation(evaluation, folder)
+    record = json.loads((folder / "metrics.json").read_text(encoding="utf-8"), parse_constant=no_constant)
+    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        return record, list(csv.DictReader(file))
+
+
+def test_slice_metrics_are_head_metrics(columns, write):
+    whole = columns()
+    found = evaluate(write("p.csv", whole, PREDICTED), write("t.csv", whole, TRUTH), resamples=50)
+    p = np.array([whole[f"p_{name}"] for name in ("ich", "deep", "lobar", "subtentorial")], dtype=float)
+    ich = np.array(whole["ich"], dtype=int)
+    location = [("deep", "lobar", "subtentorial").index(name) if name else -1 for name in whole["location"]]
+    expected = head_metrics(np.vstack([1 - p[:1], p]).T, np.stack([ich, location], axis=1))
+    got = {f"{head}_{name}": one for head, h in found.finest.heads.items() for name, one in h.metrics.items()}
+    assert {name: one.value for name, one in got.items()} == pytest.approx(expected)
+    assert all(one.low <= one.value <= one.high for one in got.values())
+    assert found.finest.heads["ich"].confusion.sum() == 360
+    assert found.finest.heads["location"].confusion.sum() == ich.sum()
+    assert found.finest.heads["ich"].baseline_accuracy == pytest.approx(1 - ich.mean())
+
+
+def test_levels_and_their_rules(table):
+    found = evaluate(table(patients=20), resamples=10)
+    assert {level: len(result.cases) for level, result in found.levels.items()} == {
+        "slice": 120,
+        "series": 20,
+        "patient": 20,
+    }
+    assert found.levels["series"].cases.rule == NEIGHBOURS
+    unordered = evaluate(table(patients=20, without=("study", "slice")), resamples=10)
+    assert list(unordered.levels) == ["slice", "patient"]
+    assert unordered.levels["patient"].cases.rule == HIGHEST
+    assert unordered.levels["patient"].heads["ich"].counts == {"without ich": 10, "ich": 10}
+
+
+def test_truth_of_studies_is_judged_at_studies(columns, write):
+    whole = columns(patients=20)
+    rows = slice(None, None, 6)
+    truth = {"study": whole["study"][rows], "patient": whole["patient"][rows], "ich": [str(i % 2) for i in range(20)]}
+    found = evaluate(write("p.csv", whole, PREDICTED), write("t.csv", truth), resamples=10)
+    assert list(found.levels) == ["series", "patient"]
+    assert found.finest.heads["ich"].n == 20
+
+
+def test_nothing_is_fitted_without_validation(table, tmp_path):
+    found = evaluate(table(patients=20), resamples=10)
+    record, rows = written(found, tmp_path)
+    assert found.calibration is None
+    assert record["temperature"] is None
+    for level in (record, *record["levels"].values()):
+        points = level["heads"]["ich"]["operating_points"]
+        assert points["sensitivity and specificity at 90 and 95%"] == "not fitted"
+        assert set(points) == {"default", "sensitivity and specificity at 90 and 95%"}
+        assert set(level["heads"]["ich"]["calibration"]) == {"before"}
+    assert not (tmp_path / "calibration.json").exists()
+    assert not any(row["condition"] in ("after", "specificity_90") for row in rows)
+
+
+def test_validation_fits_and_the_test_is_only_judged(columns, table, tmp_path):
+    test = table(patients=80, sharpness=3.0, seed=1)
+    validation = table(patients=80, sharpness=3.0, seed=2, prefix="v", name="val.csv")
+    found = evaluate(test, validation=validation, resamples=50)
+    record, _ = written(found, tmp_path)
+    stored = Calibration.read(tmp_path / "calibration.json")
+    assert stored == found.calibration
+    assert (stored.n, stored.patients, stored.study_rule) == (480, 80, NEIGHBOURS)
+    assert stored.fitted_on.startswith("val.csv")
+    assert set(stored.thresholds) == {"slice", "series", "patient"}
+    assert stored.temperature["ich"] > 1.2, "the scores were three times too sharp"
+    for head in ("ich", "location"):
+        before, after = (record["heads"][head]["calibration"][version]["log_loss"] for version in ("before", "after"))
+        assert after["value"] < before["value"]
+
+    # Other test data change nothing of what was fitted, and the stored file gives the same numbers.
+    other = evaluate(table(patients=40, sharpness=3.0, seed=5), validation=validation, resamples=10)
+    assert other.calibration == found.calibration
+    again = evaluate(test, calibration=tmp_path / "calibration.json", resamples=50)
+    assert again.levels["series"].heads["ich"].operating_points == found.levels["series"].heads["ich"].operating_points
+    write_evaluation(again, tmp_path / "again")
+    assert not (tmp_path / "again" / "calibration.json").exists()
+
+
+def test_operating_points_use_the_validation_s_thresholds(table):
+    test, validation = table(patients=60, seed=1), table(patients=60, seed=2, prefix="v")
+    found = evaluate(test, validation=validation, resamples=10)
+    for level, result in found.levels.items():
+        head = result.heads["ich"]
+        threshold = found.calibration.thresholds[level]["ich"]["specificity_90"]
+        score, truth = result.calibrated.scores["ich"], result.cases.truth["ich"]
+        assert head.thresholds["specificity_90"] == threshold
+        point = head.operating_points["specificity_90"]
+        assert point["specificity"].value == pytest.approx((score[truth == 0] <= threshold).mean())
+        assert point["sensitivity"].value == pytest.approx((score[truth == 1] > threshold).mean())
+    own = evaluate(validation, calibration=found.calibration, resamples=10)
+    assert own.finest.heads["ich"].operating_points["specificity_90"]["specificity"].value >= 0.9
+
+
+def test_validation_must_be_of_other_patients(table):
+    with pytest.raises(InputError, match=r"20 patients of val.csv are also in rows.csv"):
+        evaluate(table(patients=20), validation=table(patients=20, seed=3, name="val.csv"))
+    with pytest.raises(InputError, match="not both"):
+        evaluate(table(), validation=table(prefix="v"), calibration=Calibration({}))
+
+
+def test_compared_with_another_model(columns, write):
+    whole, worse = columns(sharpness=2.0), columns(sharpness=2.0)
+    generator = np.random.default_rng(9)
+    worse["p_ich"] = [f"{p:.6f}" for p in 0.5 * np.array(worse["p_ich"], dtype=float) + 0.5 * generator.random(360)]
+    reversed_rows = {name: worse[name][:11:-1] for name in PREDICTED}  # two patients short, and in another order
+    files = write("p.csv", whole, PREDICTED), write("t.csv", whole, TRUTH)
+    found = evaluate(*files, compare=write("o.csv", reversed_rows), resamples=10)
+    assert found.comparison_unmatched == 12
+    head = found.finest.heads["ich"]
+    p = np.array(worse["p_ich"], dtype=float)[12:]
+    ich = np.array(whole["ich"], dtype=int)[12:]
+    expected = evaluate(write("w.csv", {k: v[12:] for k, v in worse.items()}), resamples=1)
+    assert head.comparison.auc[1] == pytest.approx(expected.finest.heads["ich"].metrics["auc"].value)
+    assert len(p) == len(ich)
+    assert head.comparison.difference > 0
+    assert head.comparison.p_value < 0.05
+    assert set(found.levels) == {"slice", "series", "patient"}
+    assert all(result.heads["ich"].comparison is not None for result in found.levels.values())
+
+
+def test_comparison_needs_the_same_truth_and_heads(columns, table):
+    other = columns()
+    other["ich"] = ["1" if i == 0 else cell for i, cell in enumerate(other["ich"])]
+    other["location"] = ["deep" if i == 0 else cell for i, cell in enumerate(other["location"])]
+    with pytest.raises(InputError, match=r"o.csv and rows.csv differ in ich"):
+        evaluate(table(), compare=table(other, name="o.csv"), resamples=1)
+    without = ("p_deep", "p_lobar", "p_subtentorial")
+    with pytest.raises(InputError, match=r"o.csv has no p_location"):
+        evaluate(table(), compare=table(name="o.csv", without=without), resamples=1)
+
+
+def test_six_labels(tmp_path, table):
+    generator = np.random.default_rng(0)
+    truth = generator.random((300, 6)) < 0.3
+    truth[:, 0] = truth[:, 1:].any(axis=1)
+    p = np.where(truth, generator.beta(4, 2, (300, 6)), generator.beta(2, 4, (300, 6)))
+    rows = {"study": [f"s{i // 10}" for i in range(300)], "slice": [str(i % 10) for i in range(300)]}
+    rows["patient"] = rows["study"]
+    for k, label in enumerate(RSNA_LABELS):
+        rows |= {label: truth[:, k].astype(int).astype(str).tolist(), f"p_{label}": p[:, k].astype(str).tolist()}
+    half = {name: cells[150:] for name, cells in rows.items()}
+    found = evaluate(table({name: cells[:150] for name, cells in rows.items()}), validation=table(half), resamples=20)
+    record, _ = written(found, tmp_path)
+    assert tuple(found.finest.heads) == RSNA_LABELS
+    assert tuple(found.calibration.temperature) == RSNA_LABELS
+    assert {f"{label}_auc" for label in RSNA_LABELS} <= record["metrics"].keys()
+    assert "location" not in record["heads"]
+
+
+def test_one_class_one_patient_and_ties(columns, tmp_path, table):
+    whole = columns(patients=3)
+    one = {name: cells[:6] for name, cells in whole.items()} | {"p_ich": ["0.5"] * 6}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = evaluate(table(one), subgroups=["scanner"], resamples=20)
+        record, rows = written(found, tmp_path)
+    metrics = found.finest.heads["ich"].metrics
+    assert metrics["specificity"].value == metrics["accuracy"].value == 1, "0.5 is not more probable than not"
+    assert np.isnan(metrics["auc"].value)
+    assert np.isnan(metrics["specificity"].low), "one patient says nothing of others"
+    assert record["metrics"]["ich_auc"] == {"value": None, "interval_95": [None, None]}
+    assert record["metrics"]["location_accuracy"]["value"] is None
+    assert record["heads"]["ich"]["subgroups"]["scanner"][0]["sensitivity"] == "too few"
+    assert {row["value"] for row in rows if row["metric"] == "auc"} == {""}
+
+
+def test_tidy_csv_holds_the_numbers_of_the_json(table, tmp_path):
+    found = evaluate(table(), validation=table(prefix="v", seed=1), subgroups=["scanner", "age"], resamples=20)
+    record, rows = written(found, tmp_path)
+    by_key = {tuple(row[name] for name in ("level", "head", "section", "condition", "metric")): row for row in rows}
+    assert len(by_key) == len(rows)
+    for level, part in {"slice": record, **record["levels"]}.items():
+        for name in ("sensitivity", "auc"):
+            row = by_key[level, "ich", "metrics", "", name]
+            assert float(row["value"]) == part["metrics"][f"ich_{name}"]["value"]
+            assert [float(row["low"]), float(row["high"])] == part["metrics"][f"ich_{name}"]["interval_95"]
+    ge = next(g for g in record["heads"]["ich"]["subgroups"]["scanner"] if g["group"] == "GE")
+    assert float(by_key["slice", "ich", "subgroup", "scanner=GE", "auc"]["value"]) == ge["auc"]["value"]
+
+
+def test_record_names_inputs_and_what_was_left_out(columns, write, tmp_path):
+    whole = columns(patients=20)
+    predictions = write("p.csv", {k: v[6:] for k, v in whole.items()}, PREDICTED)
+    found = evaluate(predictions, write("t.csv", {k: v[:-6] for k, v in whole.items()}, TRUTH), resamples=10)
+    record, _ = written(found, tmp_path / "out")
+    assert record["predictions_without_truth"] == record["truth_without_prediction"] == 6
+    assert (record["slices"], record["patients"]) == (108, 18)
+    assert len(record["inputs"]["truth"]["sha256"]) == 64
+    assert record["notice"] == NOTICE == provenance.NOTICE
+
+
+def test_the_same_seed_gives_the_same_intervals(table):
+    one, same, other = (evaluate(table(patients=20), resamples=20, seed=seed).finest.heads["ich"] for seed in (1, 1, 2))
+    assert one.metrics == same.metrics
+    assert one.metrics["auc"] != other.metrics["auc"]
+
+
+def test_refuses_what_has_no_truth(columns, table):
+    whole = columns(patients=4)
+    with pytest.raises(InputError, match="No row of rows.csv has a known truth"):
+        evaluate(table(whole | {"ich": [""] * 24, "location": [""] * 24}))
