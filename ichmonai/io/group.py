@@ -21,6 +21,9 @@ REPEATED = 0.25
 """Share of slices at a place that another has already from which on two stacks are mixed, and not a few slices
 repeated."""
 
+MAX_ACQUISITIONS = 1000
+"""In one series; where damaged headers say that there are more, they divide nothing."""
+
 
 def group_series(headers: Iterable[ImageHeader]) -> list[Series]:
     """Divide the images of one study into series, each in order along its normal, with what its headers show.
@@ -43,7 +46,7 @@ def group_series(headers: Iterable[ImageHeader]) -> list[Series]:
     for uid, images in by_uid.items():
         unique, copies = _without_copies(images)
         stacks = [stack for group in _by_geometry(unique) for stack in _stacks(group)]
-        stacks.sort(key=len, reverse=True)  # a stable sort
+        stacks.sort(key=lambda stack: (-len(stack), min(one.location for one in stack)))
         for number, stack in enumerate(stacks, 1):
             series.append(_series(stack, uid if number == 1 else f"{uid}#{number}", copies if number == 1 else 0))
     return series
@@ -77,22 +80,29 @@ def _without_copies(headers: Sequence[ImageHeader]) -> tuple[list[ImageHeader], 
 
 
 def _by_geometry(headers: Sequence[ImageHeader]) -> list[list[ImageHeader]]:
-    groups: list[list[ImageHeader]] = []
-    for header in headers:
-        group = next((group for group in groups if _fit(group[0], header)), None)
-        if group is None:
-            groups.append([header])
+    groups = [[header] for header in headers if not header.is_placed]
+    placed: list[tuple[tuple[int, int, float], list[ImageHeader]]] = []
+    # In this order, images of one geometry are near each other: not every one is compared with every other.
+    for key, header in sorted(((_key(one), one) for one in headers if one.is_placed), key=lambda pair: pair[0]):
+        for other, group in reversed(placed):
+            if key[:2] != other[:2] or key[2] - other[2] > 6 * SAME_ANGLE + 2 * SAME_SPACING:
+                placed.append((key, [header]))
+                break
+            if _fit(group[0], header):
+                group.append(header)
+                break
         else:
-            group.append(header)
-    return groups
+            placed.append((key, [header]))
+    return groups + [group for _, group in placed]
+
+
+def _key(header: ImageHeader) -> tuple[int, int, float]:
+    return header.rows, header.columns, sum(header.orientation or ()) + sum(header.spacing or ())
 
 
 def _fit(one: ImageHeader, other: ImageHeader) -> bool:
     return (
-        one.is_placed
-        and other.is_placed
-        and (one.rows, one.columns) == (other.rows, other.columns)
-        and is_localizer(one) == is_localizer(other)
+        is_localizer(one) == is_localizer(other)
         and _near(one.orientation, other.orientation, SAME_ANGLE)
         and _near(one.spacing, other.spacing, SAME_SPACING)
     )
@@ -109,6 +119,8 @@ def _by_acquisition(group: list[ImageHeader]) -> list[list[ImageHeader]]:
     acquisitions: dict[int | None, list[ImageHeader]] = defaultdict(list)
     for header in group:
         acquisitions[header.acquisition].append(header)
+    if len(acquisitions) > MAX_ACQUISITIONS:
+        return [group]
     stacks: list[tuple[list[tuple[float, float]], list[ImageHeader]]] = []
     for _, images in sorted(acquisitions.items(), key=lambda item: (item[0] is None, item[0] or 0)):
         places = along_normal(images)

@@ -1,7 +1,7 @@
 """What one image's header says, apart from who the patient is."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
@@ -99,7 +99,7 @@ class ImageHeader:
 
     def to_json(self) -> str:
         """One line of JSON, without what has its default value."""
-        values = {name: value for name, value in asdict(self).items() if value != _DEFAULTS.get(name)}
+        values = {name: value for name, value in vars(self).items() if value != _DEFAULTS.get(name)}
         return json.dumps(values, separators=(",", ":"), allow_nan=False)
 
     @classmethod

@@ -382,3 +382,12 @@ def test_processes_find_the_same(tmp_path, monkeypatch):
     started = scan(inputs, workers=2)
     assert [next(started) for _ in range(10)] == alone[:10]
     started.close()  # ends the processes
+
+
+def test_without_the_processes_it_goes_on(tmp_path, monkeypatch):
+    module = importlib.import_module("ichmonai.io.scan")
+    monkeypatch.setattr(module, "INLINE", 2)
+    monkeypatch.setattr(module, "CHUNK", 3)
+    monkeypatch.setattr(module, "_quiet", os.abort)  # what each process does first
+    write_head(tmp_path)
+    assert list(scan([tmp_path], workers=2)) == list(scan([tmp_path], workers=1))
