@@ -17,7 +17,7 @@ from ichmonai.batch.journal import Journal
 from ichmonai.batch.study import Answer
 from ichmonai.errors import InputError
 from ichmonai.io.choose import choose_series
-from ichmonai.io.findings import Code, refusing
+from ichmonai.io.findings import Code, accepted_codes, refusing
 from ichmonai.io.group import group_series
 from ichmonai.io.headers import ImageHeader
 from ichmonai.io.scan import scan
@@ -42,7 +42,6 @@ class BatchOptions:
     """What a batch does.
 
     Attributes:
-        accept: codes that warn instead of refusing.
         all_series: predict every series of a study instead of the best one.
         formats: of the tables.
         shard: (i, n): of n machines this is number i, from 1; it takes its share of the studies.
@@ -50,7 +49,6 @@ class BatchOptions:
         workers: processes that read headers.
     """
 
-    accept: tuple[Code, ...] = ()
     all_series: bool = False
     formats: tuple[TableFormat, ...] = (TableFormat.CSV,)
     shard: tuple[int, int] = (1, 1)
@@ -128,6 +126,7 @@ def run_batch(
     started = time.perf_counter()
     check_options(options)
     bundle = InferenceBundle(source)
+    accept = accepted_codes(bundle.setting("accept"))
     identity = _identity(bundle, options)
     index, shards = options.shard
     folder = out if shards == 1 else out / f"shard-{index}-of-{shards}"
@@ -138,7 +137,7 @@ def run_batch(
                 file.unlink(missing_ok=True)
             journal = Journal(file, identity)
             try:
-                summary = _run(inputs, journal, engine, options, progress)
+                summary = _run(inputs, journal, engine, accept, options, progress)
                 written = time.perf_counter()
                 write_tables(folder, journal, options.formats, options.dry_run)
                 summary.seconds["write"] = time.perf_counter() - written
@@ -163,7 +162,6 @@ def check_options(options: BatchOptions) -> None:
     Raises:
         InputError: in one sentence.
     """
-    refusing((), options.accept)
     index, shards = options.shard
     if not 1 <= index <= shards:
         raise InputError(f"Shard {index}/{shards} does not exist; give i/n with i from 1 to n.")
@@ -172,14 +170,19 @@ def check_options(options: BatchOptions) -> None:
 
 
 def _run(
-    inputs: Sequence[str | PathLike], journal: Journal, engine: Engine, options: BatchOptions, progress: Progress
+    inputs: Sequence[str | PathLike],
+    journal: Journal,
+    engine: Engine,
+    accept: frozenset[Code],
+    options: BatchOptions,
+    progress: Progress,
 ) -> Summary:
     summary = Summary()
     started = time.perf_counter()
     _discover(inputs, journal, options, progress, summary)
     for headers in journal.studies():
         if _is_in_shard(headers[0].study, options.shard):
-            _plan(journal, headers, options)
+            _plan(journal, headers, accept, options.all_series)
     summary.seconds["discover"] = time.perf_counter() - started
     summary.series = journal.count()
     summary.resumed = summary.series - sum(1 for _ in journal.open_tasks())
@@ -218,11 +221,11 @@ def _discover(
         progress.found(images)
 
 
-def _plan(journal: Journal, headers: list[ImageHeader], options: BatchOptions) -> None:
-    chosen, rejections = choose_series(group_series(headers), options.all_series, options.accept)
+def _plan(journal: Journal, headers: list[ImageHeader], accept: frozenset[Code], every: bool) -> None:
+    chosen, rejections = choose_series(group_series(headers), every, accept)
     tasks = []
     for series in chosen:
-        reason = refusing(series.findings, options.accept)
+        reason = refusing(series.findings, accept)
         if reason is None:
             tasks.append(series)
         else:
@@ -240,7 +243,7 @@ def _identity(bundle: InferenceBundle, options: BatchOptions) -> dict[str, Any]:
     return {
         "version": __version__,
         **({} if options.dry_run else bundle.identity()),
-        "accept": sorted(code.value for code in options.accept),
+        "accept": sorted(bundle.setting("accept")),
         "all_series": options.all_series,
         "shard": list(options.shard),
     }
@@ -267,7 +270,7 @@ def _write_record(
         bundle=str(source.root),
         config_sha256=bundle.identity()["config_sha256"],
         threshold=bundle.setting("threshold"),
-        accept=[code.value for code in options.accept],
+        accept=bundle.setting("accept"),
         all_series=options.all_series,
         shard=list(options.shard),
         counts={name: value for name, value in vars(summary).items() if name != "seconds"},

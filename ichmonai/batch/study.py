@@ -1,6 +1,5 @@
 """One series on its way: read and preprocessed in a worker, classified where the network is."""
 
-import hashlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Compose
 from monai.utils import CommonKeys
 
 from ichmonai.batch.bundle import InferenceBundle
+from ichmonai.inference.screening import checked
 from ichmonai.io.findings import Finding, HeadCTReadError
 from ichmonai.io.series import Series
 from ichmonai.outputs.study_rows import study_rows
@@ -80,25 +79,11 @@ def prepare(bundle: InferenceBundle, series: Series) -> Prepared:
     Raises:
         HeadCTReadError: when the series gets no answer; its code says why.
     """
-    try:
-        return _prepare(bundle.preprocessing, series)
-    except RuntimeError as error:  # Compose wraps what a transform raises
-        if isinstance(error.__cause__, HeadCTReadError):
-            raise error.__cause__ from None
-        raise
-
-
-def _prepare(chain: Compose, series: Series) -> Prepared:
-    started = time.perf_counter()
-    item = chain({CommonKeys.IMAGE: list(series.images), "study": series.study}, end=1)
-    hu = item[CommonKeys.IMAGE].numpy()
-    digest = hashlib.sha256(f"{hu.shape}".encode() + hu.tobytes()).hexdigest()
-    read = time.perf_counter()
-    image = chain(item, start=1)[CommonKeys.IMAGE]
+    item = checked(bundle.preprocessing, {CommonKeys.IMAGE: list(series.images), "study": series.study})
+    image = item[CommonKeys.IMAGE]
     meta = {name: value for name, value in image.meta.items() if isinstance(value, str | int | float | list)}
     array = image.as_tensor().numpy()
-    seconds = {"read": read - started, "preprocess": time.perf_counter() - read}
-    return Prepared(array if array.ndim == 4 else array[..., None], meta, digest, seconds)
+    return Prepared(array if array.ndim == 4 else array[..., None], meta, item["sha256"], item["seconds"])
 
 
 def classify(bundle: InferenceBundle, series: Series, prepared: Prepared) -> Answer:

@@ -65,9 +65,10 @@ def predict(
 
     try:
         formats, share, chosen = table_formats(format), _shard(shard), _settings(settings or [], device, batch_size)
-        codes = _codes(accept or [])
+        if accept:
+            chosen["accept"] = accept
         source = BundleSource((bundle or bundle_root()).absolute(), chosen)
-        options = BatchOptions(codes, all_series, formats, share, dry_run, workers)
+        options = BatchOptions(all_series, formats, share, dry_run, workers)
         run = make_engine(engine.value, source, workers, timeout, not dry_run)
         with BatchProgress(console, quiet or as_json) as progress:
             summary = run_batch(inputs, out, source, run, options, progress)
@@ -90,18 +91,6 @@ def table_formats(text: str) -> tuple:
     except ValueError as error:
         known = ", ".join(one.value for one in TableFormat)
         raise InputError(f"--format {text} is not known; choose from {known}.") from error
-
-
-def _codes(names: list[str]) -> tuple:
-    from ichmonai.io.findings import ACCEPTABLE, Code, refusing
-
-    try:
-        codes = tuple(Code(name) for name in names)
-    except ValueError as error:
-        known = ", ".join(sorted(code.value for code in ACCEPTABLE))
-        raise InputError(f"--accept {' '.join(names)}: there is no such code; choose from {known}.") from error
-    refusing((), codes)
-    return codes
 
 
 def _shard(text: str) -> tuple[int, int]:

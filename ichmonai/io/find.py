@@ -1,6 +1,5 @@
 """The head CT below a path."""
 
-import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,25 +13,24 @@ from ichmonai.io.headers import ImageHeader
 from ichmonai.io.scan import scan
 from ichmonai.io.series import Location, Rejection
 
-logger = logging.getLogger(__name__)
-
 
 def find_head_ct(
-    path: str | PathLike[str], accept: Iterable[Code | str] = (Code.TOO_FEW_SLICES,)
-) -> list[dict[str, Any]]:
+    path: str | PathLike[str], accept: Iterable[Code | str] = ()
+) -> tuple[list[dict[str, Any]], list[Rejection]]:
     """List the head CT at or below a path: of each study, the series that suits best.
 
     Args:
         path: whatever `scan` takes: a file, a folder with any of them at any depth, a zip archive, a DICOMDIR, a csv.
-        accept: codes of findings that do not refuse a series; by default single slices are taken as well.
+        accept: codes of findings that do not refuse a series.
 
     Returns:
-        MONAI datalist items, in the order of the files: `image` is what `load_head_ct` takes (a path, or the list of a
-        series' slices from inferior to superior) and `study` names it: StudyInstanceUID, or the path of a file without.
-        What is refused is logged.
+        MONAI datalist items, in the order of the files, and what gets no answer. Of an item, `image` is what
+        `load_head_ct` takes (a path, or the list of a series' slices from inferior to superior), `study` names it
+        (StudyInstanceUID, or the path of a file without) and so does `series` (SeriesInstanceUID), and `findings` are
+        the warnings of its headers, as code and sentence.
 
     Raises:
-        HeadCTReadError: when there is nothing to read.
+        HeadCTReadError: when there is nothing to predict.
     """
     accepted = tuple(Code(code) for code in accept)
     studies: dict[str, list[ImageHeader]] = defaultdict(list)
@@ -50,15 +48,18 @@ def find_head_ct(
             if reason := refusing(series.findings, accepted):
                 rejections.append(Rejection(series.study, series.series, str(series.images[0]), reason))
                 continue
-            for finding in series.findings:
-                logger.warning("%s", finding.sentence)
             images = [_plain(location) for location in series.images]
-            items.append({"image": images if len(images) > 1 else images[0], "study": series.study})
+            items.append(
+                {
+                    "image": images if len(images) > 1 else images[0],
+                    "study": series.study,
+                    "series": series.series,
+                    "findings": [[finding.code.value, finding.sentence] for finding in series.findings],
+                }
+            )
     if not items:
         raise _nothing(os.fspath(path), rejections)
-    for rejection in rejections:
-        logger.warning("%s", rejection.finding.sentence)
-    return items
+    return items, rejections
 
 
 def _plain(location: Location) -> str | Location:

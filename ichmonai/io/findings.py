@@ -98,7 +98,24 @@ class HeadCTReadError(InputError):
         return type(self), (str(self), self.code)
 
 
-def refusing(findings: Iterable[Finding], accept: Iterable[Code] = ()) -> Finding | None:
+def accepted_codes(names: Iterable[Code | str]) -> frozenset[Code]:
+    """The codes that a user wants to be warned of only.
+
+    Raises:
+        InputError: when there is no such code, or no answer can be computed in spite of it.
+    """
+    names = list(names)
+    try:
+        codes = frozenset(map(Code, names))
+    except ValueError:
+        codes = frozenset()
+    if len(codes) != len(set(names)) or codes - ACCEPTABLE - WARNINGS:
+        known = ", ".join(sorted(code.value for code in ACCEPTABLE))
+        raise InputError(f"{', '.join(names)} cannot be accepted; choose from {known}.")
+    return codes
+
+
+def refusing(findings: Iterable[Finding], accept: Iterable[Code | str] = ()) -> Finding | None:
     """The first finding that refuses an input, or None.
 
     Args:
@@ -108,10 +125,5 @@ def refusing(findings: Iterable[Finding], accept: Iterable[Code] = ()) -> Findin
     Raises:
         InputError: when a code of `accept` cannot be accepted.
     """
-    accepted = frozenset(Code(code) for code in accept)
-    if stubborn := accepted - ACCEPTABLE - WARNINGS:
-        raise InputError(
-            f"{', '.join(sorted(code.value for code in stubborn))} cannot be accepted; "
-            f"choose from {', '.join(sorted(code.value for code in ACCEPTABLE))}."
-        )
-    return next((one for one in findings if one.code not in WARNINGS | accepted), None)
+    warnings = WARNINGS | accepted_codes(accept)
+    return next((one for one in findings if one.code not in warnings), None)

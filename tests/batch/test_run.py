@@ -16,7 +16,6 @@ from ichmonai.batch.engines import make_engine
 from ichmonai.batch.merge import merge_shards
 from ichmonai.batch.run import BatchOptions, ResultsError, run_batch
 from ichmonai.errors import InputError
-from ichmonai.io.findings import Code
 from ichmonai.outputs.formats import TableFormat
 
 TABLES = ("studies.csv", "slices.csv", "rejected.csv")
@@ -145,7 +144,20 @@ def test_other_weights_or_options_do_not_continue_a_run(small_bundle, scans, tmp
     with pytest.raises(InputError, match="config_sha256"):
         run(BundleSource(small_bundle.root, {**small_bundle.settings, "threshold": 0.1}), [scans], tmp_path / "out")
     with pytest.raises(InputError, match="accept"):
-        run(small_bundle, [scans], tmp_path / "out", accept=(Code.CONTRAST,))
+        run(
+            BundleSource(small_bundle.root, {**small_bundle.settings, "accept": ["contrast"]}),
+            [scans],
+            tmp_path / "out",
+        )
+    with pytest.raises(InputError, match="all_series"):
+        run(small_bundle, [scans], tmp_path / "out", all_series=True)
+
+
+def test_what_cannot_be_accepted_is_said(small_bundle, scans, tmp_path):
+    for code in ("unreadable", "no such code"):
+        source = BundleSource(small_bundle.root, {**small_bundle.settings, "accept": [code]})
+        with pytest.raises(InputError, match=f"{code} cannot be accepted"):
+            run(source, [scans], tmp_path / "out")
 
 
 def test_a_dry_run_lists_what_would_be_predicted(small_bundle, scans, tmp_path):

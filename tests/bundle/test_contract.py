@@ -88,7 +88,7 @@ def test_training_and_inference_preprocess_alike(volumes: Path) -> None:
     )
     for parser in (train, inference):
         parser["image_size"] = 64
-    item = {"image": find_head_ct(volumes / "dicom")[0]["image"]}
+    item = {"image": find_head_ct(volumes / "dicom")[0][0]["image"]}
     one = train.get_parsed_content("validate#preprocessing")(item)["image"]
     two = inference.get_parsed_content("preprocessing")(item)["image"]
     assert torch.equal(torch.as_tensor(one), torch.as_tensor(two))

@@ -1,5 +1,3 @@
-import logging
-
 import nibabel as nib
 import numpy as np
 import pytest
@@ -20,7 +18,7 @@ def test_all_kinds_at_any_depth(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "c" / "slice.PNG")
     (tmp_path / "c" / "._slice.png").write_bytes(b"AppleDouble")
     nib.save(nib.Nifti1Image(np.zeros((60, 60, 20), np.int16), HEAD), tmp_path / "volume.nii.gz")
-    found = {item["study"]: item["image"] for item in find_head_ct(tmp_path)}
+    found = {item["study"]: item["image"] for item in find_head_ct(tmp_path, ["too_few_slices"])[0]}
     (one,) = (tmp_path / "a").glob("*.dcm")
     assert found == {
         uid_of("another"): str(one),
@@ -32,18 +30,16 @@ def test_all_kinds_at_any_depth(tmp_path):
     assert shapes == [(1, 48, 48), (1, 48, 48, 20), (1, 8, 8), (1, 60, 60, 20)]
 
 
-def test_one_series_of_each_study_is_taken_and_the_rest_logged(tmp_path, caplog):
+def test_one_series_of_each_study_is_taken_and_the_rest_handed_back(tmp_path):
     write_head(tmp_path / "contrast", SeriesInstanceUID=uid_of("contrast"), ContrastBolusAgent="Iomeron")
     write_head(tmp_path / "plain", SeriesDescription="HEAD 5mm")
     write_head(tmp_path / "mr", SeriesInstanceUID=uid_of("mr"), StudyInstanceUID=uid_of("mr study"), Modality="MR")
     (tmp_path / "z.dcm").write_bytes(b"")
-    with caplog.at_level(logging.WARNING, "ichmonai"):
-        (item,) = find_head_ct(tmp_path)
-    assert item["study"] == uid_of("study")
+    (item,), rejections = find_head_ct(tmp_path)
+    assert (item["study"], item["series"]) == (uid_of("study"), SERIES)
     assert all("plain" in path for path in item["image"])
-    lines = sorted(record.getMessage() for record in caplog.records)
-    assert len(lines) == 3
-    assert all(any(word in line for line in lines) for word in ("ContrastBolusAgent", "Modality MR", "z.dcm"))
+    codes = {rejection.finding.code for rejection in rejections}
+    assert codes == {Code.NOT_SELECTED, Code.WRONG_MODALITY, Code.UNREADABLE}
 
 
 def test_what_is_refused_can_be_accepted(tmp_path):
@@ -51,21 +47,23 @@ def test_what_is_refused_can_be_accepted(tmp_path):
     with pytest.raises(HeadCTReadError, match="ContrastBolusAgent") as raised:
         find_head_ct(tmp_path)
     assert raised.value.code is Code.CONTRAST
-    (item,) = find_head_ct(tmp_path, accept=["contrast"])
+    (item,), _ = find_head_ct(tmp_path, accept=["contrast"])
     assert len(item["image"]) == 20
+    assert [code for code, _ in item["findings"]] == ["contrast"]
 
 
 def test_slices_are_in_order_and_frames_have_locations(tmp_path):
     slices = write_head(tmp_path / "a", lowest=-3)
-    (item,) = find_head_ct(tmp_path / "a")
+    (item,), _ = find_head_ct(tmp_path / "a")
     assert item["image"] == list(map(str, slices))
-    frames = find_head_ct(write_enhanced(tmp_path / "b.dcm", [5.0 * i for i in range(20)]))[0]["image"]
+    frames = find_head_ct(write_enhanced(tmp_path / "b.dcm", [5.0 * i for i in range(20)]))[0][0]["image"]
     assert [(location.path, location.frame) for location in frames] == [(str(tmp_path / "b.dcm"), i) for i in range(20)]
 
 
 def test_one_file(tmp_path):
     path = write_slice(tmp_path / "one.dcm", shape=(48, 48), spacing=(3.0, 3.0))
-    assert find_head_ct(path) == [{"image": str(path), "study": SERIES}]
+    (item,), _ = find_head_ct(path, ["too_few_slices"])
+    assert (item["image"], item["study"]) == (str(path), SERIES)
 
 
 def test_nothing_there(tmp_path):
