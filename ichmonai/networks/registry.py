@@ -40,8 +40,10 @@ def create_network(
     | `vit_large_patch16_224` and timm's other `vit_*`, `deit_*` | `DTViT` |
     | `scopeformer_vit`, `_1cnn`, `_2cnn`, `_2cnn_reduced`, `_3cnn` | `Scopeformer`, the rows of its paper's Table 1 |
     | `alexnet`, `squeezenet1_0` | torchvision's, as DTViT's paper compares them |
-    | `cvt_21` | that of `transformers` (extra `cvt`); it traces, but does not script |
+    | `cvt_21` | that of `transformers` (extra `cvt`) |
     | any other timm name, e.g. `resnet18`, `densenet161`, `edgenext_small`, `mobilevit_s` | timm's |
+
+    Of these, `cvt_21` and timm's `mobilevitv2_*` can only be traced for TorchScript; the others script, too.
 
     Args:
         name: as in the table.

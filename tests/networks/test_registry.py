@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ichmonai.errors import InputError
-from ichmonai.networks import RSNA_HEADS, DTViT, Scopeformer, SliceClassifier, create_network
+from ichmonai.networks import RSNA_HEADS, DTViT, Scopeformer, SliceClassifier, create_network, load_trained
 
 
 def parameters(network):
@@ -51,6 +51,15 @@ def test_dtvit_with_six_labels():
     assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 6)
     with torch.device("meta"):
         assert DTViT("test_vit", heads=RSNA_HEADS)(torch.zeros(2, 3, 224, 224)).shape == (2, 6)
+
+
+def test_checkpoint_with_other_heads_gives_its_encoder_and_is_no_trained_network(tmp_path):
+    dual = create_network("test_resnet")
+    torch.save(dual.state_dict(), tmp_path / "dual.pt")
+    six = create_network("test_resnet", pretrained=str(tmp_path / "dual.pt"), heads=RSNA_HEADS)
+    assert all(torch.equal(value, dual.encoder.state_dict()[name]) for name, value in six.encoder.state_dict().items())
+    with pytest.raises(InputError, match="is not a checkpoint of this network"):
+        load_trained(six, tmp_path / "dual.pt")
 
 
 @pytest.mark.parametrize(
