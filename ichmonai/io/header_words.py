@@ -6,7 +6,9 @@ _START, _END = r"(?<![^\W\d_])", r"(?![^\W\d_])"  # no letter before, none after
 
 
 def _words(*patterns: str) -> re.Pattern[str]:
-    return re.compile(f"{_START}(?:{'|'.join(patterns)}){_END}", re.IGNORECASE)
+    # Endings are of letters only, so that what a sentence quotes cannot take a name along ("contrast_DOE").
+    letters = "|".join(patterns).replace(r"\w*", r"[^\W\d_]*")
+    return re.compile(f"{_START}(?:{letters}){_END}", re.IGNORECASE)
 
 
 _AGENT = r"(?:i\.?v\.?[\s_-]*)?(?:contrast\w*|contraste|kontrast\w*|k\.?m|injection|gad\w*|cm|c)"

@@ -180,6 +180,11 @@ def test_words_of_plain_scans(text):
     assert not contrast_word(text)
 
 
+def test_only_the_word_is_quoted():
+    assert contrast_word("HEAD contrast_DOE^JANE") == "contrast"
+    assert part_of_body("abdomen_DOE") == "abdomen"
+
+
 def test_agents():
     assert all(map(is_agent, ("Omnipaque 350", "CE", "APPLIED", "yes", "IV", "Nonionic")))
     assert not any(map(is_agent, ("", "NONE", "No contrast", "0", "-", "N", "without", "n/a")))
