@@ -149,9 +149,10 @@ class Journal:
         """Rows of the table of studies, in the order of `worklist_rank`."""
         rows = self.connection.execute(
             "SELECT rank, study, series, code, study_row FROM tasks JOIN answers USING (study, series, images) "
-            "UNION ALL SELECT 0, study, series, code, '{}' FROM rejections WHERE is_series AND code != ? "
-            "ORDER BY 1, 2, 3",
-            (Code.NOT_SELECTED.value,),
+            # A study of which every series is refused has a row as well.
+            "UNION ALL SELECT 0, study, '', REPLACE(GROUP_CONCAT(DISTINCT code), ',', ';'), '{}' FROM rejections "
+            "WHERE is_series AND study NOT IN (SELECT study FROM tasks) GROUP BY study "
+            "ORDER BY 1, 2, 3"
         )
         for _, study, series, code, record in rows:
             nothing = {"study": study, "series": series, "outcome": "no_prediction", "flags": code}

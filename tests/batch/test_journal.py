@@ -98,7 +98,9 @@ def test_a_worklist_never_ranks_a_failure_as_a_negative(file):
         [],
         [
             Rejection("scout", "scout", "s.dcm", Finding(Code.LOCALIZER, "A localizer.")),
+            Rejection("scout", "other scout", "t.dcm", Finding(Code.LOCALIZER, "A localizer.")),
             Rejection("high", "other", "o.dcm", Finding(Code.NOT_SELECTED, "Another was taken.")),
+            Rejection("high", "contrast", "c.dcm", Finding(Code.CONTRAST, "With contrast.")),
             Rejection("x.dcm", "", "x.dcm", Finding(Code.UNREADABLE, "Damaged.")),
         ],
     )
@@ -111,8 +113,10 @@ def test_a_worklist_never_ranks_a_failure_as_a_negative(file):
     assert rejected == [
         ("failed", "1.dcm", "failed"),
         ("refused", "1.dcm", "not_hu"),
+        ("high", "c.dcm", "contrast"),
         ("high", "o.dcm", "not_selected"),
         ("scout", "s.dcm", "localizer"),
+        ("scout", "t.dcm", "localizer"),
         ("x.dcm", "x.dcm", "unreadable"),
     ]
 

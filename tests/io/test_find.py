@@ -39,7 +39,7 @@ def test_one_series_of_each_study_is_taken_and_the_rest_handed_back(tmp_path):
     assert (item["study"], item["series"]) == (uid_of("study"), SERIES)
     assert all("plain" in path for path in item["image"])
     codes = {rejection.finding.code for rejection in rejections}
-    assert codes == {Code.NOT_SELECTED, Code.WRONG_MODALITY, Code.UNREADABLE}
+    assert codes == {Code.CONTRAST, Code.WRONG_MODALITY, Code.UNREADABLE}
 
 
 def test_what_is_refused_can_be_accepted(tmp_path):
