@@ -76,7 +76,7 @@ def evaluate(
 
 def _show(result: "Evaluation", out: Path) -> None:
     from ichmonai.evaluation.evaluation import NOTICE
-    from ichmonai.evaluation.report import METRIC_NAMES, format_estimate
+    from ichmonai.evaluation.report import METRIC_NAMES, format_estimate, format_p
 
     console = Console()
     head = result.finest.cases.labels[0]
@@ -96,7 +96,7 @@ def _show(result: "Evaluation", out: Path) -> None:
         table.add_row("location, balanced accuracy", *map(format_estimate, located))
     compared = [found.heads[head].comparison for found in result.levels.values()]
     if any(compared):
-        shown = [f"{c.difference:+.3f} (p = {c.p_value:.3f})" if c else "" for c in compared]
+        shown = [f"{c.difference:+.3f} ({format_p(c.p_value)})" if c else "" for c in compared]
         table.add_row("AUC less that of --compare", *shown)
     console.print(table)
     for level, found in result.levels.items():

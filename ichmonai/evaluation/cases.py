@@ -216,7 +216,8 @@ def _truth(
         if wrong.any():
             row = int(np.argmax(wrong))
             raise InputError(
-                f"{source.name}: {head} of {table.line(row)} is '{table.columns[head][row]}'; give 0, 1 or an empty cell."
+                f"{source.name}: {head} of {table.line(row)} is '{table.columns[head][row]}'; give 0, 1 or an empty "
+                "cell."
             )
         labels[head] = np.where(np.isnan(values), -1, values).astype(np.int64)
     if not labels:

@@ -161,7 +161,11 @@ def evaluate(
     intake = read_cases(tables["predictions"], known)
     applied = Calibration.read(calibration) if isinstance(calibration, (str, PathLike)) else calibration
     if "validation" in tables:
-        applied = _fitted(tables["validation"], known, intake)
+        validated = _validation(tables["validation"], known, intake)
+        applied = fit_calibration(validated)
+        if validated.matched_by and known is not None:  # their rows of the truth are predicted, elsewhere
+            predicted = len(known) - validated.truth_without_prediction
+            intake = replace(intake, truth_without_prediction=intake.truth_without_prediction - predicted)
     other, rows = _other(tables["compare"], intake, known is None) if "compare" in tables else (None, None)
     levels = levels_of(intake)
     if not levels:
@@ -189,7 +193,7 @@ def evaluate(
     )
 
 
-def _fitted(table: Table, truth: Table | None, test: Intake) -> Calibration:
+def _validation(table: Table, truth: Table | None, test: Intake) -> Intake:
     own = {name[2:] for name in table.columns if name.startswith("p_")} & table.columns.keys()
     validation = read_cases(table, None if own else truth)
     shared = sorted(set(validation.cases.patients.tolist()) & set(test.cases.patients.tolist()))
@@ -198,7 +202,7 @@ def _fitted(table: Table, truth: Table | None, test: Intake) -> Calibration:
             f"{len(shared)} patients of {table.name} are also in {test.table.name}; fit on other patients than are "
             "tested (or give patients of different hospitals different names)."
         )
-    return fit_calibration(validation)
+    return validation
 
 
 def _other(table: Table, intake: Intake, truth_is_own: bool) -> tuple[Cases, NDArray[np.int64]]:

@@ -50,7 +50,7 @@ def render_report(evaluation: Evaluation, gallery: int = 12) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"estimate": format_estimate, "number": format_number, "threshold": _threshold}
+    environment.filters |= {"estimate": _unbroken, "number": format_number, "p": format_p, "threshold": _threshold}
     return environment.get_template("report.html.j2").render(
         evaluation=evaluation,
         figures={level: _figures(evaluation, level) for level in evaluation.levels},
@@ -78,6 +78,17 @@ def format_estimate(one: Estimate | None) -> str:
 def format_number(value: float) -> str:
     """A number in three digits."""
     return "undefined" if math.isnan(value) else f"{value:.3f}"
+
+
+def format_p(p: float) -> str:
+    """A p-value in three digits."""
+    return "p undefined" if math.isnan(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _unbroken(one: Estimate | None) -> str:
+    """A metric whose line breaks before its interval at most."""
+    value, space, between = format_estimate(one).partition(" (")
+    return value + space + between.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _threshold(value: float) -> str:

@@ -151,5 +151,5 @@ def test_reading_refuses(tmp_path, content, message):
     (tmp_path / "calibration.json").write_text(content)
     with pytest.raises(InputError, match=message):
         Calibration.read(tmp_path / "calibration.json")
-    with pytest.raises(InputError, match="absent.json cannot be read"):
+    with pytest.raises(InputError, match=r"absent.json cannot be read"):
         Calibration.read(tmp_path / "absent.json")

@@ -136,7 +136,7 @@ def test_refuses_truth_of_other_images(columns, table):
         read_cases(table(without=("study",)), table(without=("image",)))
     truth = columns(patients=4)
     twice = {name: [*cells, cells[5]] for name, cells in truth.items()}
-    with pytest.raises(InputError, match="truth.csv, line 26 has the image of line 7 again"):
+    with pytest.raises(InputError, match=r"truth.csv, line 26 has the image of line 7 again"):
         read_cases(table(patients=4), table(twice, name="truth.csv"))
 
 

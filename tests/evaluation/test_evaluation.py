@@ -7,6 +7,7 @@ import pytest
 
 from ichmonai.errors import InputError
 from ichmonai.evaluation import Calibration, evaluate, head_metrics, write_evaluation
+from ichmonai.evaluation.files import evaluation_record, measures
 from ichmonai.evaluation.levels import HIGHEST, NEIGHBOURS
 from ichmonai.evaluation.report import NOTICE
 from ichmonai.labels import RSNA_LABELS
@@ -18,6 +19,10 @@ TRUTH = ("image", "patient", "ich", "location", "age", "scanner")
 
 def no_constant(name):
     raise AssertionError(f"{name} is not JSON")
+
+
+def recorded(evaluation):
+    return json.loads(json.dumps(evaluation_record(evaluation), allow_nan=False))
 
 
 def written(evaluation, folder):
@@ -65,9 +70,9 @@ def test_truth_of_studies_is_judged_at_studies(columns, write):
     assert found.finest.heads["ich"].n == 20
 
 
-def test_nothing_is_fitted_without_validation(table, tmp_path):
+def test_nothing_is_fitted_without_validation(table):
     found = evaluate(table(patients=20), resamples=10)
-    record, rows = written(found, tmp_path)
+    record = recorded(found)
     assert found.calibration is None
     assert record["temperature"] is None
     for level in (record, *record["levels"].values()):
@@ -75,8 +80,7 @@ def test_nothing_is_fitted_without_validation(table, tmp_path):
         assert points["sensitivity and specificity at 90 and 95%"] == "not fitted"
         assert set(points) == {"default", "sensitivity and specificity at 90 and 95%"}
         assert set(level["heads"]["ich"]["calibration"]) == {"before"}
-    assert not (tmp_path / "calibration.json").exists()
-    assert not any(row["condition"] in ("after", "specificity_90") for row in rows)
+    assert not any(condition in ("after", "specificity_90") for _, _, _, condition, *_ in measures(found))
 
 
 def test_validation_fits_and_the_test_is_only_judged(columns, table, tmp_path):
@@ -99,8 +103,17 @@ def test_validation_fits_and_the_test_is_only_judged(columns, table, tmp_path):
     assert other.calibration == found.calibration
     again = evaluate(test, calibration=tmp_path / "calibration.json", resamples=50)
     assert again.levels["series"].heads["ich"].operating_points == found.levels["series"].heads["ich"].operating_points
-    write_evaluation(again, tmp_path / "again")
-    assert not (tmp_path / "again" / "calibration.json").exists()
+    written(again, tmp_path / "again")
+    assert not (tmp_path / "again" / "calibration.json").exists(), "nothing new was fitted"
+
+
+def test_one_truth_for_validation_and_test(columns, write):
+    test, validation = columns(patients=20), columns(patients=20, prefix="v", seed=1)
+    truth = write("t.csv", {k: test[k] + validation[k] for k in TRUTH})
+    names = tuple(name for name in PREDICTED if name not in ("study", "slice"))
+    found = evaluate(write("p.csv", test, names), truth, validation=write("v.csv", validation, names), resamples=5)
+    assert found.intake.truth_without_prediction == 0
+    assert found.calibration.n == 120
 
 
 def test_operating_points_use_the_validation_s_thresholds(table):
@@ -156,7 +169,7 @@ def test_comparison_needs_the_same_truth_and_heads(columns, table):
         evaluate(table(), compare=table(name="o.csv", without=without), resamples=1)
 
 
-def test_six_labels(tmp_path, table):
+def test_six_labels(table):
     generator = np.random.default_rng(0)
     truth = generator.random((300, 6)) < 0.3
     truth[:, 0] = truth[:, 1:].any(axis=1)
@@ -167,7 +180,7 @@ def test_six_labels(tmp_path, table):
         rows |= {label: truth[:, k].astype(int).astype(str).tolist(), f"p_{label}": p[:, k].astype(str).tolist()}
     half = {name: cells[150:] for name, cells in rows.items()}
     found = evaluate(table({name: cells[:150] for name, cells in rows.items()}), validation=table(half), resamples=20)
-    record, _ = written(found, tmp_path)
+    record = recorded(found)
     assert tuple(found.finest.heads) == RSNA_LABELS
     assert tuple(found.calibration.temperature) == RSNA_LABELS
     assert {f"{label}_auc" for label in RSNA_LABELS} <= record["metrics"].keys()
@@ -205,11 +218,11 @@ def test_tidy_csv_holds_the_numbers_of_the_json(table, tmp_path):
     assert float(by_key["slice", "ich", "subgroup", "scanner=GE", "auc"]["value"]) == ge["auc"]["value"]
 
 
-def test_record_names_inputs_and_what_was_left_out(columns, write, tmp_path):
+def test_record_names_inputs_and_what_was_left_out(columns, write):
     whole = columns(patients=20)
     predictions = write("p.csv", {k: v[6:] for k, v in whole.items()}, PREDICTED)
     found = evaluate(predictions, write("t.csv", {k: v[:-6] for k, v in whole.items()}, TRUTH), resamples=10)
-    record, _ = written(found, tmp_path / "out")
+    record = recorded(found)
     assert record["predictions_without_truth"] == record["truth_without_prediction"] == 6
     assert (record["slices"], record["patients"]) == (108, 18)
     assert len(record["inputs"]["truth"]["sha256"]) == 64
@@ -224,5 +237,5 @@ def test_the_same_seed_gives_the_same_intervals(table):
 
 def test_refuses_what_has_no_truth(columns, table):
     whole = columns(patients=4)
-    with pytest.raises(InputError, match="No row of rows.csv has a known truth"):
+    with pytest.raises(InputError, match=r"No row of rows.csv has a known truth"):
         evaluate(table(whole | {"ich": [""] * 24, "location": [""] * 24}))

@@ -44,8 +44,8 @@ def test_keys_may_be_strings_in_any_order():
     order = np.random.default_rng(1).permutation(len(patients))
     names = np.char.add("patient-", np.char.zfill(patients.astype(str), 3))
     shuffled = patient_bootstrap(probabilities[order], labels[order], list(names[order]), n=30)
-    for name, interval in patient_bootstrap(probabilities, labels, patients, n=30).items():
-        assert shuffled[name] == pytest.approx(interval)
+    for name, expected in patient_bootstrap(probabilities, labels, patients, n=30).items():
+        assert shuffled[name] == pytest.approx(expected)
 
 
 def test_seed():

@@ -10,7 +10,7 @@ from PIL import Image
 from ichmonai.evaluation import evaluate, write_evaluation
 from ichmonai.evaluation.gallery import worst_failures
 from ichmonai.evaluation.intervals import Estimate
-from ichmonai.evaluation.report import format_estimate, render_report
+from ichmonai.evaluation.report import format_estimate, format_p, render_report
 
 
 class Page(HTMLParser):
@@ -145,3 +145,4 @@ def test_estimates_in_words():
     assert format_estimate(Estimate(0.5, nan, nan)) == "0.500 (no interval)"
     assert format_estimate(Estimate(nan, nan, nan)) == "undefined"
     assert format_estimate(None) == "too few"
+    assert [format_p(p) for p in (0.0004, 0.0312, nan)] == ["p < 0.001", "p = 0.031", "p undefined"]
