@@ -64,12 +64,13 @@ def reliability_figure(level: LevelResult, head: str) -> Figure:
         axes.plot(mean, frequency, "o-", color=colour, markersize=4, label=label)
         histogram.hist(score, bins=40, range=(0, 1), histtype="step", color=colour)
     what = "accuracy" if head == "location" else "observed frequency"
-    axes.set(ylabel=what, title=f"Reliability, {head}")
+    figure.suptitle(f"Reliability, {head}")
+    axes.set_ylabel(what)
     histogram.set(xlabel="probability of the leading location" if head == "location" else "probability", ylabel="cases")
     histogram.spines[["top", "right"]].set_visible(False)
     _square(axes)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, loc="upper left")
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1))  # above: no point is hidden
     return figure
 
 
