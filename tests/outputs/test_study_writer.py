@@ -98,5 +98,5 @@ def test_without_digests(tmp_path):
 
 def test_a_study_without_a_number_never_ranks_as_a_negative(tmp_path):
     studies, _ = predict(tmp_path / "out", studies={**STUDIES, "broken": ([float("nan")] * 2, None)})
-    assert studies[0]["study"] == "broken"
-    assert studies[0]["p_ich"] == "nan"
+    assert [row["study"] for row in studies] == ["bleeding", "one", "broken", "noisy", "quiet"]
+    assert (studies[2]["outcome"], studies[2]["p_ich"]) == ("no_prediction", "nan")
