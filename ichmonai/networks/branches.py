@@ -83,8 +83,8 @@ class CNNBranches(nn.Module):
         num_features: number of the concatenated maps.
 
     Raises:
-        InputError: the branches' feature maps differ in size, a branch gives none, or its last visible residual addition
-            is far from its end.
+        InputError: the branches' feature maps differ in size, or a branch gives none or has its last visible residual
+            addition far from its end.
     """
 
     def __init__(
