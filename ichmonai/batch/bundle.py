@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,9 @@ class InferenceBundle:
         return self._content(name)
 
     def identity(self) -> dict[str, Any]:
-        """What decides the results: the SHA-256 of the weights and of the config with its settings."""
+        """What decides the results: the SHA-256 of the weights, and of the config with its settings and calibration."""
         config = {name: value for name, value in self.parser.get().items() if name not in _NOT_RESULTS}
+        config["calibration"] = asdict(self.setting("calibration"))
         digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
         return {"weights_sha256": sha256_of_file(self.weights), "config_sha256": digest}
 

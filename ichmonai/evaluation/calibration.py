@@ -78,6 +78,24 @@ class Calibration:
             raise InputError(f"{path} has a temperature that is not positive or a threshold outside 0 to 1; fit again.")
         return calibration
 
+    @classmethod
+    def read_if_there(cls, path: str | PathLike) -> "Calibration":
+        """The calibration beside a network's weights; one that changes nothing where there is none."""
+        return cls.read(path) if Path(path).exists() else cls({})
+
+    def study_threshold(self, operating_point: str) -> float:
+        """The ICH probability above which a study is positive, 0.5 where none was fitted.
+
+        Args:
+            operating_point: one of `OPERATING_POINTS`.
+
+        Raises:
+            InputError: when there is no such operating point.
+        """
+        if operating_point not in OPERATING_POINTS:
+            raise InputError(f"operating_point is {operating_point!r}; choose from {', '.join(OPERATING_POINTS)}.")
+        return float(self.thresholds.get("series", {}).get("ich", {}).get(operating_point, 0.5))
+
     def write(self, path: str | PathLike) -> None:
         """Write as JSON."""
         Path(path).write_text(json.dumps(asdict(self), indent=2, allow_nan=False) + "\n", encoding="utf-8")

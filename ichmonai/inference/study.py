@@ -1,6 +1,7 @@
 """From slices to a study."""
 
 from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from monai.config import KeysCollection
@@ -9,6 +10,9 @@ from monai.transforms import MapTransform, Transform
 from torch import Tensor
 
 from ichmonai.networks.heads import softmax_heads
+
+if TYPE_CHECKING:
+    from ichmonai.evaluation.calibration import Calibration  # which needs this module for its levels
 
 
 def study_probabilities(slices: Tensor) -> Tensor:
@@ -37,18 +41,23 @@ class SliceProbabilitiesd(MapTransform):
     Args:
         keys: logits (K,) of a slice or (K, S) of the slices of a volume, K 5 or 6 (see `softmax_heads`); become
             probabilities (5, S).
+        calibration: temperatures of the heads; none where None.
 
     Example:
         >>> SliceProbabilitiesd("pred")({"pred": torch.zeros(5, 2)})["pred"][:, 0]
         tensor([0.5000, 0.5000, 0.3333, 0.3333, 0.3333])
     """
 
+    def __init__(self, keys: KeysCollection, calibration: "Calibration | None" = None) -> None:
+        super().__init__(keys)
+        self.probabilities = softmax_heads if calibration is None else calibration.apply_logits
+
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict:
         """Return the data with probabilities."""
         changed = dict(data)
         for key in self.key_iterator(changed):
             logits = torch.as_tensor(changed[key])
-            changed[key] = softmax_heads(logits.reshape(logits.shape[0], -1).T).T
+            changed[key] = self.probabilities(logits.reshape(logits.shape[0], -1).T).T
         return changed
 
 

@@ -45,7 +45,7 @@ def study_rows(
         slices: probabilities (5, S') of the slices that show brain.
         meta: of the image: `findings` with code and sentence, `sop_instance_uids` of all S slices, and, where slices
             were left out, `slice_count` S, `brain_slices` (S',) indices and `brain_content` (S,).
-        threshold: ICH probability from which a study is positive.
+        threshold: ICH probability above which a study is positive.
 
     Returns:
         The row of the study, and S rows of slices.
@@ -55,7 +55,7 @@ def study_rows(
     uids = list(meta.get("sop_instance_uids") or [""] * count)
     content = list(meta.get("brain_content") or [""] * count)
     leading = kept[int(slices[1].argmax())]
-    positive = float(summary[1]) >= threshold
+    positive = float(summary[1]) > threshold
     row = {
         "study": study,
         "series": series,

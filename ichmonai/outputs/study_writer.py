@@ -30,7 +30,7 @@ class StudyWriter:
     Args:
         directory: folder of the files; made if absent.
         weights: file that the network's weights came from.
-        threshold: ICH probability from which a study is positive.
+        threshold: ICH probability above which a study is positive.
         rejected: inputs that get no answer, with the reason.
     """
 

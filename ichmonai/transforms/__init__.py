@@ -1,6 +1,7 @@
 """HU to network input: array and dictionary transforms that act in the plane of the slices."""
 
 from ichmonai.transforms.center_crop_in_plane import CenterCropInPlane, CenterCropInPlaned
+from ichmonai.transforms.check_head_ct import CheckHeadCT, CheckHeadCTd
 from ichmonai.transforms.crop_to_head import CropToHead, CropToHeadd
 from ichmonai.transforms.keep_brain_slices import KeepBrainSlices, KeepBrainSlicesd
 from ichmonai.transforms.neighbouring_slices import LoadNeighbouringSlicesd, SlicesToChannels, SlicesToChannelsd
@@ -27,6 +28,8 @@ __all__ = [
     "RSNA_WINDOWS",
     "CenterCropInPlane",
     "CenterCropInPlaned",
+    "CheckHeadCT",
+    "CheckHeadCTd",
     "CropToHead",
     "CropToHeadd",
     "KeepBrainSlices",
