@@ -47,6 +47,7 @@ REACH = 8.0  # how far the inside of the skull grows from slice to slice
 BRAIN_AT_START = 0.1  # share of the head in the slice that a volume starts from
 STARTS = 8  # slices that are tried
 FLUID = 0.7  # share of soft tissue in a hole of the bone in which black, in a clipped image, is not fat
+BESIDE = 0.7  # least ratio of its border with soft tissue to that with bone
 COMPACT = 15.0  # half the thickness of soft tissue that may be brain where a single slice leaves it open
 SKULL = 0.04  # share of the head that is bone where bone saturates
 
@@ -165,7 +166,9 @@ def _take_apart(image: np.ndarray, spacing: Sequence[float] | None) -> _Slices:
 def _dark_fluid(bone: Mask, soft: Mask, pixel: float) -> Mask:
     """What bone encloses together with much soft tissue: black there is fluid or an artefact, not fat."""
     holes = Pieces(fill_holes(close(bone, _pixels(CLEFTS[0], pixel))) & ~bone, diagonal=False)
-    return holes.paint(holes.inside(soft) > FLUID * holes.sizes)
+    dark = Pieces(holes.paint(holes.inside(soft) > FLUID * holes.sizes) & ~soft)
+    beside = dark.inside(dilate(soft, 1)) > BESIDE * dark.inside(dilate(bone, 1))  # else it is air of a sinus
+    return dark.paint(beside)
 
 
 def _cross_section(tissue: Mask, pixel: float) -> Mask:
