@@ -4,14 +4,15 @@ A piece of soft tissue lies inside the skull when bone borders it; muscles, tong
 air. So each slice is cut into pieces at its narrow places (fissures, foramina, defects of the bone), at few millimetres
 first and more widely where a piece leaks, and the pieces whose border is mostly bone are taken. In a volume the search
 starts at the slice that shows most and goes up and down from there: a piece must lie below or above what was found
-in the slice before, which rules out the spinal canal of no head and fluid in a sinus, and a brain that was there in the
+in the slice before, which rules out fluid in most sinuses, and a brain that was there in the
 slice before needs less bone around it, as after a craniectomy. Nothing but the order of the slices is needed, so that
 varying distances and tilted gantries do not matter. Works in HU, and in 8-bit images read back to HU in which bone
 saturates; where it does not, the skull cannot be told and nothing is claimed.
 
 Limits: the spinal cord and medulla within the foramen magnum belong to the mask, and so does the swollen scalp over a
-defect as far as the pieces reach; blood that saturates like bone and touches it does not. A single slice has
-no neighbours: tongue between jaws, or a sinus full of fluid, may count as brain.
+defect as far as the pieces reach; blood that saturates like bone and touches it does not. A single slice has no
+neighbours: tongue between jaws, or a sinus full of fluid, may count as brain. In 8-bit images, where air is as dark as
+fluid, a frontal sinus or mastoid may be part of the mask.
 """
 
 from collections.abc import Sequence
