@@ -32,9 +32,9 @@ class CheckHeadCT(Transform):
 
     *Not in HU* (`not_hu`): full-range CT has air near -1000 HU, and then the tissue in the middle of the image has to
     lie around 0. Without air, an image may still be HU clipped to a window, or a crop: that passes where the middle
-    lies where brain does (5..65 HU; 0..90 of a single slice) and is not flat. So stored values that lack their intercept (brain at 1060), images
-    scaled to 0..1 or to 0..255, and MR are refused, and HU clipped to 0..80 are not; an MR whose brain happens to be there
-    cannot be told.
+    lies where brain does (5..65 HU; 0..90 of a single slice) and is not flat. So stored values that lack their
+    intercept (brain at 1060), images scaled to 0..1 or to 0..255, and MR are refused, and HU clipped to 0..80 are not;
+    an MR whose brain happens to be there cannot be told.
 
     *Not a head* (`not_head`): nothing but air; or, in a volume, no slice in which bone encloses 25 to 350 cm2 of soft
     tissue. Ribs and pelvis do not close around it, long bones and vertebrae enclose less, a phantom's wall is no bone
@@ -176,10 +176,8 @@ def _not_hu(hu: NDArray[np.floating], low: float, high: float) -> str:
     if tissue.size < 0.01 * middle.size:
         return ""
     lowest, centre, highest = np.percentile(tissue, [5, 50, 95])
-    if has_air:
-        bounds = UNCLIPPED if depth > 1 else UNCLIPPED_SLICE
-    else:
-        bounds = CLIPPED if depth > 1 else CLIPPED_SLICE
+    whole, single = (UNCLIPPED, UNCLIPPED_SLICE) if has_air else (CLIPPED, CLIPPED_SLICE)
+    bounds = whole if depth > 1 else single
     air = "air" if has_air else "no air"
     if not bounds[0] < centre < bounds[1]:
         return f"{air}, and {centre:.4g} in its middle"

@@ -11,6 +11,7 @@ from monai.transforms import MapTransform, Randomizable, RandomizableTransform, 
 from ichmonai import transforms as T
 
 PAIRS = [
+    ("CheckHeadCT", {"accept": ["not_head"]}),
     ("WindowHU", {"windows": T.RSNA_WINDOWS}),
     ("RemoveHeadHolder", {}),
     ("RemoveHeadHolderAsPublished", {}),
