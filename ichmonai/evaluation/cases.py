@@ -1,6 +1,6 @@
 """What is evaluated: scores, truth and patients of slices, series or patients."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ichmonai.errors import InputError
 from ichmonai.evaluation.calibration import Calibration
-from ichmonai.evaluation.tables import KEYS, Strings, Table, identities, match, refuse_duplicates
+from ichmonai.evaluation.tables import KEYS, STUDY_KEYS, Strings, Table, identities, match, refuse_duplicates
 from ichmonai.labels import LOCATIONS
 
 LOCATION_COLUMNS = tuple(f"p_{name}" for name in LOCATIONS)
@@ -103,25 +103,28 @@ def read_cases(predictions: Table, truth: Table | None = None) -> Intake:
         InputError: a column is missing, a row stands twice, nothing matches, a probability is nan or outside 0 to 1, or
             a truth is none of the above.
     """
+    predictions, unanswered = _answered(predictions)
     key = next((key for key in KEYS if predictions.has(*key)), None)
     if key is None:
         needed = " or ".join(" and ".join(key) for key in KEYS)
         raise InputError(f"{predictions.name} has no column that names its rows; give {needed}.")
     refuse_duplicates(predictions, key)
-    is_slices = key != ("study",)
+    is_slices = key not in STUDY_KEYS
     scores = read_scores(predictions)
     matched_by: tuple[str, ...] = ()
     joined, unmatched, unpredicted = predictions, 0, 0
     if truth is not None:
         matched_by, found = match(predictions, truth)
         unmatched, unpredicted = int((found < 0).sum()), len(truth) - len(np.unique(found[found >= 0]))
-        joined = _joined(predictions, truth, found)
+        joined = _joined(predictions, truth, found, scores)
         if not ("study" in predictions.columns or {"patient", "slice"} <= predictions.columns.keys()):
             rows = found >= 0  # the others belong to nothing that is evaluated
             joined, predictions = joined.take(rows), predictions.take(rows)
             scores = {head: score[rows] for head, score in scores.items()}
     labels, notes = _truth(joined, scores, predictions if truth is None else truth)
     patients = _patients(joined, truth or predictions)
+    if unanswered:
+        notes.append(f"{unanswered} rows of {predictions.name} hold no probability and are in no number.")
     if (patients == joined.columns.get("study")).all():
         notes.append("There is no column patient: each study counts as a patient of its own.")
     studies, order = _series(joined, patients, is_slices)
@@ -142,7 +145,7 @@ def read_cases(predictions: Table, truth: Table | None = None) -> Intake:
         if judged.any():
             raise InputError(f"{joined.line(int(np.argmax(judged)))}: patient is empty; name each row's patient.")
         cases, joined = cases.take(known), joined.take(known)
-    truth_of_series = is_slices and matched_by == ("study",)
+    truth_of_series = is_slices and matched_by in STUDY_KEYS
     return Intake(cases, joined, truth_of_series, matched_by, unmatched, unpredicted, tuple(notes))
 
 
@@ -184,11 +187,19 @@ def read_scores(table: Table) -> dict[str, NDArray[np.float64]]:
     return scores
 
 
-def _joined(predictions: Table, truth: Table, found: NDArray[np.int64]) -> Table:
+def _answered(table: Table) -> tuple[Table, int]:
+    """The rows with any probability, and how many have none, such as slices outside the brain."""
+    cells = [column != "" for name, column in table.columns.items() if name.startswith("p_")]
+    answered = np.any(cells, axis=0) if cells else np.ones(len(table), dtype=bool)
+    return (table, 0) if answered.all() else (table.take(answered), int((~answered).sum()))
+
+
+def _joined(predictions: Table, truth: Table, found: NDArray[np.int64], heads: Iterable[str]) -> Table:
     """The predictions' rows with the truth's columns, which win; empty where there is no truth."""
-    columns = dict(predictions.columns)
+    predicted = set(heads) - truth.columns.keys()  # a `location` beside the predictions is one, and no truth
+    columns = {name: cells for name, cells in predictions.columns.items() if name not in predicted}
     for name, cells in truth.columns.items():
-        if name in ("image", "study", "slice", "sop_instance_uid") and name in columns:
+        if name in ("image", "study", "series", "slice", "sop_instance_uid") and name in columns:
             continue
         theirs = np.where(found >= 0, cells[found], "")
         columns[name] = (
@@ -200,7 +211,7 @@ def _joined(predictions: Table, truth: Table, found: NDArray[np.int64]) -> Table
             patient or patient_of.get(s, "") for s, patient in zip(columns["study"], columns["patient"], strict=True)
         ]
         columns["patient"] = np.array(filled, dtype=np.str_)
-    return Table(predictions.name, columns, predictions.folder, predictions.sha256)
+    return replace(predictions, columns=columns)
 
 
 def _truth(
@@ -246,7 +257,7 @@ def _locations(table: Table, ich: NDArray[np.int64], source: Table) -> NDArray[n
     if contradiction.any():
         row = int(np.argmax(contradiction))
         raise InputError(
-            f"{source.name} contradicts itself for line {row + 2} of {table.name}: ich is 0 but location is "
+            f"{source.name} contradicts itself for {table.line(row)}: ich is 0 but location is "
             f"{table.columns['location'][row]}; mend one of them."
         )
     return np.where(ich == 1, codes, -1)
@@ -265,8 +276,9 @@ def _patients(table: Table, source: Table) -> Strings:
 
 def _series(table: Table, patients: Strings, is_slices: bool) -> tuple[Strings | None, NDArray[np.float64] | None]:
     order = table.numbers("slice") if is_slices and table.has("slice") else None
-    if table.has("study"):
-        return table.columns["study"], order
+    for key in STUDY_KEYS:
+        if table.has(*key):
+            return identities(table, key), order
     if order is not None:  # slices numbered within a patient are one series
         pairs = set(zip(patients.tolist(), order.tolist(), strict=True))
         if len(pairs) == len(order):

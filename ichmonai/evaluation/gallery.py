@@ -56,7 +56,7 @@ def worst_failures(evaluation: Evaluation, count: int) -> dict[str, list[Failure
         worst = sorted(zip(first.tolist(), number.tolist(), strict=True))[:count]
         found[kind] = [
             Failure(
-                cases.names[rows[i]].replace("\n", ", slice "),
+                cases.names[rows[i]].replace("\n", ", "),
                 float(score[rows[i]]),
                 others - 1,
                 _picture(evaluation, int(rows[i])),

@@ -15,8 +15,9 @@ from ichmonai.errors import InputError, first_line
 
 Strings = NDArray[np.str_]
 
-KEYS = (("sop_instance_uid",), ("image",), ("study", "slice"), ("study",))
-"""Columns that identify a row; the first of these that both files have is used."""
+STUDY_KEYS = (("study", "series"), ("study",))
+KEYS = (("sop_instance_uid",), ("image",), ("study", "series", "slice"), ("study", "slice"), *STUDY_KEYS)
+"""Columns that identify a row, of slices and of series; the first of these that both files have is used."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class Table:
         columns: column -> (N,) cells, stripped of spaces.
         folder: that relative paths in the cells start from.
         sha256: of the file; "" for rows that were never in one.
+        rows: (N,) of the file, where some were left out.
     """
 
     name: str
     columns: Mapping[str, Strings]
     folder: Path = Path()
     sha256: str = ""
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -44,7 +47,7 @@ class Table:
 
     def line(self, row: int) -> str:
         """Where a row stands, for messages."""
-        return f"{self.name}, line {row + 2}"
+        return f"{self.name}, line {self.line_number(row)}"
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """A column as numbers, nan where the cell is empty.
@@ -65,7 +68,12 @@ class Table:
 
     def take(self, rows: NDArray) -> "Table":
         """Some of the rows."""
-        return Table(self.name, {k: v[rows] for k, v in self.columns.items()}, self.folder, self.sha256)
+        kept = (np.arange(len(self)) if self.rows is None else self.rows)[rows]
+        return Table(self.name, {k: v[rows] for k, v in self.columns.items()}, self.folder, self.sha256, kept)
+
+    def line_number(self, row: int) -> int:
+        """Line of the file that a row stands in."""
+        return (row if self.rows is None else int(self.rows[row])) + 2
 
 
 def read_table(path: str | PathLike) -> Table:
@@ -155,7 +163,7 @@ def refuse_duplicates(table: Table, key: Sequence[str]) -> None:
         twice = int(np.argmax(count > 1))
         second = int(np.flatnonzero(identities(table, key) == names[twice])[1])
         raise InputError(
-            f"{table.line(second)} has the {' and '.join(key)} of line {first[twice] + 2} again "
+            f"{table.line(second)} has the {' and '.join(key)} of line {table.line_number(first[twice])} again "
             f"({int((count - 1).sum())} such rows); keep one of them."
         )
 

@@ -108,7 +108,7 @@ def test_any_labels(table):
         ("p_deep", "0.999", "line 9: p_deep, p_lobar, p_subtentorial do not add up to 1"),
         ("ich", "2", "ich of rows.csv, line 9 is '2'; give 0, 1"),
         ("location", "lobe", "location of rows.csv, line 9 is 'lobe'; give deep, lobar, subtentorial"),
-        ("location", "deep", "contradicts itself for line 9 .* ich is 0 but location is deep"),
+        ("location", "deep", "contradicts itself for rows.csv, line 9: ich is 0 but location is deep"),
         ("image", "p000_00.png", "line 9 has the image of line 2 again"),
         ("patient", "", "line 9: patient is empty"),
     ],
@@ -161,3 +161,23 @@ def test_a_file_as_spreadsheets_write_it(tmp_path):
     found = read_table(tmp_path / "rows.csv")
     assert found.columns["image"].tolist() == ["a, b", "ä"]
     assert found.numbers("p_ich").tolist() == [0.5, 0.25]
+
+
+def test_tables_of_predict(columns, table):
+    """Series of a study, slices without an answer, and a predicted location, which is no truth."""
+    whole = columns(patients=10)
+    whole["series"] = [f"1.2.{int(s) // 3}" for s in whole["slice"]]
+    whole["location"] = ["lobar"] * 60
+    for name in PREDICTED:
+        whole[name] = ["" if i in (0, 31) else cell for i, cell in enumerate(whole[name])]
+    predictions = table({k: whole[k] for k in ("study", "series", "slice", "location", *PREDICTED)})
+    truth = table({k: whole[k] for k in ("study", "slice", "patient", "ich")}, name="truth.csv")
+    intake = read_cases(predictions, truth)
+    assert intake.matched_by == ("study", "slice")
+    assert "location" not in intake.cases.truth
+    assert (len(intake.cases), intake.truth_without_prediction) == (58, 2)
+    assert "2 rows of rows.csv hold no probability and are in no number." in intake.notes
+    assert len(set(intake.cases.studies)) == 20
+    whole["p_ich"][40] = "nan"
+    with pytest.raises(InputError, match=r"rows.csv, line 42: p_ich is nan"):
+        read_cases(table({k: whole[k] for k in ("study", "series", "slice", *PREDICTED)}), truth)
