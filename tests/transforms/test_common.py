@@ -11,7 +11,8 @@ from monai.transforms import MapTransform, Randomizable, RandomizableTransform, 
 from ichmonai import transforms as T
 
 PAIRS = [
-    ("CheckHeadCT", {"accept": ["not_head"]}),
+    ("CheckHeadCT", {}),
+    ("KeepBrainSlices", {}),
     ("WindowHU", {"windows": T.RSNA_WINDOWS}),
     ("RemoveHeadHolder", {}),
     ("RemoveHeadHolderAsPublished", {}),
@@ -24,8 +25,9 @@ PAIRS = [
     ("RandSharpness", {"factor": 2.0, "prob": 0.7}),
 ]
 LOADERS = {"LoadNeighbouringSlicesd"}
-# CropToHead takes one window for all slices, RemoveHeadHolder looks at the neighbours, SlicesToChannels joins them.
-PLANAR = [pair for pair in PAIRS if pair[0] not in ("CropToHead", "RemoveHeadHolder", "SlicesToChannels")]
+# CropToHead takes one window for all slices, SlicesToChannels joins them, the others look at the neighbours.
+NOT_PLANAR = ("CropToHead", "KeepBrainSlices", "RemoveHeadHolder", "SlicesToChannels")
+PLANAR = [pair for pair in PAIRS if pair[0] not in NOT_PLANAR]
 RANDOM = [pair for pair in PAIRS if pair[0].startswith("Rand")]
 
 
@@ -83,7 +85,7 @@ def test_volume_is_its_slices(name, arguments, volume):
 @pytest.mark.parametrize(("name", "arguments"), PAIRS)
 @pytest.mark.parametrize("index", [(), (..., 0)])
 def test_metadata_stays(name, arguments, volume, index):
-    image = MetaTensor(volume[index], affine=torch.diag(torch.tensor([0.5, 0.5, 5.0, 1.0])), meta={"source": "scan"})
+    image = MetaTensor(volume[index], affine=torch.diag(torch.tensor([2.0, 2.0, 5.0, 1.0])), meta={"source": "scan"})
     before = image.clone()
     result = make(name, arguments)(image)
     assert isinstance(result, MetaTensor)
