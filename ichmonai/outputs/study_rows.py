@@ -50,7 +50,7 @@ def study_rows(
     Returns:
         The row of the study, and S rows of slices.
     """
-    kept = list(meta.get("brain_slices", range(slices.shape[1])))
+    kept = [int(i) for i in meta.get("brain_slices") or range(slices.shape[1])]  # a collate function makes tensors
     count = int(meta.get("slice_count", len(kept)))
     uids = list(meta.get("sop_instance_uids") or [""] * count)
     content = list(meta.get("brain_content") or [""] * count)
@@ -66,7 +66,7 @@ def study_rows(
         "brain_slices": len(kept),
         "leading_slice": leading,
         "leading_sop_instance_uid": uids[leading],
-        "flags": ";".join(dict.fromkeys(code for code, _ in meta.get("findings", ()))),
+        "flags": ";".join(dict.fromkeys(code for code, _ in meta.get("findings") or ())),
     }
     by_index = dict(zip(kept, slices.T, strict=True))
     rows = [

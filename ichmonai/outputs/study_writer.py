@@ -57,7 +57,7 @@ class StudyWriter:
         for item, output in zip(cast(Any, engine.state).batch, cast(Any, engine.state).output, strict=True):
             meta = item[CommonKeys.IMAGE].meta
             summary, slices = output[CommonKeys.PRED], output[f"{CommonKeys.PRED}_slices"]
-            meta = {**meta, "findings": [*item.get("findings", ()), *meta.get("findings", ())]}
+            meta = {**meta, "findings": [*(item.get("findings") or ()), *(meta.get("findings") or ())]}
             row, rows = study_rows(item["study"], item.get("series", ""), summary, slices, meta, self.threshold)
             self.studies.append({**row, "sha256": item.get("sha256", "")})
             self.slices += rows

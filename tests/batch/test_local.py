@@ -32,7 +32,7 @@ def test_one_bad_study_never_stops_the_others(small_bundle, volume):
         "first", "second", "third", "crash once",
     }  # fmt: skip
     codes = {name: answer.finding.code for name, answer in found.items() if answer.finding}
-    assert codes.pop("damaged") is Code.UNREADABLE
+    assert codes.pop("damaged") is Code.UNDECODABLE
     assert codes == dict.fromkeys(("crash", "hang", "raise"), Code.FAILED)
     assert "did not end in time" in found["hang"].finding.sentence
     assert "crashed" in found["crash"].finding.sentence

@@ -69,7 +69,7 @@ def test_every_input_is_accounted_for(small_bundle, scans, tmp_path):
     predicted = [row for row in studies if row["outcome"] != "no_prediction"]
     assert {Path(row["study"]).name for row in predicted} == {f"study{i}.nii.gz" for i in range(7)}
     assert {(Path(row["path"]).name, row["code"]) for row in rejected} == {
-        ("damaged.nii.gz", "unreadable"), ("headless.nii.gz", "unreadable"),
+        ("damaged.nii.gz", "undecodable"), ("headless.nii.gz", "unreadable"),
     }  # fmt: skip
     assert len(slices) == 7 * 12
     assert (summary.positive + summary.negative, summary.failed, summary.other_files) == (7, 0, 1)
