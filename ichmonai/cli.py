@@ -4,6 +4,7 @@ import typer
 
 from ichmonai import __version__
 from ichmonai.commands.demo import demo
+from ichmonai.commands.evaluate import evaluate
 from ichmonai.commands.merge import merge
 from ichmonai.commands.phantom import phantom
 from ichmonai.commands.predict import predict
@@ -15,6 +16,7 @@ app = typer.Typer(
 )
 app.command()(predict)
 app.command()(merge)
+app.command()(evaluate)
 app.command()(demo)
 app.command()(phantom)
 
