@@ -77,8 +77,11 @@ class InferenceBundle:
 
     @property
     def weights(self) -> Path:
-        """File of the network's weights."""
-        return Path(self._content("ckpt_path"))
+        """File of the network's weights; an `InputError` says so where there is none."""
+        path = Path(self._content("ckpt_path"))
+        if not path.is_file():
+            raise InputError(f"There is no weights file {path}; train a network, or give one with --set ckpt_path=FILE.")
+        return path
 
     def setting(self, name: str) -> Any:
         """The value of an entry of the config's top section."""
