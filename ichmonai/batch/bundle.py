@@ -80,7 +80,9 @@ class InferenceBundle:
         """File of the network's weights; an `InputError` says so where there is none."""
         path = Path(self._content("ckpt_path"))
         if not path.is_file():
-            raise InputError(f"There is no weights file {path}; train a network, or give one with --set ckpt_path=FILE.")
+            raise InputError(
+                f"There is no weights file {path}; train a network, or give one with --set ckpt_path=FILE."
+            )
         return path
 
     def setting(self, name: str) -> Any:

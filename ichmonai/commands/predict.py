@@ -27,7 +27,9 @@ class EngineName(str, Enum):
 def predict(
     inputs: Annotated[
         list[Path],
-        typer.Argument(help="Files, folders, zip archives, DICOMDIRs or csv files of paths: DICOM, NIfTI and others."),
+        typer.Argument(
+            exists=True, help="Files, folders, zip archives, DICOMDIRs or csv files of paths: DICOM, NIfTI and others."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the tables; a run that was stopped continues in it.")],
     bundle: Annotated[Path | None, typer.Option(help="Folder of a MONAI bundle; ichmonai's own unless given.")] = None,
@@ -78,7 +80,7 @@ def predict(
     if as_json:
         typer.echo(json.dumps(vars(summary)))
     elif not quiet:
-        _show(console, summary, out)
+        _show(console, summary, out, dry_run)
     raise typer.Exit(1 if summary.failed else 0)
 
 
@@ -119,9 +121,10 @@ def _settings(pairs: list[str], device: str | None, batch_size: int | None) -> d
     return chosen
 
 
-def _show(console: Console, summary: "Summary", out: Path) -> None:
-    table = Table(title="Research software; not for clinical use.", title_justify="left", show_header=False)
-    for name in ("series", "positive", "negative", "no_prediction", "failed", "resumed"):
+def _show(console: Console, summary: "Summary", out: Path, dry_run: bool) -> None:
+    table = Table(show_header=False)
+    outcomes = () if dry_run else ("positive", "negative", "no_prediction", "failed", "resumed")
+    for name in ("series", *outcomes):
         table.add_row(name.replace("_", " "), str(getattr(summary, name)))
     for code, count in sorted(summary.rejected.items()):
         table.add_row(f"rejected: {code}", str(count))
@@ -130,3 +133,4 @@ def _show(console: Console, summary: "Summary", out: Path) -> None:
     table.add_row("seconds", f"{summary.seconds['total']:.1f}")
     console.print(table)
     console.print(f"Tables: {out}", soft_wrap=True)
+    console.print("Research software; not for clinical use.")

@@ -20,8 +20,6 @@ class BatchProgress:
         self.task: TaskID | None = None
 
     def __enter__(self) -> "BatchProgress":
-        self.bar.start()
-        self.task = self.bar.add_task("Looking for head CT", total=None)
         return self
 
     def __exit__(
@@ -31,11 +29,12 @@ class BatchProgress:
 
     def found(self, images: int) -> None:
         """Images were found, this many so far."""
-        self._update(completed=images)
+        self._update(description="Looking for head CT", completed=images, total=None)
 
     def planned(self, series: int, done: int) -> None:
         """There are so many series, some of them done by an earlier run."""
-        self._update(description="Predicting series", completed=done, total=series)
+        if series:
+            self._update(description="Predicting series", completed=done, total=series)
 
     def answered(self) -> None:
         """One more series is done."""
@@ -43,5 +42,7 @@ class BatchProgress:
             self.bar.advance(self.task)
 
     def _update(self, **values: object) -> None:
-        if self.task is not None:
-            self.bar.update(self.task, **values)  # type: ignore[arg-type]
+        if self.task is None:  # nothing is drawn before the work has begun
+            self.bar.start()
+            self.task = self.bar.add_task("")
+        self.bar.update(self.task, **values)  # type: ignore[arg-type]

@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ichmonai.cli import app
+
+pytest_plugins = ("tests.batch.conftest",)
+SMALL = ("--set", "backbone=test_vit", "--set", "image_size=32", "--workers", "1")
+
+
+def predict(*arguments):
+    return CliRunner().invoke(app, ["predict", *map(str, arguments)])
+
+
+def test_from_a_folder_to_tables(small_bundle, volume, tmp_path):
+    folder = volume("one").parent
+    result = predict(folder, "--out", tmp_path / "out", "--bundle", small_bundle.root, "--device", "cpu", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert "not for clinical use" in result.output
+    assert (tmp_path / "out" / "studies.csv").read_text().count("\n") == 2
+
+
+def test_json_is_all_that_stands_on_standard_output(small_bundle, volume, tmp_path):
+    folder = volume("crash").parent
+    result = predict(folder, "--out", tmp_path / "out", "--bundle", small_bundle.root, "--json", *SMALL)
+    summary = json.loads(result.stdout)
+    assert (summary["failed"], summary["series"]) == (1, 1)
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--shard", "4/3"), "--shard 4/3 does not exist"),
+        (("--format", "xlsx"), "choose from csv, jsonl, parquet"),
+        (("--device", "tpu; import os"), "--device tpu; import os is not known"),
+        (("--set", "batch_size"), "no KEY=VALUE"),
+        (("--set", "colour=red"), "has no setting colour"),
+        (("--accept", "unreadable"), "unreadable cannot be accepted"),
+        (("--set", "ckpt_path=absent.pt"), "There is no weights file"),
+        (("--bundle", "/"), "is no bundle"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_leaves_nothing(small_bundle, volume, tmp_path, arguments, said):
+    folder = volume("one").parent
+    result = predict(folder, "--out", tmp_path / "out", "--bundle", small_bundle.root, *SMALL, *arguments)
+    assert result.exit_code == 2
+    assert said in result.output.replace("\n", "")
+    assert result.output.count("ichmonai:") == 1
+    assert not list((tmp_path / "out").glob("*.csv"))
+
+
+def test_an_input_that_is_not_there_is_wrong_usage(tmp_path):
+    result = predict(tmp_path / "absent", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert not Path(tmp_path / "out").exists()
