@@ -6,7 +6,6 @@ from typer.testing import CliRunner
 
 from ichmonai.cli import app
 
-pytest_plugins = ("tests.batch.conftest",)
 SMALL = ("--set", "backbone=test_vit", "--set", "image_size=32", "--workers", "1")
 
 
