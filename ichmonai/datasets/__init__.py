@@ -8,9 +8,10 @@ from ichmonai.datasets.datalist import (
     load_datalist,
     require_all_classes,
 )
+from ichmonai.datasets.folds import make_folds
 from ichmonai.datasets.rsna import label_prevalence, load_rsna, with_neighbours
 from ichmonai.datasets.slice_dataset import SliceDataset
-from ichmonai.datasets.splits import check_no_leakage, make_splits, read_splits, split_by_patient
+from ichmonai.datasets.splits import check_no_leakage, make_splits, read_splits, split_by_patient, write_splits
 
 __all__ = [
     "PAPER_FACTORS",
@@ -22,9 +23,11 @@ __all__ = [
     "label_prevalence",
     "load_datalist",
     "load_rsna",
+    "make_folds",
     "make_splits",
     "read_splits",
     "require_all_classes",
     "split_by_patient",
     "with_neighbours",
+    "write_splits",
 ]

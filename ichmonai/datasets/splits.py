@@ -96,6 +96,27 @@ def make_splits(
                 )
         return read_splits(items, path)
     splits = split_by_patient(items, fractions, seed)
+    write_splits(items, splits, path, fractions, seed)
+    return splits
+
+
+def write_splits(
+    items: Sequence[Item],
+    splits: Mapping[str, Sequence[Item]],
+    manifest: str | PathLike,
+    fractions: Sequence[float],
+    seed: int,
+) -> None:
+    """Record splits, for `make_splits` and `read_splits` to repeat.
+
+    Args:
+        items: all labelled slices.
+        splits: `training`, `validation` and `test`.
+        manifest: JSON file to write; its folder is made if absent.
+        fractions: what `make_splits` will be called with.
+        seed: what `make_splits` will be called with.
+    """
+    path = Path(manifest)
     record = {
         "dataset_sha256": _digest(items),
         "seed": seed,
@@ -109,7 +130,6 @@ def make_splits(
     partial = path.with_name(f"{path.name}.{uuid4().hex}")  # every process of a training writes it
     partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     partial.replace(path)
-    return splits
 
 
 def read_splits(items: Sequence[Item], manifest: str | PathLike) -> dict[str, list[Item]]:
@@ -132,6 +152,44 @@ def read_splits(items: Sequence[Item], manifest: str | PathLike) -> dict[str, li
     return splits
 
 
+def patient_groups(items: Sequence[Item]) -> dict[str, str]:
+    """The group of each patient, named by its first member: patients who share an image (equal `sha256`).
+
+    Args:
+        items: datalist with `patient` and perhaps `sha256`, of which "" is shared with none.
+    """
+    patients = sorted({item["patient"] for item in items})
+    index = {patient: i for i, patient in enumerate(patients)}
+    first_with: dict[str, int] = {}
+    links = [
+        (index[item["patient"]], first_with.setdefault(item["sha256"], index[item["patient"]]))
+        for item in items
+        if item.get("sha256")
+    ]
+    rows, columns = zip(*links, strict=True) if links else ((), ())
+    shape = (len(patients), len(patients))
+    _, component = connected_components(coo_array((np.ones(len(links)), (rows, columns)), shape), directed=False)
+    first: dict[int, str] = {}
+    return {patient: first.setdefault(c, patient) for patient, c in zip(patients, component.tolist(), strict=True)}
+
+
+def rarest_class(items: Sequence[Item], group_of: Mapping[str, str]) -> dict[str, str]:
+    """The class of each group of patients that has the fewest slices in the dataset, to stratify by.
+
+    Args:
+        items: datalist with `patient` and `label`.
+        group_of: see `patient_groups`.
+    """
+    frequency = Counter(name for item in items for name in class_names(item))
+    rarest: dict[str, str] = {}
+    for item in items:
+        group = group_of[item["patient"]]
+        for name in class_names(item):
+            if group not in rarest or (frequency[name], name) < (frequency[rarest[group]], rarest[group]):
+                rarest[group] = name
+    return rarest
+
+
 def _manifest(path: Path) -> dict:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -144,14 +202,8 @@ def _manifest(path: Path) -> dict:
 
 
 def _assign(items: Sequence[Item], fractions: Sequence[float], seed: int) -> dict[str, str]:
-    frequency = Counter(name for item in items for name in class_names(item))
-    group_of = _groups(items)
-    rarest: dict[str, str] = {}
-    for item in items:
-        group = group_of[item["patient"]]
-        for name in class_names(item):
-            if group not in rarest or (frequency[name], name) < (frequency[rarest[group]], rarest[group]):
-                rarest[group] = name
+    group_of = patient_groups(items)
+    rarest = rarest_class(items, group_of)
     strata = defaultdict(list)
     for group in sorted(rarest):
         strata[rarest[group]].append(group)
@@ -166,23 +218,6 @@ def _assign(items: Sequence[Item], fractions: Sequence[float], seed: int) -> dic
         for split, part in zip(SPLITS, np.split(groups, bounds), strict=True):
             part_of.update(dict.fromkeys(part.tolist(), split))
     return {patient: part_of[group] for patient, group in group_of.items()}
-
-
-def _groups(items: Sequence[Item]) -> dict[str, str]:
-    """The group of each patient, named by its first member: patients linked by shared images."""
-    patients = sorted({item["patient"] for item in items})
-    index = {patient: i for i, patient in enumerate(patients)}
-    first_with: dict[str, int] = {}
-    links = [
-        (index[item["patient"]], first_with.setdefault(item["sha256"], index[item["patient"]]))
-        for item in items
-        if item.get("sha256")
-    ]
-    rows, columns = zip(*links, strict=True) if links else ((), ())
-    shape = (len(patients), len(patients))
-    _, component = connected_components(coo_array((np.ones(len(links)), (rows, columns)), shape), directed=False)
-    first: dict[int, str] = {}
-    return {patient: first.setdefault(c, patient) for patient, c in zip(patients, component.tolist(), strict=True)}
 
 
 def _digest(items: Sequence[Item]) -> str:

@@ -170,6 +170,11 @@ class Calibration:
         return np.concatenate([np.stack([1 - ich, ich], axis=1), self.scale("location", values[:, first:])], axis=1)
 
 
+def calibration_path(weights: str | PathLike) -> Path:
+    """Where the calibration of a network is kept: `calibration.json` in the folder of its weights."""
+    return Path(weights).with_name("calibration.json")
+
+
 def fit_temperature(head: str, truth: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float | None:
     """Fit the temperature of one head by maximum likelihood (Guo et al. 2017, section 4.2).
 

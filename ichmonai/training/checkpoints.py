@@ -14,6 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ichmonai.errors import InputError, first_line
+from ichmonai.evaluation import calibration_path
 
 logger = logging.getLogger(__name__)
 
@@ -122,6 +123,7 @@ class Checkpoints:
         score = float(self.validator.state.metrics[self.key])
         if score > self.best_score:
             self.best_score, self.best_epoch, self.validations_since_best = score, engine.state.epoch, 0
+            calibration_path(self.directory / "model.pt").unlink(missing_ok=True)  # fitted to the weights before
             self._save("model.pt", self.network.state_dict())
         else:
             self.validations_since_best += 1

@@ -1,0 +1,76 @@
+"""The predictions of labelled slices as an evaluator makes them, for handlers that write them down."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from monai.utils import CommonKeys
+from torch import Tensor
+
+from ichmonai.evaluation.tables import Table, read_table
+from ichmonai.labels import LOCATIONS, NOT_APPLICABLE
+from ichmonai.networks.heads import softmax_heads
+from ichmonai.outputs.tables import PROBABILITIES, gather_rows, probability_columns, write_csv
+
+_COLUMNS = ("image", "patient", "ich", "location", *PROBABILITIES)
+
+
+class WrittenPredictions(NamedTuple):
+    """Predictions that stand in a file, and what they were made of: logits (N, K) and labels (N, 2)."""
+
+    table: Table
+    logits: Tensor
+    labels: Tensor
+
+
+class SlicePredictions:
+    """Ignite handler for an evaluator of labelled slices, to build on: it collects what was predicted.
+
+    A handler that is built on it has `write(engine)`, which is called at the end, on every process.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Register with the evaluator."""
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
+        engine.add_event_handler(Events.COMPLETED, self.write)
+
+    def write(self, engine: Engine) -> None:
+        """Write the files."""
+        raise NotImplementedError
+
+    def write_predictions(self, path: Path) -> WrittenPredictions | None:
+        """Write a csv file of image, patient, truth and probabilities of each slice, of all processes.
+
+        Returns:
+            The predictions as they stand in the file; None on all processes but the first, which write nothing.
+        """
+        rows = gather_rows(self.rows)
+        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+            return None
+        logits, labels = torch.stack([r["logits"] for r in rows]), torch.stack([r["label"] for r in rows])
+        named = (
+            {
+                "image": row["image"],
+                "patient": row["patient"],
+                "ich": int(label[0]),
+                "location": LOCATIONS[label[1]] if label[1] != NOT_APPLICABLE else "",
+                **probability_columns(p),
+            }
+            for row, label, p in zip(rows, labels, softmax_heads(logits), strict=True)
+        )
+        write_csv(path, _COLUMNS, named)
+        # Paths of the images are those of the dataset, relative to where the command runs and not to this file.
+        return WrittenPredictions(replace(read_table(path), folder=Path()), logits, labels)
+
+    def _collect(self, engine: Engine) -> None:
+        batch, output = cast(Any, engine.state).batch, cast(Any, engine.state).output
+        for image, patient, label, logits in zip(
+            batch["image_path"], batch["patient"], output[CommonKeys.LABEL], output[CommonKeys.PRED], strict=True
+        ):
+            self.rows.append({"image": image, "patient": patient, "label": label.cpu(), "logits": logits.float().cpu()})
