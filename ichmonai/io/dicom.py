@@ -93,13 +93,14 @@ def read_slices(location: Location, frames: Sequence[int] | None = None) -> Iter
         dataset = _read_dataset(file, location)
         try:
             count = frame_count(dataset)
-            wanted = sorted(set(range(count) if frames is None else frames))
             rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
         except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise _damaged(location, error) from error
+        # Before even the numbers of the frames are: there may be said to be billions.
+        check_size(str(location), rows, columns, count if frames is None else len(frames))
+        wanted = sorted(set(range(count) if frames is None else frames))
         if wanted[-1] >= count:
             raise HeadCTReadError(f"{location} has {count} frames, and not number {wanted[-1] + 1}; look for it again.")
-        check_size(str(location), rows, columns, len(wanted))
         pixels = _decode(location, dataset, wanted)
         for index, stored in zip(wanted, pixels, strict=True):
             place = location if count == 1 else location._replace(frame=index)

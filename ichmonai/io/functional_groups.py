@@ -37,9 +37,10 @@ def frame_header(dataset: Dataset, index: int) -> Dataset:
         if name in dataset:
             header[name] = dataset[name]
     for macro, names in _MACROS.items():
-        # A macro stands in the frame's own group or in the shared one, never in both (C.7.6.16.1.1).
-        items = next((items for group in groups if (items := group.get(macro))), ())
+        # A macro stands in the frame's own group or in the shared one, never in both (C.7.6.16.1.1). Some writers leave
+        # the rescaling at the top instead.
+        items = next((items for group in groups if (items := group.get(macro))), (dataset,))
         for name in names:
-            if items and name in items[0]:
+            if name in items[0]:
                 header[name] = items[0][name]
     return header

@@ -1,12 +1,13 @@
 """The first transform of every chain: path to HU."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
-from ichmonai.io.head_ct import DTVIT_WINDOW, load_head_ct
+from ichmonai.io.head_ct import DTVIT_WINDOW, Image, load_head_ct
 
 
 class LoadHeadCT(Transform):
@@ -23,7 +24,7 @@ class LoadHeadCT(Transform):
     def __init__(self, window: tuple[float, float] = DTVIT_WINDOW) -> None:
         self.window = window
 
-    def __call__(self, path: str) -> MetaTensor:
+    def __call__(self, path: Image | Sequence[Image]) -> MetaTensor:
         """Return HU, float32 (1, H, W, S) or (1, H, W)."""
         return load_head_ct(path, self.window)
 
@@ -35,6 +36,6 @@ class LoadHeadCTd(MapTransform):
         super().__init__(keys)
         self.load = LoadHeadCT(window)
 
-    def __call__(self, data: Mapping[Hashable, str]) -> dict:
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the data with each path replaced by its HU."""
         return {**data, **{key: self.load(data[key]) for key in self.key_iterator(data)}}

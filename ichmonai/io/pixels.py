@@ -44,7 +44,7 @@ def check_size(name: str, rows: int, columns: int, slices: int) -> None:
     Raises:
         HeadCTReadError: `TOO_LARGE`.
     """
-    if max(rows, columns) > MAX_SIDE or rows * columns * slices > MAX_VOXELS:
+    if max(rows, columns) > MAX_SIDE or max(rows * columns, 1) * slices > MAX_VOXELS:
         raise HeadCTReadError(
             f"{name} has {slices} slices of {rows} x {columns} pixels; at most {MAX_SIDE} a side and {MAX_VOXELS} in "
             "all are read, so give a smaller reconstruction.",

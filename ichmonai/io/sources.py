@@ -3,7 +3,7 @@
 import io
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -56,15 +56,17 @@ def image_path(location: Location) -> Iterator[Path]:
             yield Path(location.path)
         return
     # A name of its own: only the suffix, by which libraries tell formats, is the member's.
-    suffix = "".join(PurePosixPath(location.member.lower()).suffixes[-2:])
-    with tempfile.TemporaryDirectory(prefix="ichmonai-") as folder:
-        path = Path(folder, f"volume{suffix if suffix.endswith('.gz') else PurePosixPath(suffix).suffix or suffix}")
+    suffixes = PurePosixPath(location.member.lower()).suffixes
+    name = "volume" + "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
+    with ExitStack() as stack:
         try:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ichmonai-")), name)
             with path.open("wb") as file:
                 _inflate(location, file)
         except OSError as error:
             raise HeadCTReadError(
-                f"{location} cannot be unpacked into {folder} ({error.strerror}); free space there.", Code.FAILED
+                f"{location} cannot be unpacked into {tempfile.gettempdir()} ({error.strerror}); make room there.",
+                Code.FAILED,
             ) from error
         yield path
 

@@ -60,7 +60,7 @@ def load_volume(location: Location) -> tuple[NDArray[np.float32], NDArray[np.flo
 
 def _nifti(path: Path, location: Location) -> tuple[NDArray[Any], NDArray[np.float64]]:
     try:
-        image = nib.load(path)
+        image = nib.load(path, mmap=False)  # type: ignore[call-arg]
         kind = image.get_data_dtype()  # type: ignore[attr-defined]
     except Exception as error:  # nibabel raises errors of many kinds on damaged files
         raise HeadCTReadError(

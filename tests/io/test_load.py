@@ -6,7 +6,7 @@ from dicom_factory import write_series
 from monai.data import DataLoader, Dataset, decollate_batch
 from PIL import Image
 
-from ichmonai.io import LoadHeadCT, LoadHeadCTd, load_head_ct
+from ichmonai.io import LoadHeadCT, LoadHeadCTd, Location, load_head_ct
 
 
 def test_array_and_dictionary_forms(tmp_path):
@@ -32,3 +32,23 @@ def test_identity_of_slices_survives_the_data_loader(tmp_path, heights):
     assert len(dicom.meta["sop_instance_uids"]) == dicom.shape[-1] == len(heights)
     assert torch.equal(dicom.affine, expected.affine)
     assert "sop_instance_uids" not in nifti.meta
+
+
+@pytest.mark.parametrize("copies", [0, 2])
+def test_findings_survive_the_data_loader(tmp_path, copies):
+    paths = write_series(tmp_path / "dicom", (0, 5, 10))
+    for copy in range(copies):
+        (tmp_path / "dicom" / f"copy{copy}.dcm").write_bytes(paths[0].read_bytes())
+    dataset = Dataset([{"image": str(tmp_path / "dicom")}], LoadHeadCTd("image"))
+    (batch,) = DataLoader(dataset, batch_size=1)
+    expected = load_head_ct(tmp_path / "dicom").meta["findings"]
+    # An empty list comes back as None.
+    assert (decollate_batch(batch)[0]["image"].meta["findings"] or []) == expected
+    assert len(expected) == (copies > 0)
+
+
+def test_locations_are_taken_like_paths(tmp_path):
+    paths = write_series(tmp_path, (0, 5, 10))
+    locations = [Location(str(path)) for path in paths]
+    assert torch.equal(LoadHeadCT()(locations), LoadHeadCT()(str(tmp_path)))
+    assert torch.equal(LoadHeadCTd("image")({"image": locations[0]})["image"], load_head_ct(paths[0]))
