@@ -14,6 +14,16 @@ def first_line(error: BaseException) -> str:
     return lines[0].rstrip(".:") if lines else type(error).__name__
 
 
+def printable(text: str) -> str:
+    """Text with what cannot stand in a sentence or a table escaped: line breaks, bytes of names that are no UTF-8.
+
+    Example:
+        >>> len(printable(chr(10)))
+        2
+    """
+    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def show_input_errors_plainly() -> None:
     """From now on, let an uncaught `InputError` end the process with its sentence instead of a traceback.
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from ichmonai.errors import InputError, first_line
+from ichmonai.errors import InputError, first_line, printable
 
 SENTENCE = "a.nii is not NIfTI; convert it."
 
@@ -79,3 +79,8 @@ def test_input_error_is_a_value_error():
 def test_first_line():
     assert first_line(ValueError("\n  bad header:\nmore")) == "bad header"
     assert first_line(EOFError()) == "EOFError"
+
+
+def test_what_cannot_stand_in_a_sentence_is_escaped():
+    assert printable("plain 脑 text") == "plain 脑 text"
+    assert printable("two\nlines \udcff") == r"two\nlines \udcff"

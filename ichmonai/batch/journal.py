@@ -27,7 +27,8 @@ DROP TABLE IF EXISTS rejections;
 CREATE TABLE headers (study TEXT NOT NULL, record TEXT NOT NULL);
 CREATE INDEX headers_of_study ON headers (study);
 CREATE TABLE tasks (
-    study TEXT NOT NULL, series TEXT NOT NULL, images TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (study, series)
+    study TEXT NOT NULL, series TEXT NOT NULL, images TEXT NOT NULL, location TEXT NOT NULL, record TEXT NOT NULL,
+    PRIMARY KEY (study, series)
 );
 CREATE TABLE rejections (
     study TEXT NOT NULL, series TEXT NOT NULL, location TEXT NOT NULL, code TEXT NOT NULL, sentence TEXT NOT NULL,
@@ -87,9 +88,9 @@ class Journal:
 
     def plan(self, series: Iterable[Series], rejections: Iterable[Rejection]) -> None:
         """Take series as tasks and others as rejected."""
-        tasks = [(one.study, one.series, _images(one), json.dumps(asdict(one))) for one in series]
+        tasks = [(one.study, one.series, _images(one), str(one.images[0]), json.dumps(asdict(one))) for one in series]
         with self.connection:
-            self.connection.executemany("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?)", tasks)
+            self.connection.executemany("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)", tasks)
             self.connection.executemany(
                 "INSERT INTO rejections VALUES (?, ?, ?, ?, ?, ?)",
                 [
@@ -169,7 +170,7 @@ class Journal:
     def rejected_rows(self) -> Iterator[dict[str, Any]]:
         """Rows of the table of rejections, by place."""
         rows = self.connection.execute(
-            "SELECT study, series, json_extract(tasks.record, '$.images[0][0]') AS location, code, sentence "
+            "SELECT study, series, location, code, sentence "
             "FROM tasks JOIN answers USING (study, series, images) WHERE code != '' "
             "UNION ALL SELECT study, series, location, code, sentence FROM rejections ORDER BY 3, 1, 2, 4, 5"
         )

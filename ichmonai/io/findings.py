@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from ichmonai.errors import InputError
+from ichmonai.errors import InputError, printable
 
 
 class Code(str, Enum):
@@ -90,7 +90,7 @@ class HeadCTReadError(InputError):
     """
 
     def __init__(self, sentence: str, code: Code = Code.UNREADABLE) -> None:
-        super().__init__(sentence)
+        super().__init__(printable(sentence))
         self.code = code
 
     def __reduce__(self) -> tuple:

@@ -30,6 +30,9 @@ INLINE = 1024
 LOOK_AHEAD = 4
 """Chunks for each worker that are read or wait before the first of them is handed on."""
 
+_WITHOUT_PREFIX = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\x16\0")
+"""How a DICOM file begins that has lost its preamble, or never had one: group length, character set, type, class."""
+
 logger = logging.getLogger(__name__)
 
 Found = ImageHeader | Rejection | OtherFile
@@ -131,12 +134,13 @@ def read_headers(candidate: Candidate) -> Sequence[Found]:
     """The headers of one file or member, or why there are none; raises nothing."""
     location, named = candidate
     path = str(location)
-    name = path.lower()
+    name = (location.member or location.path).lower()
     try:
-        with open_member(location) if location.member else Path(path).open("rb") as file:
+        with open_member(location) if location.member else Path(location.path).open("rb") as file:
             if name.endswith((*VOLUME_SUFFIXES, *PICTURE_SUFFIXES)):
                 return [read_volume(file, location, path)]
-            if file.read(132)[128:] == b"DICM":  # PS3.10 7.1
+            start = file.read(132)
+            if start[128:] == b"DICM":  # PS3.10 7.1
                 file.seek(0)
                 return read_dicom(file, location)
     except HeadCTReadError as error:
@@ -147,7 +151,7 @@ def read_headers(candidate: Candidate) -> Sequence[Found]:
         ]
     except Exception as error:  # whatever else a damaged file makes a library do
         return [reject(path, f"{path} cannot be read ({first_line(error)}); remove it or copy it again.")]
-    if name.endswith(DICOM_SUFFIXES):
+    if name.endswith(DICOM_SUFFIXES) or start.startswith(_WITHOUT_PREFIX):
         return [reject(path, f"{path} is not a readable DICOM file (it lacks the prefix DICM); copy it again.")]
     if named:
         return [reject(path, f"{path} is no image that can be read; give DICOM, NIfTI, NRRD, MetaImage, PNG or JPEG.")]

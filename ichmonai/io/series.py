@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ichmonai.errors import printable
 from ichmonai.io.findings import Finding
 
 
@@ -20,8 +21,8 @@ class Location(NamedTuple):
     frame: int = -1
 
     def __str__(self) -> str:
-        """The path, a member as if its archive were a folder."""
-        return f"{self.path}/{self.member}" if self.member else self.path
+        """The path, a member as if its archive were a folder, with what is not printable in it escaped."""
+        return printable(f"{self.path}/{self.member}" if self.member else self.path)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Series:
     """A CT series, a volume, or one slice image, ready to be read.
 
     Attributes:
-        study: StudyInstanceUID; where there is none SeriesInstanceUID; for other files, their path as found.
+        study: StudyInstanceUID; where there is none SeriesInstanceUID; for other files, their location as text.
         series: SeriesInstanceUID, with `#2` and so on where geometry divides it; for other files, as `study`.
         images: what `load_head_ct` takes: the slices in order along the normal, or the one file.
         findings: from the headers: reasons to refuse it, and warnings.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ichmonai.io.dicom import GEOMETRY, CTSlice
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.geometry import empty_volume
+from ichmonai.io.series import Location
 
 ROWS = 8
 
@@ -51,7 +52,7 @@ def stack_slices(images: Sequence[CTSlice]) -> Stack:
         HeadCTReadError: `BAD_GEOMETRY` where an image has no position or all have the same, `NOT_AXIAL`, and
             `UNREADABLE` where the images are of several series.
     """
-    folder = Path(images[0].location.path).parent
+    folder = Location(str(Path(images[0].location.path).parent))
     for image in images:
         if not image.is_placed:
             raise HeadCTReadError(
@@ -97,7 +98,7 @@ def stack_slices(images: Sequence[CTSlice]) -> Stack:
     return Stack(hu, affine, slices, findings)
 
 
-def _axial_normal(image: CTSlice, folder: Path) -> NDArray[np.float64]:
+def _axial_normal(image: CTSlice, folder: Location) -> NDArray[np.float64]:
     normal = np.cross(image.orientation[:3], image.orientation[3:])
     if np.abs(normal).argmax() != 2:
         raise HeadCTReadError(f"The series in {folder} is not axial; give an axial head series.", Code.NOT_AXIAL)

@@ -18,6 +18,7 @@ from ichmonai.io.suffixes import METAIMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_SUF
 
 _TEXT_HEADER = 65536
 """NRRD and MetaImage headers have a few hundred bytes."""
+_MAX_DIMENSIONS = 16
 _LPS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -130,6 +131,8 @@ def _metaimage(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.nd
         if key.strip() == "ElementDataFile":  # the last line; the voxels follow
             break
     size = int(values["NDims"])
+    if not 1 <= size <= _MAX_DIMENSIONS:
+        raise ValueError(f"NDims is {size}")
     _one_value(int(values.get("ElementNumberOfChannels", 1)), location)
     if values["ElementDataFile"].upper() != "LOCAL":
         _voxels_elsewhere(values["ElementDataFile"], location)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pydicom
 
-from ichmonai.errors import first_line
+from ichmonai.errors import first_line, printable
 from ichmonai.io.archives import list_members
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.series import Location, OtherFile, Rejection
@@ -57,7 +57,8 @@ Step = Candidate | Rejection | OtherFile | Begin | End
 
 def reject(path: str, sentence: str, code: Code = Code.UNREADABLE) -> Rejection:
     """A file that gets no answer."""
-    return Rejection(path, "", path, Finding(code, sentence))
+    path = printable(path)
+    return Rejection(path, "", path, Finding(code, printable(sentence)))
 
 
 class Walk:

@@ -138,3 +138,11 @@ def test_an_answer_is_there_as_a_whole_or_not_at_all(file, monkeypatch):
     journal.close()
     rows = sqlite3.connect(file).execute("SELECT COUNT(*) FROM answers").fetchone()
     assert rows == (0,)
+
+
+def test_a_refused_member_of_an_archive_is_named(file):
+    journal = Journal(file, IDENTITY)
+    one = Series("s", "s", (Location("a.zip", "b/c.nii"),))
+    journal.plan([one], [])
+    journal.record(one, Answer(Finding(Code.NOT_HU, "Air is at 0.")))
+    assert [row["path"] for row in journal.rejected_rows()] == ["a.zip/b/c.nii"]

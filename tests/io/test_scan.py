@@ -142,7 +142,7 @@ def test_what_is_named_has_to_be_an_image(tmp_path):
         ("x.dcm", Code.UNREADABLE),
         ("x.tar.gz", Code.UNREADABLE),
         ("absent", Code.UNREADABLE),
-        ("nul\0", Code.UNREADABLE),
+        (r"nul\x00", Code.UNREADABLE),
     ]
 
 
@@ -391,3 +391,29 @@ def test_without_the_processes_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_quiet", os.abort)  # what each process does first
     write_head(tmp_path)
     assert list(scan([tmp_path], workers=2)) == list(scan([tmp_path], workers=1))
+
+
+def test_names_that_are_no_text_are_read_and_shown_escaped(tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros((6, 5, 4), np.int16), np.diag([2.0, 2.0, 5.0, 1.0])), tmp_path / "v.nii")
+    (tmp_path / "v.nii").rename(tmp_path / os.fsdecode(b"\xff\n.nii"))
+    (tmp_path / os.fsdecode(b"\xfe.png")).write_bytes(b"damaged")
+    header, rejection = sorted(scan([tmp_path]), key=lambda one: isinstance(one, Rejection))
+    assert header.location.path == f"{tmp_path}/\udcff\n.nii"
+    assert header.study == header.series == rf"{tmp_path}/\udcff\n.nii"
+    assert rejection.location == rejection.study == rf"{tmp_path}/\udcfe.png"
+    assert rejection.finding.sentence.isprintable()
+
+
+def test_a_dicom_file_without_its_prefix_is_not_taken_for_something_else(tmp_path):
+    (file,) = write_head(tmp_path, 1)
+    (tmp_path / "IM1").write_bytes(file.read_bytes()[132:])
+    file.unlink()
+    (found,) = scan([tmp_path])
+    assert isinstance(found, Rejection)
+    assert "lacks the prefix DICM" in found.finding.sentence
+
+
+def test_dimensions_beyond_reason_are_refused_before_anything_is_made_of_them(tmp_path):
+    (tmp_path / "v.mha").write_text("NDims = 999999999\nDimSize = 6 5 4\nElementDataFile = LOCAL\n")
+    (found,) = scan([tmp_path])
+    assert "NDims is 999999999" in found.finding.sentence
