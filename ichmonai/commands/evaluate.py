@@ -75,8 +75,8 @@ def evaluate(
 
 
 def _show(result: "Evaluation", out: Path) -> None:
-    from ichmonai.evaluation.evaluation import NOTICE
     from ichmonai.evaluation.report import METRIC_NAMES, format_estimate, format_p
+    from ichmonai.notice import NOTICE
 
     console = Console()
     head = result.finest.cases.labels[0]

@@ -14,6 +14,7 @@ from scipy.special import expit, logit, softmax
 
 from ichmonai.errors import InputError, first_line
 from ichmonai.labels import ICH_CLASSES, LOCATIONS
+from ichmonai.notice import NOTICE
 
 ArrayOrTensor = TypeVar("ArrayOrTensor")
 
@@ -98,7 +99,8 @@ class Calibration:
 
     def write(self, path: str | PathLike) -> None:
         """Write as JSON."""
-        Path(path).write_text(json.dumps(asdict(self), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        record = {"notice": NOTICE, **asdict(self)}
+        Path(path).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
     def scale(self, head: str, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
         """Probabilities of one head at its temperature.

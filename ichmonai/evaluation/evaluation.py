@@ -21,8 +21,6 @@ from ichmonai.evaluation.subgroups import Subgroup, subgroup_metrics
 from ichmonai.evaluation.tables import Table, match, read_table
 from ichmonai.labels import LOCATIONS
 
-NOTICE = "Research software; not for clinical use."
-
 Estimates = Mapping[str, Estimate]
 Source = str | PathLike | Table
 

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from ichmonai.notice import NOTICE
+
 _DPI = 150
 # Blue and orange of the Okabe-Ito palette, told apart with colour-blind eyes; the dashes do so in print.
 _ICH, _LOCATION, _LOSS = "#0072B2", "#D55E00", "#333333"
@@ -43,7 +45,12 @@ def plot_curves(rows: Sequence[Mapping[str, float]], path: str | PathLike) -> No
         axes.spines[["top", "right"]].set_visible(False)
         if axes.lines:
             axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)  # above: no curve is hidden
-    figure.savefig(path, format="png", dpi=_DPI)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: str | PathLike) -> None:
+    figure.supxlabel(NOTICE, x=0.995, ha="right", fontsize=6, color="#777777")
+    figure.savefig(path, format="png", dpi=_DPI, metadata={"Description": NOTICE})
 
 
 def _plot(axes: Axes, rows: Sequence[Mapping[str, float]], name: str, label: str, colour: str) -> None:
@@ -58,7 +65,7 @@ def plot_confusion(
     matrix: NDArray[np.integer], class_names: Sequence[str], path: str | PathLike, title: str = ""
 ) -> None:
     """Write `confusion_figure` as PNG; see there."""
-    confusion_figure(matrix, class_names, title).savefig(path, format="png", dpi=_DPI)
+    _save(confusion_figure(matrix, class_names, title), path)
 
 
 def confusion_figure(matrix: NDArray[np.integer], class_names: Sequence[str], title: str = "") -> Figure:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ichmonai import __version__
-from ichmonai.evaluation.evaluation import NOTICE, Estimates, Evaluation, HeadResult, LevelResult
+from ichmonai.evaluation.evaluation import Estimates, Evaluation, HeadResult, LevelResult
 from ichmonai.evaluation.intervals import Estimate
+from ichmonai.notice import NOTICE
 
 _COLUMNS = ("level", "head", "section", "condition", "metric", "value", "low", "high")
 

@@ -10,13 +10,14 @@ from jinja2 import Environment, FileSystemLoader
 from matplotlib.figure import Figure
 
 from ichmonai import __version__
-from ichmonai.evaluation.evaluation import NOTICE, Evaluation
+from ichmonai.evaluation.evaluation import Evaluation
 from ichmonai.evaluation.gallery import worst_failures
 from ichmonai.evaluation.intervals import Estimate
 from ichmonai.evaluation.operating import PREVALENCES
 from ichmonai.evaluation.reliability import BINS
 from ichmonai.evaluation.report_figures import curves_figure, decision_figure, reliability_figure
 from ichmonai.evaluation.subgroups import FEWEST
+from ichmonai.notice import NOTICE
 
 METRIC_NAMES = {
     "sensitivity": "Sensitivity",

@@ -15,6 +15,7 @@ from monai.utils import CommonKeys
 from ichmonai.evaluation.intervals import Estimate, estimate
 from ichmonai.evaluation.multilabel import BASELINES, multilabel_estimator
 from ichmonai.labels import RSNA_LABELS
+from ichmonai.notice import NOTICE
 from ichmonai.outputs.provenance import write_provenance
 from ichmonai.outputs.tables import gather_rows, write_csv
 
@@ -86,6 +87,7 @@ class MultiLabelWriter:
             for baseline in BASELINES
         }
         record = {
+            "notice": NOTICE,
             "split": self.split,
             "slices": len(rows),
             "patients": len(patients),

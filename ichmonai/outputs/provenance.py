@@ -9,7 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-NOTICE = "Research software; not for clinical use."
+from ichmonai.notice import NOTICE
+
 _PACKAGES = ("ichmonai", "monai", "torch", "timm", "pydicom", "nibabel", "numpy")
 
 

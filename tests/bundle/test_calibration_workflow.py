@@ -68,6 +68,7 @@ def test_it_is_fitted_on_the_validation_patients_and_applied_to_the_test(run_fol
     assert {row["patient"] for row in read(results / "validation.csv")} == patients["validation"]
     assert {row["patient"] for row in read(results / "predictions.csv")} == patients["test"]
     calibration = Calibration.read(run_folder / "calibration.json")
+    assert "not for clinical use" in (run_folder / "calibration.json").read_text()
     assert calibration.patients == len(patients["validation"])
     assert "validation.csv" in calibration.fitted_on
     metrics = json.loads((results / "metrics.json").read_text())

@@ -78,6 +78,7 @@ def test_training_and_evaluation_on_the_phantom(
         for name in ("log_loss", "accuracy"):
             assert record["baselines"][baseline][name]["value"] == pytest.approx(expected[f"{baseline}_{name}"])
     assert (record["split"], record["slices"]) == ("test", len(rows))
+    assert "not for clinical use" in record["notice"]
     assert len(json.loads((tmp_path / "evaluation" / "run.json").read_text())["weights"]["sha256"]) == 64
 
 

@@ -48,6 +48,16 @@ def test_confusion_is_shaded_by_share_of_the_true_class(tmp_path):
         plot_confusion(np.eye(2, dtype=int), ["deep", "lobar", "subtentorial"], tmp_path / "c.png")
 
 
+def test_they_say_what_they_are_not_for(tmp_path):
+    plot_curves([row(1, train_loss=2.0)], tmp_path / "curves.png")
+    plot_confusion(np.eye(2, dtype=int), ["normal", "ich"], tmp_path / "confusion.png")
+    for name in ("curves.png", "confusion.png"):
+        image = Image.open(tmp_path / name)
+        assert "not for clinical use" in image.info["Description"]
+        footer = np.asarray(image.convert("L"))[-25:, -250:]
+        assert (footer < 160).any(), "the notice can be seen"
+
+
 def test_pyplot_is_left_alone():
     program = "import sys, ichmonai.evaluation.figures; print('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "False"

@@ -90,6 +90,22 @@ def test_best_epoch_is_kept(tmp_path):
     assert_same(load(tmp_path / "model.pt"), weights[1])
 
 
+def test_a_calibration_goes_with_the_weights_that_it_was_fitted_to(tmp_path):
+    calibration = tmp_path / "calibration.json"
+    first = tiny_trainer(tmp_path, max_epochs=1)
+    _judge_by(first, iter([0.5]))
+    first.run()
+    calibration.write_text("{}")
+    second = tiny_trainer(tmp_path, max_epochs=2, resume=True)
+    _judge_by(second, iter([0.4]))
+    second.run()
+    assert calibration.exists(), "the best weights are still the same"
+    third = tiny_trainer(tmp_path, max_epochs=3, resume=True)
+    _judge_by(third, iter([0.9]))
+    third.run()
+    assert not calibration.exists()
+
+
 def _judge_by(trainer, scores):
     """Give the validation these scores, whatever the network does."""
     validator = trainer.checkpoints.validator

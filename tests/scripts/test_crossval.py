@@ -1,0 +1,193 @@
+"""Cross-validation through the bundle's own training, on phantom patients."""
+
+import csv
+import importlib.util
+import json
+import logging
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from ichmonai.datasets import load_datalist
+from ichmonai.datasets.phantom import PhantomKind, make_study, write_dtvit
+from ichmonai.datasets.phantom.cohort import ICH_KINDS
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "crossval.py"
+SETTINGS = {
+    "backbone": "test_vit",
+    "pretrained": "False",
+    "image_size": "32",
+    "num_workers": "0",
+    "max_epochs": "2",
+    "balance": "none",
+    "learning_rate": "0.001",
+}
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("crossval", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cohort")
+    kinds = [PhantomKind.NORMAL, *ICH_KINDS] * 4  # each class is in training, validation and both test splits
+    write_dtvit(folder, [make_study(number, kind, 64, f"1p{number:04d}") for number, kind in enumerate(kinds)])
+    return folder
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def in_this_process(command: list[str], check: bool) -> subprocess.CompletedProcess:
+    """What `python -m monai.bundle` does, without the seconds that a new process takes to import it."""
+    assert command[:3] == [sys.executable, "-m", "monai.bundle"]
+    assert not check
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["monai.bundle", *command[3:]])
+        runpy.run_module("monai.bundle", run_name="__main__", alter_sys=False)
+    return subprocess.CompletedProcess(command, 0)
+
+
+def arguments(cohort: Path, out: Path, **more: str) -> list[str]:
+    settings = [f"{key}={value}" for key, value in {**SETTINGS, **more}.items()]
+    return [
+        *("--data", str(cohort), "--out", str(out), "--folds", "2", "--validation", "0.4", "--resamples", "50"),
+        *("--set", *settings),
+    ]
+
+
+@pytest.fixture(scope="module")
+def result(script: ModuleType, cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cross-validation whose second training was interrupted after its first epoch, and that was run again."""
+    out = tmp_path_factory.mktemp("crossval")
+    calls: list[tuple[str, str]] = []
+
+    def until_killed(command: list[str], check: bool) -> subprocess.CompletedProcess:
+        fold = Path(command[command.index("--output_dir") + 1]).name
+        calls.append((fold, command[4]))
+        if fold == "fold_2":
+            command = [part if before != "--max_epochs" else "1" for before, part in zip(["", *command], command)]  # noqa: B905
+            in_this_process(command, check)
+            return subprocess.CompletedProcess(command, -9)
+        return in_this_process(command, check)
+
+    def go_on(command: list[str], check: bool) -> subprocess.CompletedProcess:
+        calls.append((Path(command[command.index("--output_dir") + 1]).name, command[4]))
+        return in_this_process(command, check)
+
+    messages: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script.subprocess, "run", until_killed)
+        assert script.main(arguments(cohort, out)) == 1
+        assert calls == [("fold_1", "training"), ("fold_1", "evaluating"), ("fold_2", "training")]
+        assert not (out / "predictions.csv").exists()
+        kept = (out / "fold_1" / "model.pt").stat().st_mtime_ns
+        calls.clear()
+        patch.setattr(script.subprocess, "run", go_on)
+        log = logging.getLogger("ichmonai.training.checkpoints")
+        patch.setattr(log, "level", logging.INFO)
+        log.addHandler(handler)
+        assert script.main(arguments(cohort, out)) == 0
+        log.removeHandler(handler)
+    assert calls == [("fold_2", "training"), ("fold_2", "evaluating")]
+    assert (out / "fold_1" / "model.pt").stat().st_mtime_ns == kept
+    assert any(message.startswith("Resumed from") and message.endswith("after epoch 1.") for message in messages)
+    return out
+
+
+def test_an_interrupted_fold_goes_on_and_all_get_the_same_training(result: Path) -> None:
+    for fold in ("fold_1", "fold_2"):
+        assert [row["epoch"] for row in read(result / fold / "epochs.csv")] == ["1", "2"]
+        assert torch.load(result / fold / "last.pt", weights_only=True)["epoch"] == 2
+        assert json.loads((result / fold / "calibration.json").read_text())["patients"] > 0
+
+
+def test_each_patient_is_tested_once_by_a_network_that_has_not_seen_them(result: Path, cohort: Path) -> None:
+    rows = read(result / "predictions.csv")
+    assert sorted(row["image"] for row in rows) == sorted(item["image"] for item in load_datalist(cohort))
+    patients = {item["patient"] for item in load_datalist(cohort)}
+    for fold in ("1", "2"):
+        splits = json.loads((result / f"fold_{fold}" / "split.json").read_text())["splits"]
+        in_split = {name: set(part["patients"]) for name, part in splits.items()}
+        assert {row["patient"] for row in rows if row["fold"] == fold} == in_split["test"]
+        assert set.union(*in_split.values()) == patients
+        assert sum(map(len, in_split.values())) == len(patients)
+        for part in splits.values():
+            assert all(part["slices"].values()), "each class is in every split"
+
+
+def test_the_table_has_the_folds_and_what_is_pooled(result: Path) -> None:
+    rows = read(result / "predictions.csv")
+    table = {(row["level"], row["metric"]): row for row in read(result / "folds.csv")}
+    auc = table["slice", "ich_auc"]
+    truth, score, fold = (np.array([float(row[name]) for row in rows]) for name in ("ich", "p_ich", "fold"))
+    of_folds = [roc_auc_score(truth[fold == k], score[fold == k]) for k in (1, 2)]
+    assert [float(auc["fold_1"]), float(auc["fold_2"])] == pytest.approx(of_folds)
+    assert float(auc["mean"]) == pytest.approx(np.mean(of_folds))
+    assert float(auc["sd"]) == pytest.approx(np.std(of_folds, ddof=1))
+    assert float(auc["pooled"]) == pytest.approx(roc_auc_score(truth, score))
+    assert float(auc["pooled_low"]) <= float(auc["pooled"]) <= float(auc["pooled_high"])
+    metrics = json.loads((result / "metrics.json").read_text())
+    assert metrics["metrics"]["ich_auc"]["value"] == float(auc["pooled"])
+    assert metrics["resamples"] == 50
+    assert ("patient", "location_accuracy") in table
+
+
+def test_what_people_read_says_what_it_is_not_for(result: Path) -> None:
+    for name in ("crossval.md", "crossval.json", "report.html", "metrics.json"):
+        assert "not for clinical use" in (result / name).read_text(encoding="utf-8"), name
+
+
+def test_another_command_is_refused(
+    script: ModuleType, result: Path, cohort: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (result / "predictions.csv").stat().st_mtime_ns
+    assert script.main(arguments(cohort, result, learning_rate="0.01")) == 1
+    assert "is of another command" in capsys.readouterr().err
+    assert (result / "predictions.csv").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("setting", ["seed=1", "split_fractions=[1,0,0]", "output_dir=x", "image_size"])
+def test_what_it_decides_itself_cannot_be_set(
+    script: ModuleType, setting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        script.main(["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--set", setting])
+    assert "--set" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_folds_than_patients_of_a_class_are_refused(
+    script: ModuleType, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert script.main(["--data", str(cohort), "--out", str(tmp_path / "out"), "--folds", "9"]) == 1
+    assert "cannot be divided into 9 folds" in capsys.readouterr().err
+
+
+def test_a_failed_training_stops_the_command(
+    script: ModuleType, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed: Callable = lambda command, check: subprocess.CompletedProcess(command, 1)  # noqa: E731
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script.subprocess, "run", failed)
+        assert script.main(arguments(cohort, tmp_path)) == 1
+    assert "training of fold 1 failed" in capsys.readouterr().err
