@@ -129,6 +129,6 @@ def load_generators(generators: Module, path: str | Path) -> Module:
     except RuntimeError as error:
         raise InputError(
             f"{path} does not hold these generators; give the file that the training of restyle.json wrote, and its "
-            "generator_channels and generator_blocks."
+            "generator_filters and generator_blocks."
         ) from error
     return generators

@@ -19,8 +19,14 @@ from tests.bundle.test_workflows import run_and_catch
 SMALL: dict[str, Any] = {"image_size": 32, "num_workers": 0, "split_fractions": [0.4, 0.3, 0.3], "max_epochs": 1}
 CNN = {**SMALL, "backbone": "resnet10t", "batch_size": 32, "learning_rate": 1e-3}
 SCOPEFORMER = {**SMALL, "branch": "resnet10t", "width": 32, "depth": 1, "num_heads": 2, "batch_size": 32}
-GENERATORS = {"generator_channels": [4, 8], "generator_blocks": 1}
-GAN = {**SMALL, **GENERATORS, "batch_size": 10, "discriminator_channels": 4, "discriminator_layers": 1}
+GAN = {
+    **SMALL,
+    "generator_filters": 4,
+    "generator_blocks": [1, 1],
+    "batch_size": 10,
+    "discriminator_channels": 4,
+    "discriminator_layers": 1,
+}
 
 RSNA = ("train", "rsna")
 RESTYLE = (*RSNA, "restyle")
@@ -159,18 +165,17 @@ def test_rows_have_the_sizes_of_the_paper() -> None:
 def test_bad_input_is_said_in_one_sentence(ct: str, natural: str, branches: dict[str, str], tmp_path: Path) -> None:
     paths = {"dataset_dir": ct, "output_dir": str(tmp_path / "out")}
     absent = str(tmp_path / "absent")
-    assert "is no folder of pictures by class" in run_and_catch(
-        "training", RESTYLE, **{**paths, **GAN, "natural_dir": absent}
-    )
+    said = run_and_catch("training", RESTYLE, **{**paths, **GAN, "natural_dir": absent})
+    assert "is no folder of pictures by class" in said
     said = run_and_catch(
-        "restyling", RESTYLE, **{**paths, **GAN, "natural_dir": natural, "generators_path": absent + ".pt"}
+        "restyling", RESTYLE, **{**paths, **GAN, "natural_dir": natural, "generators_path": f"{absent}.pt"}
     )
     assert "There is no weights file" in said
     said = run_and_catch("training", PRETRAIN, **{**paths, **CNN, "dataset_dir": absent, "pretrained": False})
     assert "is no folder of pictures by class" in said
     overlays = (*RSNA, "scopeformer", "scopeformer_2cnn")
     options = {**SCOPEFORMER, **paths, **branches}
-    said = run_and_catch("training", overlays, **{**options, "gan_weights": absent + ".pt"})
+    said = run_and_catch("training", overlays, **{**options, "gan_weights": f"{absent}.pt"})
     assert f"There is no weights file {absent}.pt" in said
     said = run_and_catch("training", overlays, **{**options, "branch": "resnet18"})
     assert "another network's weights" in said
