@@ -45,7 +45,8 @@ def load_datalist(dataset_dir: str | PathLike) -> list[Item]:
 
     Args:
         dataset_dir: a folder in the DTViT layout (`no/`, `yes/Deep/`, `yes/Lobar/`, `yes/Subtentorial/`), a folder with
-            a `slices.csv` (columns image, patient, ich, location; image paths relative to it), such a csv file, or a
+            a `slices.csv` (columns image, patient, ich, location; image paths relative to it; perhaps study, and slice,
+            its number from inferior to superior, which coarser levels of an evaluation need), such a csv file, or a
             MONAI datalist (.json: lists of items with image, patient and label under `training`, `validation` and
             `test`; a source with `training` alone counts as not yet split), or the folder of the RSNA 2019 challenge
             (see `load_rsna`). A folder that has none of these but a `dtvit` folder with one of them stands for that.
@@ -184,6 +185,7 @@ def _from_csv(path: Path) -> list[Item]:
     missing = [name for name in _CSV_COLUMNS if name not in columns]
     if missing:
         raise DatasetError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(_CSV_COLUMNS)}.")
+    numbered = [name for name in ("study", "slice") if name in columns]
     items = []
     for number, row in enumerate(rows, 2):
         where = f"{path} row {number}"
@@ -191,8 +193,17 @@ def _from_csv(path: Path) -> list[Item]:
         if not values["image"] or not values["patient"]:
             raise DatasetError(f"{where} lacks the image or the patient; the patient is the unit of splitting.")
         label = _label(values["ich"], values["location"].lower(), where)
-        items.append({"image": str(path.parent / values["image"]), "patient": values["patient"], "label": label})
+        item = {"image": str(path.parent / values["image"]), "patient": values["patient"], "label": label}
+        items.append(item | {name: _place(row, name, where) for name in numbered})
     return _not_empty(items, path)
+
+
+def _place(row: dict[str, str | None], name: str, where: str) -> str | int:
+    value = (row[name] or "").strip()
+    if not value or (name == "slice" and not value.isdecimal()):
+        kind = "a whole number" if name == "slice" else "a name"
+        raise DatasetError(f"{where} has {name} '{value}'; give {kind} in every row, or leave the column out.")
+    return int(value) if name == "slice" else value
 
 
 def _from_folders(root: Path) -> list[Item]:

@@ -15,7 +15,8 @@ from ichmonai.labels import LOCATIONS, NOT_APPLICABLE
 from ichmonai.networks.heads import softmax_heads
 from ichmonai.outputs.tables import PROBABILITIES, gather_rows, probability_columns, write_csv
 
-_COLUMNS = ("image", "patient", "ich", "location", *PROBABILITIES)
+_NAMES = ("patient", "study", "slice")
+"""What a datalist says of a slice; the patient always, the others where it has them (see `load_datalist`)."""
 
 
 class WrittenPredictions(NamedTuple):
@@ -47,6 +48,8 @@ class SlicePredictions:
     def write_predictions(self, path: Path) -> WrittenPredictions | None:
         """Write a csv file of image, patient, truth and probabilities of each slice, of all processes.
 
+        Study and number of the slice stand in it where the datalist has them: levels coarser than a slice need them.
+
         Returns:
             The predictions as they stand in the file; None on all processes but the first, which write nothing.
         """
@@ -56,21 +59,25 @@ class SlicePredictions:
         logits, labels = torch.stack([r["logits"] for r in rows]), torch.stack([r["label"] for r in rows])
         named = (
             {
-                "image": row["image"],
-                "patient": row["patient"],
+                **row["named"],
                 "ich": int(label[0]),
                 "location": LOCATIONS[label[1]] if label[1] != NOT_APPLICABLE else "",
                 **probability_columns(p),
             }
             for row, label, p in zip(rows, labels, softmax_heads(logits), strict=True)
         )
-        write_csv(path, _COLUMNS, named)
+        columns = (*rows[0]["named"], "ich", "location", *PROBABILITIES)
+        write_csv(path, columns, named)
         # Paths of the images are those of the dataset, relative to where the command runs and not to this file.
         return WrittenPredictions(replace(read_table(path), folder=Path()), logits, labels)
 
     def _collect(self, engine: Engine) -> None:
         batch, output = cast(Any, engine.state).batch, cast(Any, engine.state).output
-        for image, patient, label, logits in zip(
-            batch["image_path"], batch["patient"], output[CommonKeys.LABEL], output[CommonKeys.PRED], strict=True
+        names = {"image": batch["image_path"], **{name: batch[name] for name in _NAMES if name in batch}}
+        for *cells, label, logits in zip(
+            *names.values(), output[CommonKeys.LABEL], output[CommonKeys.PRED], strict=True
         ):
-            self.rows.append({"image": image, "patient": patient, "label": label.cpu(), "logits": logits.float().cpu()})
+            named = {
+                name: cell.item() if isinstance(cell, Tensor) else cell for name, cell in zip(names, cells, strict=True)
+            }
+            self.rows.append({"named": named, "label": label.cpu(), "logits": logits.float().cpu()})

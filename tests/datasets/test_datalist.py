@@ -34,6 +34,15 @@ def test_csv(tmp_path, encoding):
     assert count_classes(items) == {"normal": 1, "deep": 1, "lobar": 0, "subtentorial": 1, "ich": 1}
 
 
+def test_csv_with_the_places_of_the_slices(tmp_path):
+    header = "image,patient,ich,location,study,slice\n"
+    items = load_datalist(write_csv(tmp_path, header + "a.jpg,p1,0,,s1,0\nb.jpg,p1,0,,s2,07\n"))
+    assert [(item["study"], item["slice"]) for item in items] == [("s1", 0), ("s2", 7)]
+    for row, said in (("s1,", "has slice ''"), ("s1,1.5", "has slice '1.5'"), (",1", "has study ''")):
+        with pytest.raises(DatasetError, match=said):
+            load_datalist(write_csv(tmp_path, f"{header}a.jpg,p1,0,,{row}\n"))
+
+
 def test_folder_that_holds_a_dtvit_folder(tmp_path):
     write_csv(tmp_path / "dtvit", ROWS)
     assert len(load_datalist(tmp_path)) == 4

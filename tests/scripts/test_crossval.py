@@ -7,6 +7,7 @@ import logging
 import runpy
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,7 @@ from sklearn.metrics import roc_auc_score
 from ichmonai.datasets import load_datalist
 from ichmonai.datasets.phantom import PhantomKind, make_study, write_dtvit
 from ichmonai.datasets.phantom.cohort import ICH_KINDS
+from ichmonai.labels import LOCATIONS
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "crossval.py"
 SETTINGS = {
@@ -47,6 +49,14 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cohort")
     kinds = [PhantomKind.NORMAL, *ICH_KINDS] * 4  # each class is in training, validation and both test splits
     write_dtvit(folder, [make_study(number, kind, 64, f"1p{number:04d}") for number, kind in enumerate(kinds)])
+    taken: Counter[str] = Counter()
+    rows = ["image,patient,ich,location"]
+    for item in load_datalist(folder):
+        taken[item["patient"]] += 1
+        if taken[item["patient"]] <= 4:  # enough of each patient
+            ich, location = item["label"].tolist()
+            rows.append(f"{item['image']},{item['patient']},{ich},{LOCATIONS[location] if ich else ''}")
+    (folder / "slices.csv").write_text("\n".join(rows) + "\n")
     return folder
 
 
