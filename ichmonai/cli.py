@@ -3,6 +3,7 @@
 import typer
 
 from ichmonai import __version__
+from ichmonai.commands.audit import audit
 from ichmonai.commands.demo import demo
 from ichmonai.commands.evaluate import evaluate
 from ichmonai.commands.merge import merge
@@ -17,6 +18,7 @@ app = typer.Typer(
 app.command()(predict)
 app.command()(merge)
 app.command()(evaluate)
+app.command()(audit)
 app.command()(demo)
 app.command()(phantom)
 

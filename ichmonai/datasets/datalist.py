@@ -157,12 +157,16 @@ def drop_unreadable(items: Sequence[Item], stop: bool = False, workers: int = 4)
 def digest_image(item: Item) -> dict[str, str] | HeadCTReadError:
     """The `sha256` of an item's image as `drop_unreadable` has it, or why it cannot be read."""
     try:
-        hu = load_head_ct(item["image"]).numpy()
+        return {"sha256": digest_hu(load_head_ct(item["image"]).numpy())}
     except HeadCTReadError as error:
         return error
+
+
+def digest_hu(hu: np.ndarray) -> str:
+    """The SHA-256 of an image's shape and HU; "" for an image of one value throughout."""
     if hu.min() == hu.max():
-        return {"sha256": ""}
-    return {"sha256": hashlib.sha256(f"{hu.shape}".encode() + hu.tobytes()).hexdigest()}
+        return ""
+    return hashlib.sha256(f"{hu.shape}".encode() + hu.tobytes()).hexdigest()
 
 
 def _label(ich: str, location: str, where: str) -> np.ndarray:

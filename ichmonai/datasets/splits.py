@@ -138,6 +138,17 @@ def read_splits(items: Sequence[Item], manifest: str | PathLike) -> dict[str, li
     Raises:
         DatasetError: when there is no manifest, it is of other data, or a patient or an image stands in two splits.
     """
+    splits = recorded_splits(items, manifest)
+    check_no_leakage(splits)
+    return splits
+
+
+def recorded_splits(items: Sequence[Item], manifest: str | PathLike) -> dict[str, list[Item]]:
+    """As `read_splits`, for an audit: splits that share patients or images are returned as they are.
+
+    Raises:
+        DatasetError: when there is no manifest or it is of other data.
+    """
     path = Path(manifest)
     if not path.is_file():
         raise DatasetError(
@@ -147,9 +158,7 @@ def read_splits(items: Sequence[Item], manifest: str | PathLike) -> dict[str, li
     if record["dataset_sha256"] != _digest(items):
         raise DatasetError(f"{path} was made of other slices or labels than these; set dataset_dir to the training's.")
     in_split = {name: set(record["splits"][name]["patients"]) for name in SPLITS}
-    splits = {name: [item for item in items if item["patient"] in in_split[name]] for name in SPLITS}
-    check_no_leakage(splits)
-    return splits
+    return {name: [item for item in items if item["patient"] in in_split[name]] for name in SPLITS}
 
 
 def patient_groups(items: Sequence[Item]) -> dict[str, str]:

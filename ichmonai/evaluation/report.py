@@ -100,15 +100,16 @@ def _figures(evaluation: Evaluation, level: str) -> dict[str, Any]:
     result = evaluation.levels[level]
     main = result.cases.labels[0]
     return {
-        "curves": _embedded(curves_figure(result)),
+        "curves": embedded(curves_figure(result)),
         "reliability": {
-            head: _embedded(reliability_figure(result, head)) for head, one in result.heads.items() if one.n
+            head: embedded(reliability_figure(result, head)) for head, one in result.heads.items() if one.n
         },
-        "decision": _embedded(decision_figure(main, result.heads[main])),
+        "decision": embedded(decision_figure(main, result.heads[main])),
     }
 
 
-def _embedded(figure: Figure) -> str:
+def embedded(figure: Figure) -> str:
+    """A figure as the data URI of an SVG."""
     buffer = BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
