@@ -23,6 +23,7 @@ GAN = {
     **SMALL,
     "generator_filters": 4,
     "generator_blocks": [1, 1],
+    "learning_rate": 5e-3,
     "batch_size": 10,
     "discriminator_channels": 4,
     "discriminator_layers": 1,
