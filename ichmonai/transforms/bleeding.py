@@ -36,7 +36,7 @@ BANDS = (0.0, 2.5, 5.0, 7.5, 10.0)  # distances from bone between which the brai
 CUPPING = 12.0  # most HU that the level beside bone may be above the rest
 CALCIFIED_HU = 77.0  # a piece of which more than CALCIFIED is above is bone or chalk
 CALCIFIED = 0.4
-NOTCH = 12.0  # half the width of a notch in the inside of the skull
+NOTCH = 20.0  # half the width of a notch in the inside of the skull
 BESIDE_NOTCH = 5.0  # blood as bright as bone, next to it, leaves a notch of NOTCHED mm2 there, and more blood nearby
 NOTCHED = 60.0
 

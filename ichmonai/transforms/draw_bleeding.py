@@ -12,7 +12,8 @@ from ichmonai.transforms.haemorrhage_kinds import KINDS, make_scene
 from ichmonai.transforms.intracranial import intracranial_mask
 
 SMALLEST = 2000.0  # mm2 inside the skull; slices that show less say little about where something is
-SEEN = 15.0  # mm2 of blood
+SEEN = 20.0  # mm2 that differ by SEEN_HU from what was there
+SEEN_HU = 8.0
 
 
 class RandDrawBleeding(CounterfactualTransform):
@@ -62,7 +63,10 @@ class RandDrawBleeding(CounterfactualTransform):
         scene = make_scene(image[box], inside[box], pixel)
         kind = self.kinds[rng.integers(len(self.kinds))]
         blood = KINDS[kind](scene, rng)
-        if blood is None or ((blood.part > 0.5) & scene.inside).sum() * pixel**2 < SEEN:
+        if blood is None:
+            return None
+        differs = scene.inside & (abs(blood.part * (blood.hu - scene.smoothed)) > SEEN_HU)
+        if differs.sum() * pixel**2 < SEEN:
             return None
         changed = image.copy()
         changed[box] = paint_blood(scene.image, scene.inside, blood.part, blood.hu, pixel)

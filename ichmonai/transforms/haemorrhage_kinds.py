@@ -58,7 +58,7 @@ def subdural(scene: Scene, rng: np.random.Generator) -> Blood | None:
     """A crescent along the inner skull, acute, mixed, or as dark as brain or fluid, when it is old."""
     around = _along_skull(scene, rng, half_width=(35, 85))
     thickness = rng.uniform(3, 16) * np.clip(1 - around**2, 0, 1) ** 0.7
-    thickness = thickness * (1 + 0.25 * cloud(scene, rng, 12))
+    thickness = thickness * (1 + 0.15 * cloud(scene, rng, 15))
     part = _soft(thickness - scene.depth, scene)
     kind = rng.random()
     if kind < 0.7:
@@ -94,7 +94,7 @@ def subarachnoid(scene: Scene, rng: np.random.Generator) -> Blood | None:
     one = rng.integers(len(rows))
     distance = _distance(scene, rows[one], columns[one])
     region = np.clip(1.5 - distance / spread + 0.3 * cloud(scene, rng, 8), 0, 1)
-    part = (fluid * region).astype(np.float32)
+    part = np.clip(1.5 * fluid * region, 0, 1).astype(np.float32)  # it thickens what fluid there is
     if (part > 0.4).sum() * scene.pixel**2 < SUBARACHNOID:
         return None
     return Blood(part, _blood(scene, rng, rng.uniform(48, 70)))
@@ -124,7 +124,7 @@ def intraparenchymal(scene: Scene, rng: np.random.Generator) -> Blood | None:
         return None
     one = rng.integers(len(rows))
     distance = _distance(scene, rows[one], columns[one], stretch=rng.uniform(1, 1.9), angle=rng.uniform(0, np.pi))
-    edge = radius * (1 + 0.18 * cloud(scene, rng, 0.5 * radius + 1.5) + 0.1 * cloud(scene, rng, 2))
+    edge = radius * (1 + 0.18 * cloud(scene, rng, 0.6 * radius + 2) + 0.06 * cloud(scene, rng, 0.2 * radius + 2))
     outside = distance - edge
     part = _soft(-outside, scene)
     width = rng.uniform(0, 0.5) * radius + 1.5
@@ -153,8 +153,7 @@ def cloud(scene: Scene, rng: np.random.Generator, size: float) -> Array:
     shape = scene.depth.shape
     coarse = rng.normal(size=[int(side / step) + 4 for side in shape]).astype(np.float32)
     offset = rng.random(2)
-    low = ndimage.affine_transform(coarse, [1 / step] * 2, offset + 1, shape, order=1)
-    return ndimage.uniform_filter(low, max(1, round(step / 2))) / 0.65
+    return ndimage.affine_transform(coarse, [1 / step] * 2, offset + 1, shape, order=2, mode="nearest") / 0.6
 
 
 def _along_skull(scene: Scene, rng: np.random.Generator, half_width: tuple[float, float]) -> Array:
