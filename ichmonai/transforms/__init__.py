@@ -1,8 +1,12 @@
 """HU to network input: array and dictionary transforms that act in the plane of the slices."""
 
+from ichmonai.transforms.bleeding import propose_bleeding
+from ichmonai.transforms.bleeding_bank import Bleeding, bleeding_bank
 from ichmonai.transforms.center_crop_in_plane import CenterCropInPlane, CenterCropInPlaned
 from ichmonai.transforms.check_head_ct import CheckHeadCT, CheckHeadCTd
 from ichmonai.transforms.crop_to_head import CropToHead, CropToHeadd
+from ichmonai.transforms.draw_bleeding import RandDrawBleeding, RandDrawBleedingd
+from ichmonai.transforms.erase_bleeding import RandEraseBleeding, RandEraseBleedingd
 from ichmonai.transforms.keep_brain_slices import KeepBrainSlices, KeepBrainSlicesd
 from ichmonai.transforms.neighbouring_slices import LoadNeighbouringSlicesd, SlicesToChannels, SlicesToChannelsd
 from ichmonai.transforms.normalize_image_net import (
@@ -13,12 +17,14 @@ from ichmonai.transforms.normalize_image_net import (
 )
 from ichmonai.transforms.rand_rotate_in_plane import RandRotateInPlane, RandRotateInPlaned
 from ichmonai.transforms.rand_sharpness import RandSharpness, RandSharpnessd
+from ichmonai.transforms.rand_window_hu import RandWindowHU, RandWindowHUd
 from ichmonai.transforms.remove_head_holder import RemoveHeadHolder, RemoveHeadHolderd
 from ichmonai.transforms.remove_head_holder_as_published import (
     RemoveHeadHolderAsPublished,
     RemoveHeadHolderAsPublishedd,
 )
 from ichmonai.transforms.resize_in_plane import ResizeInPlane, ResizeInPlaned
+from ichmonai.transforms.transplant_bleeding import RandTransplantBleeding, RandTransplantBleedingd
 from ichmonai.transforms.window_hu import DTVIT_WINDOWS, RSNA_WINDOWS, WindowHU, WindowHUd
 
 __all__ = [
@@ -26,6 +32,7 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "RSNA_WINDOWS",
+    "Bleeding",
     "CenterCropInPlane",
     "CenterCropInPlaned",
     "CheckHeadCT",
@@ -37,10 +44,18 @@ __all__ = [
     "LoadNeighbouringSlicesd",
     "NormalizeImageNet",
     "NormalizeImageNetd",
+    "RandDrawBleeding",
+    "RandDrawBleedingd",
+    "RandEraseBleeding",
+    "RandEraseBleedingd",
     "RandRotateInPlane",
     "RandRotateInPlaned",
     "RandSharpness",
     "RandSharpnessd",
+    "RandTransplantBleeding",
+    "RandTransplantBleedingd",
+    "RandWindowHU",
+    "RandWindowHUd",
     "RemoveHeadHolder",
     "RemoveHeadHolderAsPublished",
     "RemoveHeadHolderAsPublishedd",
@@ -51,4 +66,6 @@ __all__ = [
     "SlicesToChannelsd",
     "WindowHU",
     "WindowHUd",
+    "bleeding_bank",
+    "propose_bleeding",
 ]

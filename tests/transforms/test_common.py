@@ -23,8 +23,14 @@ PAIRS = [
     ("SlicesToChannels", {}),
     ("RandRotateInPlane", {"degrees": 20, "prob": 0.7}),
     ("RandSharpness", {"factor": 2.0, "prob": 0.7}),
+    ("RandWindowHU", {"level_shift": 10.0, "prob": 0.7}),
 ]
-LOADERS = {"LoadNeighbouringSlicesd"}
+OTHERS = {
+    "LoadNeighbouringSlicesd",  # reads files
+    "Bleeding",
+    # These change the label with the slice: see test_counterfactual.py.
+    *(name + end for name in ("RandDrawBleeding", "RandEraseBleeding", "RandTransplantBleeding") for end in ("", "d")),
+}
 # CropToHead takes one window for all slices, SlicesToChannels joins them, the others look at the neighbours.
 NOT_PLANAR = ("CropToHead", "KeepBrainSlices", "RemoveHeadHolder", "SlicesToChannels")
 PLANAR = [pair for pair in PAIRS if pair[0] not in NOT_PLANAR]
@@ -54,7 +60,7 @@ def volume(head) -> torch.Tensor:
 
 def test_all_transforms_are_here():
     names = {name for name in T.__all__ if isinstance(getattr(T, name), type)}
-    assert names - LOADERS == {name for name, _ in PAIRS} | {name + "d" for name, _ in PAIRS}
+    assert names - OTHERS == {name for name, _ in PAIRS} | {name + "d" for name, _ in PAIRS}
 
 
 @pytest.mark.parametrize(("name", "arguments"), PAIRS)
