@@ -30,8 +30,11 @@ INLINE = 1024
 LOOK_AHEAD = 4
 """Chunks for each worker that are read or wait before the first of them is handed on."""
 
-_WITHOUT_PREFIX = (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\x16\0")
-"""How a DICOM file begins that has lost its preamble, or never had one: group length, character set, type, class."""
+_WITHOUT_PREFIX = (
+    *(b"\x02\0%c\0" % element for element in (0x00, 0x01, 0x02, 0x10)),
+    *(b"\x08\0%c\0" % element for element in (0x00, 0x05, 0x08, 0x16)),
+)
+"""How a DICOM file begins that has lost its preamble or never had one: the first tags of file meta or of the image."""
 
 logger = logging.getLogger(__name__)
 

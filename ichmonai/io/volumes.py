@@ -1,6 +1,7 @@
 """NIfTI, NRRD and MetaImage volumes in HU."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from ichmonai.io.series import Location
 from ichmonai.io.sources import image_path, open_image
 from ichmonai.io.suffixes import NIFTI_SUFFIXES
 from ichmonai.io.volume_headers import read_volume
+
+_ADDRESS = re.compile(r"\(0x[0-9a-f]+\)")
 
 logger = logging.getLogger(__name__)
 
@@ -113,5 +116,5 @@ def _itk(path: Path, location: Location) -> tuple[NDArray[Any], NDArray[np.float
 
 
 def _last_line(error: Exception) -> str:
-    """What ITK says, after lines of C++ source positions."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+    """What ITK says, after lines of C++ source positions, and without addresses that differ from run to run."""
+    return _ADDRESS.sub("", (str(error).strip().splitlines() or [type(error).__name__])[-1].strip())

@@ -197,3 +197,11 @@ def test_missing_path_and_unknown_file(tmp_path):
     (tmp_path / "notes.txt").write_text("not CT")
     with pytest.raises(HeadCTReadError, match="not a readable DICOM file"):
         load_head_ct(tmp_path / "notes.txt")
+
+
+def test_what_itk_says_is_the_same_in_every_run(tmp_path):
+    header = "NDims = 3\nDimSize = 6 5 4\nElementType = MET_NONSENSE\nElementDataFile = LOCAL\n"
+    (tmp_path / "a.mha").write_bytes(header.encode() + bytes(240))
+    with pytest.raises(HeadCTReadError, match="component type") as caught:
+        load_head_ct(tmp_path / "a.mha")
+    assert "0x" not in str(caught.value)

@@ -404,9 +404,10 @@ def test_names_that_are_no_text_are_read_and_shown_escaped(tmp_path):
     assert rejection.finding.sentence.isprintable()
 
 
-def test_a_dicom_file_without_its_prefix_is_not_taken_for_something_else(tmp_path):
+@pytest.mark.parametrize("left_out", [132, 144])  # with and without the group length
+def test_a_dicom_file_without_its_prefix_is_not_taken_for_something_else(tmp_path, left_out):
     (file,) = write_head(tmp_path, 1)
-    (tmp_path / "IM1").write_bytes(file.read_bytes()[132:])
+    (tmp_path / "IM1").write_bytes(file.read_bytes()[left_out:])
     file.unlink()
     (found,) = scan([tmp_path])
     assert isinstance(found, Rejection)
