@@ -10,6 +10,7 @@ Both are written after each training. A killed command goes on where it was when
 import argparse
 import ast
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,19 +101,24 @@ def _notes(experiment: Experiment, options: Options, splits: dict[str, Path]) ->
 
 def main() -> None:
     show_input_errors_plainly()
+    reproduce(*parse(sys.argv[1:]))
+
+
+def parse(arguments: Sequence[str]) -> tuple[str, Options]:
+    """The name of the experiment and its options, from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", choices=EXPERIMENTS)
     parser.add_argument("--data", type=Path, required=True, help="dataset; RSNA 2019's folder for scopeformer-table1")
     parser.add_argument("--out", type=Path, required=True, help="folder of the results, and of what is needed to go on")
     parser.add_argument("--protocol", choices=("both", *protocols.PROTOCOLS), default="both")
-    parser.add_argument("--epochs", type=int, default=PAPER_EPOCHS)
-    parser.add_argument("--image-size", type=int, default=PAPER_IMAGE_SIZE)
+    parser.add_argument("--epochs", type=_count, default=PAPER_EPOCHS)
+    parser.add_argument("--image-size", type=_count, default=PAPER_IMAGE_SIZE)
     parser.add_argument("--backbone", help=f"of DTViT, default {PAPER_BACKBONE}; or the CNN of Scopeformer's branches")
     parser.add_argument(
         "--networks", nargs="+", help="rows of table4 (dtvit or names of create_network) or of scopeformer-table1"
     )
-    parser.add_argument("--max-patients", type=int, help="take so many, their classes in turn")
-    parser.add_argument("--max-slices", type=int, help="take so many of a patient, evenly spaced")
+    parser.add_argument("--max-patients", type=_count, help="take so many, their classes in turn")
+    parser.add_argument("--max-slices", type=_count, help="take so many of a patient, evenly spaced")
     parser.add_argument("--random-weights", action="store_true", help="do not start from pretrained weights")
     parser.add_argument("--imagenet-weights", type=Path, help="file for Scopeformer's branches trained so")
     parser.add_argument("--gan-weights", type=Path, help="file for Scopeformer's branches trained so")
@@ -120,11 +126,17 @@ def main() -> None:
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="other parameters of the bundle, e.g. batch_size=16"
     )
-    args = vars(parser.parse_args())
+    args = vars(parser.parse_args(arguments))
     table, protocol, settings = args.pop("table"), args.pop("protocol"), args.pop("set")
     chosen = protocols.PROTOCOLS if protocol == "both" else (protocol,)
     args["networks"] = tuple(args["networks"]) if args["networks"] else None
-    reproduce(table, Options(protocols=chosen, settings=dict(map(_setting, settings)), **args))
+    return table, Options(protocols=chosen, settings=dict(map(_setting, settings)), **args)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number of 1 or more")
+    return int(text)
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -138,4 +150,4 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ichmonai.errors import InputError
+from ichmonai.networks.encoders import check_name
 from reproduction import paper
 from reproduction.runs import Run
 
@@ -104,7 +105,10 @@ def _table4(options: Options) -> list[Entry]:
         run = _run(options, network, protocol, batch_size=8, backbone=name, head="mlp")
         return Entry(label, run, paper.TABLE4.get(network))
 
-    return [entry(network, protocol) for network in options.networks or paper.TABLE4 for protocol in options.protocols]
+    networks = options.networks or tuple(paper.TABLE4)
+    for network in networks:
+        check_name(network, also=[DTVIT])
+    return [entry(network, protocol) for network in networks for protocol in options.protocols]
 
 
 def _fig5(options: Options) -> list[Entry]:
@@ -134,6 +138,8 @@ def _fig7(options: Options) -> list[Entry]:
 def _patch32(options: Options) -> list[Entry]:
     sixteen = _backbone(options)
     names = options.networks or (sixteen, sixteen.replace("patch16", "patch32"))
+    for name in names:
+        check_name(name)
     if len(names) != 2 or names[0] == names[1]:
         raise InputError(f"patch32 compares two networks, not {', '.join(names)}; name them with --networks.")
     return [
