@@ -11,7 +11,8 @@ from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import (
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
-    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
 )
@@ -21,9 +22,13 @@ from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.header_checks import MAX_SIDE, MAX_VOXELS
 
 _CODESTREAMS = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes}
-# Pillow's libjpeg-turbo and OpenJPEG refuse damaged frames on which GDCM, pydicom's first choice, ends the process.
-# GDCM is left with what Pillow cannot do: lossless JPEG and JPEG-LS.
-_PILLOW = {JPEGBaseline8Bit, JPEGExtended12Bit, *JPEG2000TransferSyntaxes}
+# One decoder each, so that an answer does not depend on what else is installed. Pillow's libjpeg-turbo and OpenJPEG
+# refuse damaged frames on which GDCM, pydicom's first choice, ends the process. GDCM does what Pillow cannot.
+_PLUGINS = {
+    JPEGBaseline8Bit: "pillow",
+    **dict.fromkeys(JPEG2000TransferSyntaxes, "pillow"),
+    **dict.fromkeys((JPEGLossless, JPEGLosslessSV1, *JPEGLSTransferSyntaxes), "gdcm"),
+}
 
 
 def frame_count(dataset: Dataset) -> int:
@@ -78,7 +83,7 @@ def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[An
             dataset,
             indices=indices,
             raw=True,
-            decoding_plugin="pillow" if syntax in _PILLOW else "",
+            decoding_plugin=_PLUGINS.get(syntax, ""),
             allow_excess_frames=False,
         )
 
