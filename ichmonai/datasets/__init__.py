@@ -1,6 +1,7 @@
 """Datalists, patient-grouped splits, class balancing and the phantom."""
 
 from ichmonai.datasets.balancing import PAPER_FACTORS
+from ichmonai.datasets.brain import keep_brain
 from ichmonai.datasets.datalist import (
     DatasetError,
     count_classes,
@@ -20,6 +21,7 @@ __all__ = [
     "check_no_leakage",
     "count_classes",
     "drop_unreadable",
+    "keep_brain",
     "label_prevalence",
     "load_datalist",
     "load_rsna",

@@ -20,6 +20,11 @@ SCOPEFORMERS: Mapping[str, Mapping[str, Any]] = {
 }
 """The rows of Table 1 of the Scopeformer paper, as arguments of `Scopeformer`. There `scopeformer_vit` has 256 px."""
 
+LIGHT: Mapping[str, Any] = {"branches": ("tf_efficientnet_lite0",), "width": 192, "depth": 2, "num_heads": 3}
+"""A Scopeformer for computers without a GPU: one EfficientNet-lite, made for (pixel - 127) / 128, and a small ViT."""
+
+_BY_BRANCHES: Mapping[str, Mapping[str, Any]] = {**SCOPEFORMERS, "light": LIGHT}
+
 
 def create_network(
     name: str,
@@ -39,6 +44,7 @@ def create_network(
     | --- | --- |
     | `vit_large_patch16_224` and timm's other `vit_*`, `deit_*` | `DTViT` |
     | `scopeformer_vit`, `_1cnn`, `_2cnn`, `_2cnn_reduced`, `_3cnn` | `Scopeformer`, the rows of its paper's Table 1 |
+    | `light` | `Scopeformer` with an EfficientNet-lite0 branch and a small ViT: 3.3 million parameters |
     | `alexnet`, `squeezenet1_0` | torchvision's, as DTViT's paper compares them |
     | `cvt_21` | that of `transformers` (extra `cvt`) |
     | any other timm name, e.g. `resnet18`, `densenet161`, `edgenext_small`, `mobilevit_s` | timm's |
@@ -69,10 +75,10 @@ def create_network(
         >>> create_network("resnet18", heads=RSNA_HEADS)(torch.zeros(2, 3, 64, 64)).shape
         torch.Size([2, 6])
     """
-    check_name(name, also=SCOPEFORMERS)
-    if name in SCOPEFORMERS:
+    check_name(name, also=_BY_BRANCHES)
+    if name in _BY_BRANCHES:
         return Scopeformer(
-            **{**SCOPEFORMERS[name], **scopeformer_options},
+            **{**_BY_BRANCHES[name], **scopeformer_options},
             pretrained=pretrained,
             image_size=image_size,
             in_channels=in_channels,

@@ -4,6 +4,7 @@ from ichmonai.training.checkpoints import Checkpoints
 from ichmonai.training.epoch_log import EpochLog
 from ichmonai.training.handlers import ClipGradient, EpochSeed
 from ichmonai.training.head_metrics import HeadMetrics
+from ichmonai.training.learning_rate import CosineLearningRate
 from ichmonai.training.losses import DualTaskLoss
 from ichmonai.training.multilabel_log import MultiLabelEpochLog
 from ichmonai.training.multilabel_loss import MultiLabelLogLoss
@@ -13,6 +14,7 @@ from ichmonai.training.sampler import EpochSampler, ShardSampler
 __all__ = [
     "Checkpoints",
     "ClipGradient",
+    "CosineLearningRate",
     "DualTaskLoss",
     "EpochLog",
     "EpochSampler",

@@ -23,6 +23,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "edgenext_small": {},
     "mobilevit_s": {},
     "mobilevitv2_050": {},
+    "light": {},
     "scopeformer_vit": SMALL,
     "scopeformer_1cnn": SMALL,
     "scopeformer_2cnn_reduced": {
