@@ -37,10 +37,8 @@ def checked(chain: Compose, item: Mapping[str, Any]) -> dict[str, Any]:
         digest = hashlib.sha256(f"{hu.shape}".encode() + hu.tobytes()).hexdigest()
         was_read = time.perf_counter()
         result = chain(read, start=1)
-    except RuntimeError as error:  # Compose wraps what a transform raises
-        if isinstance(error.__cause__, HeadCTReadError):
-            raise error.__cause__ from None
-        raise
+    except RuntimeError as error:  # Compose wraps what a transform raises, and says where in memory that is
+        raise (error.__cause__ or error) from None
     seconds = {"read": was_read - started, "preprocess": time.perf_counter() - was_read}
     return {**result, "sha256": digest, "seconds": seconds}
 

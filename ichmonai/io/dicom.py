@@ -21,6 +21,8 @@ from ichmonai.io.pixels import check_size, frame_count, read_pixels
 from ichmonai.io.series import Location
 from ichmonai.io.sources import open_image
 
+MAX_THICKNESS = 1000.0
+"""In mm; what is said beyond it is damage."""
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
 
 
@@ -37,7 +39,7 @@ class CTSlice:
         position: ImagePositionPatient in mm, (3,); nan, as the next two, where the geometry is not given.
         orientation: ImageOrientationPatient: direction cosines of a row and of a column, (6,).
         spacing: PixelSpacing in mm, (2,): between rows, between columns.
-        thickness: SliceThickness in mm, 1 where it is not given.
+        thickness: SliceThickness in mm, 1 where it is not given or absurd.
         findings: what its values are suspected of.
     """
 
@@ -94,7 +96,7 @@ def read_slices(location: Location, frames: Sequence[int] | None = None) -> Iter
         try:
             count = frame_count(dataset)
             rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
-        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        except Exception as error:  # values are converted when asked for, with errors of many kinds
             raise _damaged(location, error) from error
         # Before even the numbers of the frames are: there may be said to be billions.
         check_size(str(location), rows, columns, count if frames is None else len(frames))
@@ -108,7 +110,7 @@ def read_slices(location: Location, frames: Sequence[int] | None = None) -> Iter
                 yield _slice(place, dataset, frame_header(dataset, index), stored)
             except HeadCTReadError:
                 raise
-            except (ValueError, TypeError, AttributeError, OverflowError) as error:  # values converted when asked for
+            except Exception as error:
                 raise _damaged(location, error) from error
 
 
@@ -198,6 +200,7 @@ def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArra
         findings.append(
             Finding(Code.NOT_HU, f"{location} has RescaleType {kind}, not HU; give the series of usual HU.")
         )
+    thickness = float(header.get("SliceThickness") or 1)
     return CTSlice(
         location=location,
         stored=stored,
@@ -207,7 +210,7 @@ def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArra
         position=position,
         orientation=orientation,
         spacing=spacing,
-        thickness=float(header.get("SliceThickness") or 1),
+        thickness=thickness if 0 < thickness < MAX_THICKNESS else 1,
         findings=findings,
     )
 

@@ -19,6 +19,7 @@ from ichmonai.io.suffixes import METAIMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_SUF
 _TEXT_HEADER = 65536
 """NRRD and MetaImage headers have a few hundred bytes."""
 _MAX_DIMENSIONS = 16
+_NRRD_ENCODINGS = ("raw", "gzip", "gz")
 _LPS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -155,6 +156,9 @@ def _nrrd(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.ndarray
         key, found, value = line.decode("ascii", "replace").partition(": ")
         if found and not key.startswith("#"):
             values[key.strip().lower().replace(" ", "")] = value.strip()
+    if (encoding := values.get("encoding", "").lower()) not in _NRRD_ENCODINGS:
+        # On numbers as text that are no numbers, ITK ends the process.
+        raise HeadCTReadError(f"{location} has its voxels encoded as {encoding[:16]!r}; write it as raw or gzip.")
     if "datafile" in values:
         _voxels_elsewhere(values["datafile"], location)
     shape = [int(value) for value in values["sizes"].split()]

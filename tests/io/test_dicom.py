@@ -221,3 +221,17 @@ def test_tilted_ge_series(real_data):
     np.testing.assert_allclose(step, [0, 0, (heights[-1] - heights[0]) / 27], atol=1e-3)
     assert volume.min() == -1024
     assert 20 < volume[0, 256, 200, 14] < 60  # brain
+
+
+@pytest.mark.parametrize("thickness", ["1e300", "-5"])
+def test_an_absurd_thickness_is_not_believed(tmp_path, thickness):
+    image = load_head_ct(write_slice(tmp_path / "a.dcm", SliceThickness=thickness))
+    assert image.affine[2, 2] == 1
+
+
+@pytest.mark.parametrize("tag", [b"\x28\0\x53\x10", b"\x28\0\x52\x10", b"\x18\0\x50\0"])
+def test_a_value_of_no_known_kind_is_a_damaged_header(tmp_path, tag):
+    path = write_slice(tmp_path / "a.dcm")
+    path.write_bytes(path.read_bytes().replace(tag + b"DS", tag + b"ZZ"))
+    with pytest.raises(HeadCTReadError):
+        load_head_ct(path)

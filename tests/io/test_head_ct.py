@@ -205,3 +205,10 @@ def test_what_itk_says_is_the_same_in_every_run(tmp_path):
     with pytest.raises(HeadCTReadError, match="component type") as caught:
         load_head_ct(tmp_path / "a.mha")
     assert "0x" not in str(caught.value)
+
+
+def test_nrrd_as_text_is_refused(tmp_path):
+    header = "NRRD0004\ntype: short\ndimension: 3\nsizes: 6 5 4\nspacings: 1 1 5\nencoding: ascii\n\n"
+    (tmp_path / "a.nrrd").write_bytes(header.encode() + bytes(240))
+    with pytest.raises(HeadCTReadError, match="encoded as 'ascii'"):
+        load_head_ct(tmp_path / "a.nrrd")
