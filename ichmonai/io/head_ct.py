@@ -20,7 +20,6 @@ from ichmonai.io.stack import stack_slices
 from ichmonai.io.suffixes import PICTURE_SUFFIXES, VOLUME_SUFFIXES
 from ichmonai.io.volumes import load_volume
 
-IMAGE_SUFFIXES = PICTURE_SUFFIXES
 DTVIT_WINDOW = (40.0, 80.0)
 """Level and width in HU with which the DTViT data set's 8-bit images were written."""
 _PAIR_SUFFIXES = (".hdr", ".img", ".hdr.gz", ".img.gz")
