@@ -63,7 +63,6 @@ ACCEPTABLE = frozenset(
         Code.NOT_HEAD,
         Code.NOT_HU,
         Code.BURNED_IN,
-        Code.TOO_LARGE,
     }
 )
 """Codes that refuse, but that a user can turn into warnings, since an answer can be computed."""
