@@ -33,7 +33,7 @@ from ichmonai.errors import InputError, show_input_errors_plainly
 from ichmonai.networks import create_network
 from ichmonai.training import DualTaskLoss
 
-GB = 10**9
+GIB = 2**30
 
 
 class LiveBytes(TorchDispatchMode):
@@ -172,7 +172,10 @@ def main() -> None:
     parser.add_argument("--network", default="vit_large_patch16_224", help="name of create_network")
     parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument(
-        "--memory", type=float, default=24.0, help="of the GPU, in 10^9 bytes: what 24 GiB leave beside CUDA itself"
+        "--memory",
+        type=float,
+        default=22.0,
+        help="in GiB; an A10's 24 GB are 22.5 GiB, and CUDA itself takes half a GiB",
     )
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 32, 64], help="whose peak is given")
     parser.add_argument("--measure", action="store_true", help="measure the batches instead of estimating")
@@ -190,12 +193,12 @@ def main() -> None:
         }
         setting = (args.image_size, bf16, checkpointing)
         for batch in args.batches:
-            row[f"estimated_gb_batch_{batch}"] = f"{peak_bytes(args.network, batch, *setting) / GB:.2f}"
+            row[f"estimated_gib_batch_{batch}"] = f"{peak_bytes(args.network, batch, *setting) / GIB:.2f}"
             if args.measure:
-                row[f"measured_gb_batch_{batch}"] = f"{measured_growth(args.network, batch, *setting) / GB:.2f}"
+                row[f"measured_gib_batch_{batch}"] = f"{measured_growth(args.network, batch, *setting) / GIB:.2f}"
         if not args.measure:
-            largest, slope = largest_batch(args.network, *setting, int(args.memory * GB))
-            row |= {"gb_per_slice": f"{slope / GB:.4f}", "memory_gb": args.memory, "largest_batch": largest}
+            largest, slope = largest_batch(args.network, *setting, int(args.memory * GIB))
+            row |= {"gib_per_slice": f"{slope / GIB:.4f}", "memory_gib": args.memory, "largest_batch": largest}
         row["versions"] = " ".join(f"{name} {version(name)}" for name in ("torch", "timm"))
         print(row, flush=True)
         rows.append(row)
