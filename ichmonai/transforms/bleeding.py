@@ -6,6 +6,7 @@ Meant for augmentation, where the labels say whether there is a bleeding at all:
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -151,7 +152,7 @@ def _level_by_depth(smoothed: Field, inside: Mask, pixel: float) -> NDArray[np.f
     level = brain_level(smoothed, inside)
     levels = np.full(smoothed.shape, level, np.float32)
     masks = [inside if mm == 0 else erode(inside, pixels(mm, pixel)) for mm in BANDS]
-    for outer, inner in zip(masks, masks[1:], strict=False):
+    for outer, inner in pairwise(masks):
         band = outer & ~inner
         if band.any():
             levels[band] = level + np.clip(np.percentile(smoothed[band], 60) - level, 0, CUPPING)

@@ -60,8 +60,8 @@ def bleeding_bank(
     Give it the training part alone: a bleeding of a validation patient would be seen in training.
 
     Args:
-        items: datalist of slices with `label`, int64 (2,) or float (6,), and, if known, `patient`. Normal ones and those
-            without a credible proposal are passed over.
+        items: datalist of slices with `label`, int64 (2,) or float (6,), and, if known, `patient`. Normal ones and
+            those without a credible proposal are passed over.
         load: turns an item into one whose `image` is HU (1, H, W), as a Compose up to the windows does. Let it do what
             happens to the slices that the bleedings are transplanted into, such as `CropToHeadd` and `ResizeInPlaned`.
         per_patient: most bleedings of one patient, spread over the patient's slices.
@@ -131,7 +131,7 @@ def cut_bleeding(image: np.ndarray, label: Any, spacing: Sequence[float] | None 
 
 
 def skull_box(image: np.ndarray, inside: Mask) -> tuple[slice, slice]:
-    """Rows and columns of a slice that hold the skull; what is as bright as it but small, as a marker, does not count."""
+    """Rows and columns that hold the skull; what is as bright but small, as a marker, does not count."""
     skull = (image >= SKULL_HU) | inside
     rows, columns = (np.flatnonzero(skull.sum(axis=axis) > OUTLIERS) for axis in (1, 0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -112,7 +112,9 @@ class CounterfactualTransformd(RandomizableTransform, MapTransform):
         MapTransform.__init__(self, keys, allow_missing_keys)
         RandomizableTransform.__init__(self, transform.prob)
         if len(self.keys) != 1:
-            raise ValueError(f"{type(self).__name__} takes the key of one slice, not {self.keys}: its label follows it.")
+            raise ValueError(
+                f"{type(self).__name__} takes the key of one slice, not {self.keys}: its label follows it."
+            )
         self.transform = transform
         self.label_keys = ensure_tuple(label_keys)
 

@@ -12,17 +12,17 @@ from ichmonai.transforms.haemorrhage_kinds import KINDS, make_scene
 from ichmonai.transforms.intracranial import intracranial_mask
 
 SMALLEST = 2000.0  # mm2 inside the skull; slices that show less say little about where something is
-SEEN = 20.0  # mm2 that differ by SEEN_HU from what was there
-SEEN_HU = 8.0
+SEEN = 30.0  # mm2 that differ by SEEN_HU from what was there and from brain
+SEEN_HU = 5.0
 
 
 class RandDrawBleeding(CounterfactualTransform):
     """Draw a haemorrhage of a random kind into a normal slice with a probability, and label it so.
 
-    Subdural crescents, acute to old, epidural lenses, subarachnoid blood in sulci and cisterns, blood in ventricles, and
-    irregular haematomas of the brain with oedema, 5 to 60 mm wide. Its label says haemorrhage without a location, or for
-    the six labels of RSNA which kind. A slice with a bleeding stays as it is, and so does one that has no room for the
-    kind, such as no ventricles.
+    Subdural crescents, acute to old, epidural lenses, subarachnoid blood in sulci and cisterns, blood in ventricles,
+    and irregular haematomas of the brain with oedema, 5 to 60 mm wide. Its label says haemorrhage without a location,
+    or for the six labels of RSNA which kind. A slice with a bleeding stays as it is, and so does one that has no room
+    for the kind, such as no ventricles.
 
     Args:
         kinds: of those in `RSNA_LABELS`, equally frequent.
@@ -65,8 +65,9 @@ class RandDrawBleeding(CounterfactualTransform):
         blood = KINDS[kind](scene, rng)
         if blood is None:
             return None
-        differs = scene.inside & (abs(blood.part * (blood.hu - scene.smoothed)) > SEEN_HU)
-        if differs.sum() * pixel**2 < SEEN:
+        change = blood.part * (blood.hu - scene.smoothed)
+        differs = (abs(change) > SEEN_HU) & (abs(scene.smoothed + change - scene.level) > SEEN_HU)
+        if (differs & scene.inside).sum() * pixel**2 < SEEN:
             return None
         changed = image.copy()
         changed[box] = paint_blood(scene.image, scene.inside, blood.part, blood.hu, pixel)

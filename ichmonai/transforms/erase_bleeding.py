@@ -144,14 +144,17 @@ def _borrow(
     """Texture of brain for some places, (N, 2): of the mirrored ones first, then of wherever there is any."""
     result = np.zeros_like(texture)
     usable = erode(clean, 1)
-    centre, axis = _symmetry(inside, pixel)
+    middle, axis = _symmetry(inside, pixel)
     mirror = 2 * np.outer(axis, axis) - np.eye(2)
-    jitter, rest = JITTER / pixel, places
+    hole = np.rint(places.mean(axis=0))
+    rest = places
     for attempt in range(SOURCES):
-        move = mirror if attempt % 2 == 0 else _rotation(rng.uniform(0, 2 * np.pi))
-        shift = rng.normal(0, jitter * (1 + attempt / 2), 2)
-        # Whole pixels: what is interpolated has less noise.
-        source = np.rint((rest - centre) @ move.T + centre + shift).astype(int).clip(0, np.array(texture.shape) - 1)
+        # Whole pixels, and the image's own axes: what is turned or interpolated has another grain.
+        first = attempt % 2 == 0
+        signs = np.array([1, -1]) if first else rng.choice([-1, 1], 2)
+        move = mirror if first else _rotation(rng.uniform(0, 2 * np.pi))
+        there = move @ (hole - middle) + middle + rng.normal(0, JITTER / pixel * (1 + attempt / 2), 2)
+        source = ((rest - hole) * signs + np.rint(there)).astype(int).clip(0, np.array(texture.shape) - 1)
         good = usable[source[:, 0], source[:, 1]]
         result[rest[good, 0], rest[good, 1]] = texture[source[good, 0], source[good, 1]]
         rest = rest[~good]

@@ -1,9 +1,9 @@
 """The kinds of haemorrhage that can be drawn into a normal slice, each as the part of blood in its pixels and its HU.
 
-How they look follows what radiology teaches: a subdural haematoma is a crescent along the inner skull, an epidural one a
-lens, subarachnoid blood replaces the fluid of sulci and cisterns, blood in the ventricles sinks to the back of a supine
-patient, and a haematoma of the brain is irregular, with a rim of oedema. Acute blood has 50 to 80 HU, and becomes as dark
-as brain within two or three weeks.
+How they look follows what radiology teaches: a subdural haematoma is a crescent along the inner skull, an epidural one
+a lens, subarachnoid blood replaces the fluid of sulci and cisterns, blood in the ventricles sinks to the back of a
+supine patient, and a haematoma of the brain is irregular, with a rim of oedema. Acute blood has 50 to 80 HU, and
+becomes as dark as brain within two or three weeks.
 """
 
 from collections.abc import Callable
@@ -128,7 +128,7 @@ def intraparenchymal(scene: Scene, rng: np.random.Generator) -> Blood | None:
     outside = distance - edge
     part = _soft(-outside, scene)
     width = rng.uniform(0, 0.5) * radius + 1.5
-    oedema = rng.uniform(0, 10) * np.exp(-np.clip(outside / width, 0, None) ** 2) * (1 + 0.3 * cloud(scene, rng, 5))
+    oedema = rng.uniform(0, 10) * np.exp(-(np.clip(outside / width, 0, None) ** 2)) * (1 + 0.3 * cloud(scene, rng, 5))
     # In the rim the brain gets darker by the oedema; fluid, which cannot, stays as it is.
     darker = np.maximum(scene.smoothed - oedema, np.minimum(scene.smoothed, scene.level - 15))
     shown = np.maximum(part, (oedema > 0.3).astype(np.float32))
@@ -153,7 +153,7 @@ def cloud(scene: Scene, rng: np.random.Generator, size: float) -> Array:
     shape = scene.depth.shape
     coarse = rng.normal(size=[int(side / step) + 4 for side in shape]).astype(np.float32)
     offset = rng.random(2)
-    return ndimage.affine_transform(coarse, [1 / step] * 2, offset + 1, shape, order=2, mode="nearest") / 0.6
+    return ndimage.affine_transform(coarse, [1 / step] * 2, offset + 1, shape, order=2, mode="nearest") / 0.86
 
 
 def _along_skull(scene: Scene, rng: np.random.Generator, half_width: tuple[float, float]) -> Array:
@@ -196,4 +196,5 @@ def _ventricles(scene: Scene) -> Mask:
     wide = erode(_fluid(scene) > 0.45, 1)
     pieces = Pieces(dilate(wide, 1))
     deep = pieces.inside(scene.depth > FROM_SKULL) > 0.8 * pieces.sizes
+    deep &= pieces.inside(scene.depth > 0.6 * scene.depth.max()) > 0  # deep sulci do not get that far
     return pieces.paint(deep & (pieces.sizes * scene.pixel**2 > VENTRICLE))

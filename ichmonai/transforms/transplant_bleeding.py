@@ -6,7 +6,6 @@ import numpy as np
 from monai.config.type_definitions import KeysCollection
 from scipy import ndimage
 
-from ichmonai.transforms.binary_image import Mask
 from ichmonai.transforms.bleeding import brain_level, pixel_size, smooth_inside
 from ichmonai.transforms.bleeding_bank import Bleeding, skull_box, skull_shape
 from ichmonai.transforms.counterfactual import (
