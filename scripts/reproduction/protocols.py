@@ -66,7 +66,7 @@ def subset(items: Sequence[Item], max_patients: int | None, max_slices: int | No
         patients_of[rarest].append(patient)
     in_turn = chain.from_iterable(zip_longest(*(patients_of[name] for name in sorted(patients_of))))
     kept = [patient for patient in in_turn if patient is not None][:max_patients]
-    chosen = set()
+    chosen: set[str] = set()
     for patient in kept:
         members = slices[patient]
         count = min(max_slices or len(members), len(members))
