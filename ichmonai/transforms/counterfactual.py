@@ -41,7 +41,7 @@ class CounterfactualTransform(RandomizableTransform):
         super().randomize(data)
         self.seed = int(self.R.randint(2**31))
 
-    def __call__(
+    def __call__(  # type: ignore[override]  # a label comes with the image
         self, img: NdarrayOrTensor, label: NdarrayOrTensor, randomize: bool = True
     ) -> tuple[torch.Tensor, NdarrayOrTensor]:
         """Change a slice and its label.
@@ -144,6 +144,7 @@ def with_finding(label: NdarrayOrTensor, location: int, subtypes: Sequence[str])
         location: index of `LOCATIONS`, or `NOT_APPLICABLE`.
         subtypes: those of `RSNA_LABELS` that are seen; none on a normal slice.
     """
+    values: list[int]
     if len(label) == len(RSNA_LABELS):
         values = [bool(subtypes), *(name in subtypes for name in RSNA_LABELS[1:])]
     else:
