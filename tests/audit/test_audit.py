@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from ichmonai.audit import Audit, Finding, Verdict, audit, judge, worst
+from ichmonai.audit import Audit, Finding, Verdict, audit, judge, worst, write_audit
 from ichmonai.audit.neighbours import SAME_DETAIL
 from ichmonai.datasets import DatasetError, load_datalist, make_splits
+from ichmonai.datasets.phantom import make_cohort, write_rsna
+from ichmonai.labels import RSNA_LABELS
 from tests.audit.heads import Row, cohort, write_csv
 
 
@@ -245,3 +247,17 @@ def test_processes_change_nothing(clean: tuple[Path, list[Row]]) -> None:
     folder, _ = clean
     one, two = (audit(folder, workers=workers) for workers in (1, 2))
     assert judge(one) == judge(two)
+
+
+def test_dicom_with_the_labels_of_rsna(tmp_path: Path) -> None:
+    """Header fields are features, and labels of six do not hold the audit up."""
+    write_rsna(tmp_path, make_cohort(2, size=64))
+    result = audit(tmp_path, workers=1)
+    assert result.unreadable == []
+    assert set(result.counts.classes) == {"normal", *RSNA_LABELS[1:]}
+    assert {"Manufacturer", "SliceThickness", "field of view", "head width"} <= set(result.facts[-1].features)
+    assert set(result.shortcuts) == set(result.leakage_probes) == {"ich"}
+    found = findings(result)
+    assert found["Shortcut to ich"].verdict is Verdict.NOT_CHECKED
+    write_audit(result, tmp_path / "out")
+    assert "Fewer than 10 patients" in (tmp_path / "out" / "audit.html").read_text()
