@@ -1,6 +1,7 @@
 """The learning rate over a training."""
 
 import math
+from typing import cast
 
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
@@ -35,8 +36,9 @@ class CosineLearningRate:
 
     def __call__(self, engine: Engine) -> None:
         """Set the rate of the iteration that starts."""
-        total = engine.state.max_epochs * engine.state.epoch_length
-        share = self.share((engine.state.iteration - 0.5) / total)
+        state = engine.state
+        total = cast(int, state.max_epochs) * cast(int, state.epoch_length)
+        share = self.share((state.iteration - 0.5) / total)
         for group, highest in zip(self.optimizer.param_groups, self.highest, strict=True):
             group["lr"] = highest * share
 

@@ -1,0 +1,52 @@
+"""The light network, from its training to its predictions."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigParser
+
+from ichmonai.datasets import load_datalist
+from tests.bundle.conftest import config_files, run
+
+SMALL = {"pretrained": False, "image_size": 64, "num_workers": 0}
+TRAINING = {**SMALL, "split_fractions": [0.6, 0.2, 0.2], "max_epochs": 1, "batch_size": 16, "val_batch_size": 8}
+
+
+def test_train_evaluate_and_predict(cohort: Path, volumes: Path, tmp_path: Path) -> None:
+    options = {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(tmp_path)}
+    run("training", config_files("train", "light"), **options)
+    state = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert sum(value.numel() for value in state.values()) * 4 < 14e6
+    run("evaluating", config_files("train", "light", "evaluate"), **options)
+    metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
+    assert metrics["metrics"]["ich_auc"]["value"] is not None
+    run(
+        "inference",
+        config_files("inference", "light_inference"),
+        dataset_dir=str(volumes / "nifti"),
+        output_dir=str(tmp_path / "predictions"),
+        ckpt_path=str(tmp_path / "model.pt"),
+        image_size=64,
+        num_workers=0,
+    )
+    with (tmp_path / "predictions" / "slices.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["state"] for row in rows} == {"classified", "outside_brain"}
+    assert all(0 <= float(row["p_ich"]) <= 1 for row in rows if row["state"] == "classified")
+
+
+@pytest.mark.parametrize("windows", [[[40, 80]], [[40, 80], [20, 40], [60, 40]]])
+def test_training_and_inference_see_the_same_image(windows: list[list[float]], cohort: Path) -> None:
+    item = load_datalist(cohort)[0]
+    images = []
+    for names, chain in ((("train", "light"), "validate#preprocessing"), (("inference", "light_inference"), None)):
+        parser = ConfigParser()
+        parser.read_config(config_files(*names))
+        parser.update({"image_size": 64, "windows": windows})
+        images.append(parser.get_parsed_content(chain or "preprocessing")({"image": item["image"]})["image"])
+    torch.testing.assert_close(*(image.as_tensor() for image in images))
+    assert images[0].shape == (3, 64, 64)
+    assert -1 <= images[0].min() < images[0].max() <= 1
