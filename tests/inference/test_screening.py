@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 from monai.transforms import Compose, Lambdad
 
@@ -13,3 +15,11 @@ def test_what_a_transform_raises_comes_out_as_it_is(error):
     with pytest.raises(type(error)) as caught:
         checked(Compose([Lambdad("image", fail)]), {"image": "a.nii"})
     assert caught.value is error
+
+
+def test_the_digest_is_of_shape_and_values():
+    hu = torch.arange(24.0).reshape(1, 2, 3, 4)
+    found = {checked(Compose([Lambdad("image", lambda _, one=one: one)]), {"image": ""})["sha256"] for one in (
+        hu, hu.clone(), hu.transpose(1, 2).contiguous().transpose(1, 2),
+    )}  # fmt: skip
+    assert found == {hashlib.sha256(b"(1, 2, 3, 4)" + hu.numpy().tobytes()).hexdigest()}
