@@ -1,6 +1,7 @@
 import hashlib
 
 import pytest
+import torch
 from monai.transforms import Compose, Lambdad
 
 from ichmonai.inference.screening import checked
