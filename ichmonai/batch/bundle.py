@@ -13,8 +13,8 @@ from monai.inferers import Inferer
 from monai.transforms import Compose
 from torch import nn
 
+from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError, first_line
-from ichmonai.outputs.provenance import sha256_of_file
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class InferenceBundle:
         """The value of an entry of the config's top section."""
         return self._content(name)
 
+    @cached_property
     def identity(self) -> dict[str, Any]:
         """What decides the results: the SHA-256 of the weights, and of the config with its settings and calibration."""
         config = {name: value for name, value in self.parser.get().items() if name not in _NOT_RESULTS}

@@ -242,7 +242,7 @@ def _is_in_shard(study: str, shard: tuple[int, int]) -> bool:
 def _identity(bundle: InferenceBundle, options: BatchOptions) -> dict[str, Any]:
     return {
         "version": __version__,
-        **({} if options.dry_run else bundle.identity()),
+        **({} if options.dry_run else bundle.identity),
         "accept": sorted(bundle.setting("accept")),
         "all_series": options.all_series,
         "shard": list(options.shard),
@@ -268,7 +268,7 @@ def _write_record(
         folder / "run.json",
         bundle.weights,
         bundle=str(source.root),
-        config_sha256=bundle.identity()["config_sha256"],
+        config_sha256=bundle.identity["config_sha256"],
         threshold=bundle.setting("threshold"),
         accept=bundle.setting("accept"),
         all_series=options.all_series,

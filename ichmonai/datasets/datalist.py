@@ -1,7 +1,6 @@
 """MONAI datalists of labelled slices."""
 
 import csv
-import hashlib
 import json
 import logging
 import re
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ichmonai.digests import sha256_of_hu
 from ichmonai.errors import InputError, first_line
 from ichmonai.io import HeadCTReadError, load_head_ct
 from ichmonai.io.suffixes import PICTURE_SUFFIXES
@@ -166,7 +166,7 @@ def digest_hu(hu: np.ndarray) -> str:
     """The SHA-256 of an image's shape and HU; "" for an image of one value throughout."""
     if hu.min() == hu.max():
         return ""
-    return hashlib.sha256(f"{hu.shape}".encode() + hu.tobytes()).hexdigest()
+    return sha256_of_hu(hu)
 
 
 def _label(ich: str, location: str, where: str) -> np.ndarray:

@@ -1,7 +1,6 @@
 """The data of the RSNA 2019 Intracranial Hemorrhage Detection challenge as a MONAI datalist."""
 
 import csv
-import hashlib
 import logging
 import math
 from collections import defaultdict
@@ -14,6 +13,7 @@ import pydicom
 
 from ichmonai.datasets.datalist import DatasetError, Item
 from ichmonai.datasets.rsna_index import SliceRecord, index_images
+from ichmonai.digests import sha256_of_file
 from ichmonai.errors import first_line
 from ichmonai.labels import RSNA_LABELS
 
@@ -82,7 +82,7 @@ def load_rsna(
     wanted = {name: files[name] for name in labels if name in files}
     if not wanted:
         raise DatasetError(f"No image that {path} labels is in {folder}; the two must be of one download.")
-    digest = _sha256(path)
+    digest = bytes.fromhex(sha256_of_file(path))
     index_path = Path(index_dir or root) / f"ichmonai_index_{digest.hex()[:8]}.tsv"
     records = index_images(wanted, index_path, digest, workers)
     faults = [record.fault for record in records.values() if record.fault]
@@ -218,11 +218,3 @@ def _slice_numbers(names: Sequence[str], records: dict[str, SliceRecord]) -> dic
         members.sort(key=lambda name: (math.isnan(records[name].position), records[name].position, name))
         numbers.update({name: number for number, name in enumerate(members)})
     return numbers
-
-
-def _sha256(path: Path) -> bytes:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()

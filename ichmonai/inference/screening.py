@@ -1,6 +1,5 @@
 """Which inputs get an answer."""
 
-import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 from monai.transforms import Compose
 from monai.utils import CommonKeys
 
+from ichmonai.digests import sha256_of_hu
 from ichmonai.errors import InputError
 from ichmonai.io.findings import Finding, HeadCTReadError
 from ichmonai.io.series import Rejection
@@ -33,21 +33,22 @@ def checked(chain: Compose, item: Mapping[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     try:
         read = chain(dict(item), end=1)
-        hu = read[CommonKeys.IMAGE].numpy()
-        digest = hashlib.sha256(f"{hu.shape}".encode())
-        digest.update(hu.ravel())  # no copy of a volume, which is contiguous
+        digest = sha256_of_hu(read[CommonKeys.IMAGE].numpy())
         was_read = time.perf_counter()
         result = chain(read, start=1)
     except RuntimeError as error:  # Compose wraps what a transform raises, and says where in memory that is
         raise (error.__cause__ or error) from None
     seconds = {"read": was_read - started, "preprocess": time.perf_counter() - was_read}
-    return {**result, "sha256": digest.hexdigest(), "seconds": seconds}
+    return {**result, "sha256": digest, "seconds": seconds}
 
 
 def screen(
     items: Sequence[dict[str, Any]], rejections: Sequence[Rejection], chain: Compose, stop: bool = False
 ) -> tuple[list[dict[str, Any]], list[Rejection]]:
-    """Read and check every input once, so that a run is not stopped by one that gets no answer.
+    """Read and check every input beforehand, so that a run is not stopped by one that gets no answer.
+
+    What is kept is read again when its turn comes, so that one volume at a time is in memory; `ichmonai predict` reads
+    each once.
 
     Args:
         items: datalist of `find_head_ct`.

@@ -76,34 +76,27 @@ def create_network(
         torch.Size([2, 6])
     """
     check_name(name, also=_BY_BRANCHES)
+    common: dict[str, Any] = {
+        "image_size": image_size,
+        "in_channels": in_channels,
+        "heads": heads,
+        "head": head,
+        "head_dropout": head_dropout,
+        "drop_path_rate": drop_path_rate,
+        "gradient_checkpointing": gradient_checkpointing,
+    }
     if name in _BY_BRANCHES:
         return Scopeformer(
             **{**_BY_BRANCHES[name], **scopeformer_options},
             pretrained=pretrained,
-            image_size=image_size,
-            in_channels=in_channels,
-            heads=heads,
-            head=head,
-            head_dropout=head_dropout,
-            drop_path_rate=drop_path_rate,
-            gradient_checkpointing=gradient_checkpointing,
+            **common,
         )
     if scopeformer_options:
         raise InputError(f"{name} takes no {', '.join(scopeformer_options)}: these are options of a Scopeformer.")
     if not isinstance(pretrained, (bool, str)):
         raise InputError(f"{name} takes weights of one file or tag, not {list(pretrained)}; a Scopeformer has several.")
     if is_vision_transformer(name):
-        return DTViT(
-            name,
-            pretrained=pretrained,
-            image_size=image_size,
-            in_channels=in_channels,
-            heads=heads,
-            head=head,
-            head_dropout=head_dropout,
-            drop_path_rate=drop_path_rate,
-            gradient_checkpointing=gradient_checkpointing,
-        )
+        return DTViT(name, pretrained=pretrained, **common)
     encoder, num_features = create_encoder(name, image_size, in_channels, drop_path_rate, gradient_checkpointing)
     network = SliceClassifier(encoder, num_features, in_channels, heads, head, head_dropout)
     if pretrained:

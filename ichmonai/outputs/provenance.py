@@ -1,6 +1,5 @@
 """Where a result came from."""
 
-import hashlib
 import json
 import platform
 from datetime import datetime, timezone
@@ -9,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ichmonai.digests import sha256_of_file
 from ichmonai.notice import NOTICE
 
 _PACKAGES = ("ichmonai", "monai", "torch", "timm", "pydicom", "nibabel", "numpy")
@@ -31,12 +31,3 @@ def write_provenance(path: Path, weights: str | PathLike | None, **facts: Any) -
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
-
-
-def sha256_of_file(path: str | PathLike) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

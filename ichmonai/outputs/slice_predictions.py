@@ -1,5 +1,6 @@
 """The predictions of labelled slices as an evaluator makes them, for handlers that write them down."""
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -27,11 +28,8 @@ class WrittenPredictions(NamedTuple):
     labels: Tensor
 
 
-class SlicePredictions:
-    """Ignite handler for an evaluator of labelled slices, to build on: it collects what was predicted.
-
-    A handler that is built on it has `write(engine)`, which is called at the end, on every process.
-    """
+class SlicePredictions(ABC):
+    """Ignite handler for an evaluator of labelled slices, to build on: it collects what was predicted."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -41,9 +39,9 @@ class SlicePredictions:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.COMPLETED, self.write)
 
+    @abstractmethod
     def write(self, engine: Engine) -> None:
-        """Write the files."""
-        raise NotImplementedError
+        """Write the files; called at the end, on every process."""
 
     def write_predictions(self, path: Path) -> WrittenPredictions | None:
         """Write a csv file of image, patient, truth and probabilities of each slice, of all processes.

@@ -104,9 +104,11 @@ def test_gradient_reaches_all_that_is_trained(name: str) -> None:
 
 @pytest.mark.parametrize("how", ["script", "trace"])
 def test_torchscript(name: str, network: SliceClassifier, logits: torch.Tensor, how: str) -> None:
-    if how == "script" and name in TRACE_ONLY:
-        pytest.skip(f"{name} traces, but does not script")
     images = images_for(name)
+    if how == "script" and name in TRACE_ONLY:  # as the documentation of `create_network` says
+        with pytest.raises(Exception):  # noqa: B017, PT011 - TorchScript raises errors of many kinds
+            torch.jit.save(torch.jit.script(network), io.BytesIO())
+        return
     compiled = torch.jit.script(network) if how == "script" else torch.jit.trace(network, images[:1], check_trace=False)
     saved = io.BytesIO()
     torch.jit.save(compiled, saved)

@@ -1,7 +1,8 @@
 import hashlib
 import json
 
-from ichmonai.outputs.provenance import sha256_of_file, write_provenance
+from ichmonai.digests import sha256_of_file
+from ichmonai.outputs.provenance import write_provenance
 
 
 def test_record(tmp_path):

@@ -54,10 +54,8 @@ def test_content_of_a_phantom(study, image):
 
 
 def test_blood_is_inside(study, image):
-    shown = (study.blood > 0) & (study.hu < 76)  # not where it shares a voxel with bone
-    if not shown.any():
-        pytest.skip("no blood")
-    assert (intracranial_mask(*image) & shown).sum() > 0.9 * shown.sum()
+    shown = (study.blood > 0) & (study.hu < 76)  # not where it shares a voxel with bone; none in the normal study
+    assert (intracranial_mask(*image) & shown).sum() >= 0.9 * shown.sum()
     blood = np.array([record.blood_mm2 for record in study.truth])
     assert (brain_content(*image)[blood > 50] >= ENOUGH).all()
 

@@ -1,0 +1,24 @@
+"""SHA-256 of what results depend on."""
+
+import hashlib
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def sha256_of_hu(hu: NDArray[np.floating]) -> str:
+    """The SHA-256 of an image's shape and values, in hexadecimal; images of other names may share it."""
+    digest = hashlib.sha256(f"{hu.shape}".encode())
+    digest.update(np.ascontiguousarray(hu).ravel().view(np.uint8))  # a volume is contiguous, and is not copied
+    return digest.hexdigest()
+
+
+def sha256_of_file(path: str | PathLike) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
