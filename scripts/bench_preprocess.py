@@ -20,7 +20,6 @@ as DICOM in a temporary folder.
 """
 
 import argparse
-import csv
 import datetime
 import os
 import platform
@@ -47,6 +46,7 @@ from skimage.segmentation import flood
 from torchvision import transforms as tv
 
 from ichmonai.io import load_head_ct
+from ichmonai.outputs.tables import write_csv
 from ichmonai.transforms import IMAGENET_MEAN, IMAGENET_STD, RemoveHeadHolderAsPublished
 from ichmonai.transforms.head_mask import head_mask
 from ichmonai.transforms.remove_head_holder_as_published import published_chain
@@ -217,10 +217,7 @@ def main() -> None:
                 }
                 print(*row.values(), sep="  ", flush=True)
                 rows.append({**row, **machine})
-    with arguments.out.open("w", newline="") as table:
-        writer = csv.DictWriter(table, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(arguments.out, rows[0], rows)
 
 
 if __name__ == "__main__":

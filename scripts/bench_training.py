@@ -10,7 +10,6 @@ process, no workers.
 """
 
 import argparse
-import csv
 import os
 import platform
 import statistics
@@ -28,6 +27,7 @@ from torchvision import transforms
 
 from ichmonai.datasets import load_datalist
 from ichmonai.inference.inferers import Precision, SliceInferer
+from ichmonai.outputs.tables import write_csv
 
 CONFIG = Path(__file__).resolve().parents[1] / "bundle" / "configs" / "train.json"
 PACKAGES = ("torch", "torchvision", "monai", "timm", "pillow", "numpy", "scipy")
@@ -159,11 +159,7 @@ def main() -> None:
                 }
             )
             print(f"{part:45} {variant:40} {rows[-1]['images_per_second']:>8} images/s  x{rows[-1]['ratio']}")
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with args.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(args.out, rows[0], rows)
 
 
 if __name__ == "__main__":

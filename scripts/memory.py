@@ -12,7 +12,6 @@ and only for a network and batches that the machine can hold; it shows how good 
 """
 
 import argparse
-import csv
 import functools
 import itertools
 import subprocess
@@ -31,6 +30,7 @@ from torch.utils._pytree import tree_leaves
 
 from ichmonai.errors import InputError, show_input_errors_plainly
 from ichmonai.networks import create_network
+from ichmonai.outputs.tables import write_csv
 from ichmonai.training import DualTaskLoss
 
 GIB = 2**30
@@ -203,11 +203,7 @@ def main() -> None:
         print(row, flush=True)
         rows.append(row)
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        with args.out.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(args.out, rows[0], rows)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ichmonai.commands.stop import stop
+
 _COLOURS = {"ok": "green", "warning": "yellow", "serious": "bold red", "not checked": "dim"}
 
 
@@ -32,16 +34,13 @@ def audit(
     from ichmonai.errors import InputError
     from ichmonai.notice import NOTICE
 
-    errors = Console(stderr=True)
     try:
         result = run(datalist, split, images, workers, seed)
         write_audit(result, out)
     except InputError as error:
-        errors.print(f"ichmonai: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from error
+        stop(error, 2)
     except OSError as error:
-        errors.print(f"ichmonai: cannot write to {out} ({error.strerror}); choose another folder.", markup=False)
-        raise typer.Exit(2) from error
+        stop(InputError(f"Cannot write to {out} ({error.strerror}); choose another folder."), 2)
     findings = judge(result)
     if as_json:
         typer.echo((out / "audit.json").read_text(encoding="utf-8"), nl=False)

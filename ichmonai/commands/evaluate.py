@@ -7,6 +7,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ichmonai.commands.stop import stop
+
 if TYPE_CHECKING:
     from ichmonai.evaluation import Evaluation
 
@@ -49,7 +51,6 @@ def evaluate(
     from ichmonai.evaluation import evaluate as run
     from ichmonai.evaluation import write_evaluation
 
-    errors = Console(stderr=True)
     try:
         result = run(
             predictions,
@@ -63,11 +64,9 @@ def evaluate(
         )
         write_evaluation(result, out, gallery)
     except InputError as error:
-        errors.print(f"ichmonai: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        stop(error, 1)
     except OSError as error:
-        errors.print(f"ichmonai: cannot write to {out} ({error.strerror}); choose another folder.", markup=False)
-        raise typer.Exit(1) from error
+        stop(InputError(f"Cannot write to {out} ({error.strerror}); choose another folder."), 1)
     if as_json:
         typer.echo((out / "metrics.json").read_text(encoding="utf-8"), nl=False)
     else:

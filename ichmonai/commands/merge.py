@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ichmonai.commands.stop import stop
 from ichmonai.errors import InputError
 
 
@@ -17,10 +18,8 @@ def merge(
     from ichmonai.batch.merge import merge_shards
     from ichmonai.commands.predict import table_formats
 
-    console = Console(stderr=True)
     try:
         shards = merge_shards(out, table_formats(format))
     except InputError as error:
-        console.print(f"ichmonai: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(2) from error
-    console.print(f"Merged {shards} shards; tables: {out}", soft_wrap=True)
+        stop(error, 2)
+    Console(stderr=True).print(f"Merged {shards} shards; tables: {out}", soft_wrap=True)

@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ichmonai.commands.progress import BatchProgress
+from ichmonai.commands.stop import stop
 from ichmonai.errors import InputError
+from ichmonai.notice import NOTICE
 
 if TYPE_CHECKING:
     from ichmonai.batch.run import Summary
@@ -75,8 +77,7 @@ def predict(
         with BatchProgress(console, quiet or as_json) as progress:
             summary = run_batch(inputs, out, source, run, options, progress)
     except InputError as error:
-        console.print(f"ichmonai: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(1 if isinstance(error, ResultsError) else 2) from error
+        stop(error, 1 if isinstance(error, ResultsError) else 2)
     if as_json:
         typer.echo(json.dumps(vars(summary)))
     elif not quiet:
@@ -133,4 +134,4 @@ def _show(console: Console, summary: "Summary", out: Path, dry_run: bool) -> Non
     table.add_row("seconds", f"{summary.seconds['total']:.1f}")
     console.print(table)
     console.print(f"Tables: {out}", soft_wrap=True)
-    console.print("Research software; not for clinical use.")
+    console.print(NOTICE)
