@@ -9,8 +9,8 @@ from typing import Any
 
 from ichmonai.batch.study import Answer
 from ichmonai.errors import InputError
+from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.findings import Code, Finding
-from ichmonai.io.headers import ImageHeader
 from ichmonai.io.series import Location, Rejection, Series
 from ichmonai.outputs.study_rows import REJECTED_COLUMNS, worklist_rank
 

@@ -16,11 +16,11 @@ from ichmonai.batch.folder import claimed
 from ichmonai.batch.journal import Journal
 from ichmonai.batch.study import Answer
 from ichmonai.errors import InputError
-from ichmonai.io.choose import choose_series
+from ichmonai.io.discovery.choose import choose_series
+from ichmonai.io.discovery.group import group_series
+from ichmonai.io.discovery.headers import ImageHeader
+from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, accepted_codes, refusing
-from ichmonai.io.group import group_series
-from ichmonai.io.headers import ImageHeader
-from ichmonai.io.scan import scan
 from ichmonai.io.series import OtherFile, Rejection, Series
 from ichmonai.outputs.formats import TableFormat
 from ichmonai.outputs.provenance import write_provenance

@@ -35,7 +35,7 @@ class Series:
         images: what `load_head_ct` takes: the slices in order along the normal, or the one file.
         findings: from the headers: reasons to refuse it, and warnings.
         description: manufacturer and kernel, slices, spacing: for a listing; nothing that names a patient.
-        score: how well it suits as the head CT of its study; see `ichmonai.io.choose.score`.
+        score: how well it suits as the head CT of its study; see `ichmonai.io.discovery.choose.score`.
     """
 
     study: str

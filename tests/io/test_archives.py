@@ -9,7 +9,8 @@ import pytest
 from dicom_factory import write_head
 from PIL import Image
 
-from ichmonai.io import Code, ImageHeader, Location, OtherFile, Rejection, archives, group_series, scan
+from ichmonai.io import Code, ImageHeader, Location, OtherFile, Rejection, group_series, scan
+from ichmonai.io.discovery import archives
 
 
 def pack(path, members, **kwargs):

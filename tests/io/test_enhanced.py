@@ -9,7 +9,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless
 from test_transfer_syntaxes import jpeg2000
 
-from ichmonai.io import Code, HeadCTReadError, Location, dicom, group_series, load_head_ct, scan
+from ichmonai.io import Code, HeadCTReadError, Location, group_series, load_head_ct, scan
+from ichmonai.io.readers import dicom
 
 HEIGHTS = (10.0, 0.0, 15.0, 5.0)
 RESCALES = ((1, -1024), (1, -1000), (2, -2048), (0.5, -500))

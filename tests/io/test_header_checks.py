@@ -5,10 +5,10 @@ import pytest
 from dicom_factory import head_headers
 
 from ichmonai.io import Code
+from ichmonai.io.discovery.header_checks import MAX_SIDE, MIN_SLICES, check_headers
+from ichmonai.io.discovery.header_words import contrast_word, is_agent, kernel_sharpness, part_of_body
+from ichmonai.io.discovery.headers import ImageHeader, Kind
 from ichmonai.io.findings import WARNINGS
-from ichmonai.io.header_checks import MAX_SIDE, MIN_SLICES, check_headers
-from ichmonai.io.header_words import contrast_word, is_agent, kernel_sharpness, part_of_body
-from ichmonai.io.headers import ImageHeader, Kind
 from ichmonai.io.series import Location
 
 CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)

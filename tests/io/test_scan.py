@@ -16,7 +16,7 @@ from PIL import Image
 from pydicom.fileset import FileSet
 
 from ichmonai.io import Code, ImageHeader, Location, OtherFile, Rejection, find_head_ct, group_series, scan
-from ichmonai.io.headers import Kind
+from ichmonai.io.discovery.headers import Kind
 
 PATIENT = {"PatientName": "DOE^JANE", "PatientID": "MRN-4711", "PatientBirthDate": "19500101"}
 
@@ -367,7 +367,7 @@ def test_a_picture_bomb_is_too_large(tmp_path, monkeypatch):
 
 
 def test_processes_find_the_same(tmp_path, monkeypatch):
-    module = importlib.import_module("ichmonai.io.scan")  # whose name in the package is the function's
+    module = importlib.import_module("ichmonai.io.discovery.scan")  # whose name in the package is the function's
     monkeypatch.setattr(module, "INLINE", 5)
     monkeypatch.setattr(module, "CHUNK", 4)
     write_head(tmp_path / "in" / "a")
@@ -385,7 +385,7 @@ def test_processes_find_the_same(tmp_path, monkeypatch):
 
 
 def test_without_the_processes_it_goes_on(tmp_path, monkeypatch):
-    module = importlib.import_module("ichmonai.io.scan")
+    module = importlib.import_module("ichmonai.io.discovery.scan")
     monkeypatch.setattr(module, "INLINE", 2)
     monkeypatch.setattr(module, "CHUNK", 3)
     monkeypatch.setattr(module, "_quiet", os.abort)  # what each process does first

@@ -6,8 +6,8 @@ import pytest
 from dicom_factory import head_headers
 
 from ichmonai.io import Code, Finding, ImageHeader, Location, Series, choose_series, group_series, scan
-from ichmonai.io.choose import score
-from ichmonai.io.headers import Kind
+from ichmonai.io.discovery.choose import score
+from ichmonai.io.discovery.headers import Kind
 
 CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 

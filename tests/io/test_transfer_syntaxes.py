@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 
 from ichmonai.io import Code, HeadCTReadError, load_head_ct
-from ichmonai.io.codestream import check_codestream
+from ichmonai.io.readers.codestream import check_codestream
 
 HU = np.random.default_rng(0).integers(-1024, 2000, (32, 24))
 LOSSLESS = ["RLE", "JPLL", "JLSL", "J2KR"]

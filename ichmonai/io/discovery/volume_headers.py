@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from ichmonai.errors import first_line
+from ichmonai.io.discovery.headers import ImageHeader, Kind, Vector
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.headers import ImageHeader, Kind, Vector
 from ichmonai.io.series import Location
 from ichmonai.io.suffixes import METAIMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_SUFFIXES
 

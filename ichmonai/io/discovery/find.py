@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from os import PathLike
 from typing import Any
 
-from ichmonai.io.choose import choose_series
+from ichmonai.io.discovery.choose import choose_series
+from ichmonai.io.discovery.group import group_series
+from ichmonai.io.discovery.headers import ImageHeader
+from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, HeadCTReadError, refusing
-from ichmonai.io.group import group_series
-from ichmonai.io.headers import ImageHeader
-from ichmonai.io.scan import scan
 from ichmonai.io.series import Location, Rejection
 
 

@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from ichmonai.errors import first_line
+from ichmonai.io.discovery.headers import ImageHeader, Vector
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
-from ichmonai.io.headers import ImageHeader, Vector
 from ichmonai.io.series import Location
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"

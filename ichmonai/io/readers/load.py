@@ -7,7 +7,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 
-from ichmonai.io.head_ct import DTVIT_WINDOW, Image, load_head_ct
+from ichmonai.io.readers.head_ct import DTVIT_WINDOW, Image, load_head_ct
 
 
 class LoadHeadCT(Transform):

@@ -8,9 +8,9 @@ from PIL import Image
 
 from ichmonai.errors import first_line
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.pixels import check_size
+from ichmonai.io.readers.pixels import check_size
+from ichmonai.io.readers.sources import open_image
 from ichmonai.io.series import Location
-from ichmonai.io.sources import open_image
 
 _MODES = ("L", "P", "1", "RGB", "RGBA", "LA")
 _FORMATS = ("PNG", "JPEG", "BMP")

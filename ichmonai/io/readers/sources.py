@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ichmonai.errors import first_line
-from ichmonai.io.archives import open_member
+from ichmonai.io.discovery.archives import open_member
+from ichmonai.io.discovery.header_checks import MAX_VOXELS
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.header_checks import MAX_VOXELS
 from ichmonai.io.series import Location
 
 MAX_BYTES = 8 * MAX_VOXELS + 2**26

@@ -4,10 +4,9 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ichmonai.io.findings import Code, Finding
-from ichmonai.io.header_words import NOT_HU, contrast_word, is_agent, is_scout, part_of_body
-from ichmonai.io.headers import ImageHeader, Kind
-from ichmonai.io.slice_geometry import (
+from ichmonai.io.discovery.header_words import NOT_HU, contrast_word, is_agent, is_scout, part_of_body
+from ichmonai.io.discovery.headers import ImageHeader, Kind
+from ichmonai.io.discovery.slice_geometry import (
     Slices,
     angle,
     coverage,
@@ -18,6 +17,7 @@ from ichmonai.io.slice_geometry import (
     slice_count,
     slice_distance,
 )
+from ichmonai.io.findings import Code, Finding
 
 MIN_SLICES = 10
 """A brain is about 130 mm high, and no head protocol has slices thicker than 10 mm: with fewer, most is not shown."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
-from ichmonai.io.headers import ImageHeader, Vector
+from ichmonai.io.discovery.headers import ImageHeader, Vector
 
 Slices = Sequence[ImageHeader]
 

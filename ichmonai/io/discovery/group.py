@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import pairwise
 
-from ichmonai.io.choose import describe, score
+from ichmonai.io.discovery.choose import describe, score
+from ichmonai.io.discovery.header_checks import check_headers, is_localizer
+from ichmonai.io.discovery.headers import ImageHeader, Kind, Vector
+from ichmonai.io.discovery.slice_geometry import along_normal
 from ichmonai.io.findings import Code, Finding
-from ichmonai.io.header_checks import check_headers, is_localizer
-from ichmonai.io.headers import ImageHeader, Kind, Vector
 from ichmonai.io.series import Series
-from ichmonai.io.slice_geometry import along_normal
 
 SAME_PLACE = 0.01
 """Images nearer than this along the normal, in mm, show the same slice."""

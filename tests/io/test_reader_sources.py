@@ -11,7 +11,8 @@ from dicom_factory import write_series, write_slice
 from PIL import Image
 from test_head_ct import itk
 
-from ichmonai.io import Code, HeadCTReadError, Location, load_head_ct, sources
+from ichmonai.io import Code, HeadCTReadError, Location, load_head_ct
+from ichmonai.io.readers import sources
 
 pytestmark = pytest.mark.filterwarnings("ignore:builtin type .*:DeprecationWarning")  # of itk's wrapping
 
@@ -114,9 +115,9 @@ def test_absurd_dicom_is_refused_before_anything_is_allocated(tmp_path, rows, co
 
 def test_a_series_of_many_files_is_counted_as_a_whole(tmp_path, monkeypatch):
     write_series(tmp_path, (0, 5, 10))
-    monkeypatch.setattr("ichmonai.io.pixels.MAX_VOXELS", 3 * 32 * 24)
+    monkeypatch.setattr("ichmonai.io.readers.pixels.MAX_VOXELS", 3 * 32 * 24)
     assert load_head_ct(tmp_path).shape[-1] == 3
-    monkeypatch.setattr("ichmonai.io.pixels.MAX_VOXELS", 3 * 32 * 24 - 1)
+    monkeypatch.setattr("ichmonai.io.readers.pixels.MAX_VOXELS", 3 * 32 * 24 - 1)
     assert refusal(tmp_path).code is Code.TOO_LARGE
 
 

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ichmonai.errors import first_line
+from ichmonai.io.discovery.volume_headers import read_volume
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.geometry import to_display_orientation
-from ichmonai.io.hounsfield import AIR_HU
-from ichmonai.io.pixels import check_size
+from ichmonai.io.readers.geometry import to_display_orientation
+from ichmonai.io.readers.hounsfield import AIR_HU
+from ichmonai.io.readers.pixels import check_size
+from ichmonai.io.readers.sources import image_path, open_image
 from ichmonai.io.series import Location
-from ichmonai.io.sources import image_path, open_image
 from ichmonai.io.suffixes import NIFTI_SUFFIXES
-from ichmonai.io.volume_headers import read_volume
 
 _ADDRESS = re.compile(r"\(0x[0-9a-f]+\)")
 

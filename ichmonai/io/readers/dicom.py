@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from ichmonai.errors import first_line
-from ichmonai.io.dicom_headers import DEFLATED, MAX_DEFLATED_BYTES
+from ichmonai.io.discovery.dicom_headers import DEFLATED, MAX_DEFLATED_BYTES
+from ichmonai.io.discovery.header_checks import CT_IMAGES
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
-from ichmonai.io.functional_groups import frame_header
-from ichmonai.io.header_checks import CT_IMAGES
-from ichmonai.io.hounsfield import Rescale, rescale_of, rescale_type
-from ichmonai.io.pixels import check_size, frame_count, read_pixels
+from ichmonai.io.readers.functional_groups import frame_header
+from ichmonai.io.readers.hounsfield import Rescale, rescale_of, rescale_type
+from ichmonai.io.readers.pixels import check_size, frame_count, read_pixels
+from ichmonai.io.readers.sources import open_image
 from ichmonai.io.series import Location
-from ichmonai.io.sources import open_image
 
 MAX_THICKNESS = 1000.0
 """In mm; what is said beyond it is damage."""

@@ -17,9 +17,9 @@ from pydicom.uid import (
     JPEGTransferSyntaxes,
 )
 
-from ichmonai.io.codestream import check_codestream
+from ichmonai.io.discovery.header_checks import MAX_SIDE, MAX_VOXELS
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.header_checks import MAX_SIDE, MAX_VOXELS
+from ichmonai.io.readers.codestream import check_codestream
 
 _CODESTREAMS = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes}
 # One decoder each, so that an answer does not depend on what else is installed. Pillow's libjpeg-turbo and OpenJPEG

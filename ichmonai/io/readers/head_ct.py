@@ -11,14 +11,14 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from ichmonai.io.dicom import CTSlice, dicom_files, read_slices
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
-from ichmonai.io.images import load_image
-from ichmonai.io.pixels import check_size
+from ichmonai.io.readers.dicom import CTSlice, dicom_files, read_slices
+from ichmonai.io.readers.images import load_image
+from ichmonai.io.readers.pixels import check_size
+from ichmonai.io.readers.stack import stack_slices
+from ichmonai.io.readers.volumes import load_volume
 from ichmonai.io.series import Location
-from ichmonai.io.stack import stack_slices
 from ichmonai.io.suffixes import PICTURE_SUFFIXES, VOLUME_SUFFIXES
-from ichmonai.io.volumes import load_volume
 
 DTVIT_WINDOW = (40.0, 80.0)
 """Level and width in HU with which the DTViT data set's 8-bit images were written."""

@@ -14,14 +14,14 @@ from os import PathLike
 from pathlib import Path
 
 from ichmonai.errors import first_line
-from ichmonai.io.archives import close_archives, open_member
-from ichmonai.io.dicom_headers import read_dicom
+from ichmonai.io.discovery.archives import close_archives, open_member
+from ichmonai.io.discovery.dicom_headers import read_dicom
+from ichmonai.io.discovery.headers import ImageHeader
+from ichmonai.io.discovery.volume_headers import read_volume
+from ichmonai.io.discovery.walk import Begin, Candidate, End, Step, Walk, reject
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.headers import ImageHeader
 from ichmonai.io.series import OtherFile, Rejection
 from ichmonai.io.suffixes import DICOM_SUFFIXES, PICTURE_SUFFIXES, VOLUME_SUFFIXES
-from ichmonai.io.volume_headers import read_volume
-from ichmonai.io.walk import Begin, Candidate, End, Step, Walk, reject
 
 CHUNK = 64
 """Files that a worker process reads at a time."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pydicom
 
 from ichmonai.errors import first_line, printable
-from ichmonai.io.archives import list_members
+from ichmonai.io.discovery.archives import list_members
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.series import Location, OtherFile, Rejection
 from ichmonai.io.suffixes import OTHER_ARCHIVE_SUFFIXES, ZIP_SUFFIXES

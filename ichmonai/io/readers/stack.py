@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ichmonai.io.dicom import GEOMETRY, CTSlice
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
-from ichmonai.io.geometry import empty_volume
+from ichmonai.io.readers.dicom import GEOMETRY, CTSlice
+from ichmonai.io.readers.geometry import empty_volume
 from ichmonai.io.series import Location
 
 ROWS = 8

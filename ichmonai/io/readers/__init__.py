@@ -1,0 +1,1 @@
+"""Read head CT of any format into HU on its native slices."""
