@@ -16,11 +16,10 @@ from ichmonai.batch.folder import claimed
 from ichmonai.batch.journal import Journal
 from ichmonai.batch.study import Answer
 from ichmonai.errors import InputError
-from ichmonai.io.discovery.choose import choose_series
-from ichmonai.io.discovery.group import group_series
+from ichmonai.io.discovery.find import usable_series
 from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.discovery.scan import scan
-from ichmonai.io.findings import Code, accepted_codes, refusing
+from ichmonai.io.findings import Code, accepted_codes
 from ichmonai.io.series import OtherFile, Rejection, Series
 from ichmonai.outputs.formats import TableFormat
 from ichmonai.outputs.provenance import write_provenance
@@ -74,9 +73,10 @@ class Summary:
     """What a batch came to.
 
     Attributes:
-        positive, negative: series with a prediction; None after a dry run.
+        series: those to predict.
+        positive, negative: those with a prediction.
         no_prediction: series that the network gave no number for.
-        refused: series and files that get no answer, by code.
+        rejected: series and files that get no answer, by code.
         failed: series whose work crashed or did not end.
         other_files: files that are no images.
         resumed: series that an earlier run had done.
@@ -182,7 +182,7 @@ def _run(
     _discover(inputs, journal, options, progress, summary)
     for headers in journal.studies():
         if _is_in_shard(headers[0].study, options.shard):
-            _plan(journal, headers, accept, options.all_series)
+            journal.plan(*usable_series(headers, accept, options.all_series))
     summary.seconds["discover"] = time.perf_counter() - started
     summary.series = journal.count()
     summary.resumed = summary.series - sum(1 for _ in journal.open_tasks())
@@ -219,18 +219,6 @@ def _discover(
         journal.plan((), (one for one in rejections if _is_in_shard(one.study, options.shard)))
         images += len(headers)
         progress.found(images)
-
-
-def _plan(journal: Journal, headers: list[ImageHeader], accept: frozenset[Code], every: bool) -> None:
-    chosen, rejections = choose_series(group_series(headers), every, accept)
-    tasks = []
-    for series in chosen:
-        reason = refusing(series.findings, accept)
-        if reason is None:
-            tasks.append(series)
-        else:
-            rejections.append(Rejection(series.study, series.series, str(series.images[0]), reason))
-    journal.plan(tasks, rejections)
 
 
 def _is_in_shard(study: str, shard: tuple[int, int]) -> bool:

@@ -98,8 +98,8 @@ def table_formats(text: str) -> tuple:
 
 def _shard(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
-    if not match or int(match[1]) > int(match[2]):
-        raise InputError(f"--shard {text} does not exist; give I/N with I from 1 to N, for example 3/8.")
+    if not match:
+        raise InputError(f"--shard {text} is no I/N; write, for example, --shard 3/8.")
     return int(match[1]), int(match[2])
 
 

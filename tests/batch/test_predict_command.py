@@ -32,7 +32,8 @@ def test_json_is_all_that_stands_on_standard_output(small_bundle, volume, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--shard", "4/3"), "--shard 4/3 does not exist"),
+        (("--shard", "4/3"), "Shard 4/3 does not exist"),
+        (("--shard", "4"), "--shard 4 is no I/N"),
         (("--format", "xlsx"), "choose from csv, jsonl, parquet"),
         (("--device", "tpu; import os"), "--device tpu; import os is not known"),
         (("--set", "batch_size"), "no KEY=VALUE"),

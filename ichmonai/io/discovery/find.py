@@ -10,8 +10,8 @@ from ichmonai.io.discovery.choose import choose_series
 from ichmonai.io.discovery.group import group_series
 from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.discovery.scan import scan
-from ichmonai.io.findings import Code, HeadCTReadError, refusing
-from ichmonai.io.series import Location, Rejection
+from ichmonai.io.findings import Code, HeadCTReadError, accepted_codes, refusing
+from ichmonai.io.series import Location, Rejection, Series
 
 
 def find_head_ct(
@@ -32,7 +32,6 @@ def find_head_ct(
     Raises:
         HeadCTReadError: when there is nothing to predict.
     """
-    accepted = tuple(Code(code) for code in accept)
     studies: dict[str, list[ImageHeader]] = defaultdict(list)
     rejections: list[Rejection] = []
     for found in scan([path], workers=1):
@@ -42,12 +41,9 @@ def find_head_ct(
             rejections.append(found)
     items = []
     for headers in studies.values():
-        chosen, others = choose_series(group_series(headers), accept=accepted)
+        usable, others = usable_series(headers, accept)
         rejections += others
-        for series in chosen:
-            if reason := refusing(series.findings, accepted):
-                rejections.append(Rejection(series.study, series.series, str(series.images[0]), reason))
-                continue
+        for series in usable:
             images = [_plain(location) for location in series.images]
             items.append(
                 {
@@ -60,6 +56,28 @@ def find_head_ct(
     if not items:
         raise _nothing(os.fspath(path), rejections)
     return items, rejections
+
+
+def usable_series(
+    headers: Iterable[ImageHeader], accept: Iterable[Code | str] = (), every: bool = False
+) -> tuple[list[Series], list[Rejection]]:
+    """The series of one study to predict on, and why the others are not.
+
+    Args:
+        headers: all images of the study.
+        accept: codes of findings that do not refuse a series.
+        every: all series that nothing refuses, instead of the one that suits best.
+    """
+    accepted = accepted_codes(accept)
+    chosen, rejections = choose_series(group_series(headers), every, accepted)
+    usable = []
+    for series in chosen:
+        reason = refusing(series.findings, accepted)
+        if reason is None:
+            usable.append(series)
+        else:
+            rejections.append(Rejection(series.study, series.series, str(series.images[0]), reason))
+    return usable, rejections
 
 
 def _plain(location: Location) -> str | Location:
