@@ -1,4 +1,4 @@
-"""Leave out the slices that show no brain."""
+"""Leave out the bleedings on slices that show no brain."""
 
 import logging
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ logger = logging.getLogger(__name__)
 
 
 def keep_brain(items: Sequence[Item], minimum: float = MINIMUM, workers: int = 4) -> list[Item]:
-    """Leave out slices of neck, face or bone alone, whose labels a network could learn from nothing but the shortcut.
+    """Leave out slices of neck, face or bone alone that a patient's label calls bleeding: there is nothing to see.
 
-    What inference drops with `KeepBrainSlices`, training does not see either.
+    A network could learn that label from nothing but a shortcut. Normal slices without brain stay, as the only ones that
+    tell it that such a slice does not bleed, for the few that inference (`KeepBrainSlices`) does not drop.
 
     Args:
         items: datalist with `image` entries.
@@ -25,7 +26,7 @@ def keep_brain(items: Sequence[Item], minimum: float = MINIMUM, workers: int = 4
         workers: threads that look.
 
     Returns:
-        The items that show brain, in their order. How many were left out is logged.
+        The items that are normal or show brain, in their order. How many were left out is logged.
 
     Raises:
         DatasetError: no slice shows brain.
@@ -33,15 +34,19 @@ def keep_brain(items: Sequence[Item], minimum: float = MINIMUM, workers: int = 4
     if minimum <= 0:
         return list(items)
 
-    def shows_brain(item: Item) -> bool:
-        return not brain_content(load_head_ct(item["image"])[0].numpy())[0] < minimum
+    def has_its_label(item: Item) -> bool:
+        return item["label"][0] == 0 or not brain_content(load_head_ct(item["image"])[0].numpy())[0] < minimum
 
     with ThreadPoolExecutor(workers) as pool:
-        kept = [item for item, shows in zip(items, pool.map(shows_brain, items), strict=True) if shows]
+        kept = [item for item, keep in zip(items, pool.map(has_its_label, items), strict=True) if keep]
     if not kept:
         raise DatasetError(
-            f"None of {len(items)} slices shows brain; are they head CT in HU? A lower minimum keeps them."
+            f"None of {len(items)} slices shows brain or is normal; are they head CT in HU? A lower minimum keeps them."
         )
     if len(kept) < len(items):
-        logger.info("%d of %d slices show no brain and are left out.", len(items) - len(kept), len(items))
+        logger.info(
+            "%d of %d slices are labelled as bleeding but show no brain, and are left out.",
+            len(items) - len(kept),
+            len(items),
+        )
     return kept

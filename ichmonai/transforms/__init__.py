@@ -15,6 +15,7 @@ from ichmonai.transforms.normalize_image_net import (
     NormalizeImageNet,
     NormalizeImageNetd,
 )
+from ichmonai.transforms.rand_noise_hu import RandNoiseHU, RandNoiseHUd
 from ichmonai.transforms.rand_rotate_in_plane import RandRotateInPlane, RandRotateInPlaned
 from ichmonai.transforms.rand_sharpness import RandSharpness, RandSharpnessd
 from ichmonai.transforms.rand_window_hu import RandWindowHU, RandWindowHUd
@@ -48,6 +49,8 @@ __all__ = [
     "RandDrawBleedingd",
     "RandEraseBleeding",
     "RandEraseBleedingd",
+    "RandNoiseHU",
+    "RandNoiseHUd",
     "RandRotateInPlane",
     "RandRotateInPlaned",
     "RandSharpness",

@@ -24,6 +24,7 @@ PAIRS = [
     ("RandRotateInPlane", {"degrees": 20, "prob": 0.7}),
     ("RandSharpness", {"factor": 2.0, "prob": 0.7}),
     ("RandWindowHU", {"level_shift": 10.0, "prob": 0.7}),
+    ("RandNoiseHU", {"highest": 8.0, "clipped": (-1000.0, 3000.0), "prob": 0.7}),
 ]
 OTHERS = {
     "LoadNeighbouringSlicesd",  # reads files
@@ -131,6 +132,6 @@ def test_seeded_runs_repeat(name, arguments, volume):
     assert len({tuple(r.flatten()[::97].tolist()) for r in runs[0]}) > 1
 
 
-@pytest.mark.parametrize("name", ["RandRotateInPlane", "RandSharpness"])
+@pytest.mark.parametrize("name", ["RandNoiseHU", "RandRotateInPlane", "RandSharpness"])
 def test_probability_zero_changes_nothing(name, volume):
     torch.testing.assert_close(getattr(T, name)(prob=0.0)(volume), volume)
