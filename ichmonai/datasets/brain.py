@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 def keep_brain(items: Sequence[Item], minimum: float = MINIMUM, workers: int = 4) -> list[Item]:
     """Leave out slices of neck, face or bone alone that a patient's label calls bleeding: there is nothing to see.
 
-    A network could learn that label from nothing but a shortcut. Normal slices without brain stay, as the only ones that
-    tell it that such a slice does not bleed, for the few that inference (`KeepBrainSlices`) does not drop.
+    A network could learn that label from nothing but a shortcut. Normal slices without brain stay: they alone tell it
+    that such a slice does not bleed, for the few that inference (`KeepBrainSlices`) does not drop.
 
     Args:
         items: datalist with `image` entries.
