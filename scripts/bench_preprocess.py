@@ -8,7 +8,7 @@ Every chain takes one file at a time, in one process and one thread:
 - published, labels: the same with the largest component by labels in place of the contour, which is faster; the ratios
   are against this one
 - ours, as published: load_head_ct, RemoveHeadHolderAsPublished, then the transforms of the bundle
-- ours, robust: the preprocessing of bundle/configs/inference.json, whose RemoveHeadHolder keeps skin and ears
+- ours, robust: the preprocessing of bundle/configs/dtvit_inference.json, whose RemoveHeadHolder keeps skin and ears
 
 Rounds over all slices are interleaved; the speeds are of the median round, by CPU time of the process and by the
 clock. Dice is against the mask of "published, labels": for "as published" the whole mask, on all slices; for "robust"
@@ -51,7 +51,7 @@ from ichmonai.transforms import IMAGENET_MEAN, IMAGENET_STD, RemoveHeadHolderAsP
 from ichmonai.transforms.head_mask import head_mask
 from ichmonai.transforms.remove_head_holder_as_published import published_chain
 
-CONFIG = Path(__file__).resolve().parents[1] / "bundle" / "configs" / "inference.json"
+CONFIG = Path(__file__).resolve().parents[1] / "bundle" / "configs" / "dtvit_inference.json"
 TO_INPUT = tv.Compose([tv.Resize(256), tv.CenterCrop(224), tv.ToTensor(), tv.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
 DISAGREEMENT = 0.05
 Chain = Callable[[Path], torch.Tensor]

@@ -24,10 +24,12 @@ class BundleSource:
     Attributes:
         root: the bundle's folder.
         settings: values of the config's top section that differ from the file.
+        overlays: further configs, laid over `inference.json` in their order.
     """
 
     root: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
+    overlays: tuple[Path, ...] = ()
 
 
 class InferenceBundle:
@@ -44,11 +46,11 @@ class InferenceBundle:
         self.path = source.root / "configs" / "inference.json"
         self.parser = ConfigParser()
         try:
-            self.parser.read_config(str(self.path))
+            self.parser.read_config([str(self.path), *map(str, source.overlays)])
         except Exception as error:  # monai raises errors of many kinds on files that are no config
             raise InputError(
-                f"{source.root} is no bundle that can be run: {self.path} is not a readable config "
-                f"({first_line(error)}); give the folder of a MONAI bundle."
+                f"{source.root} is no bundle that can be run: {', '.join(map(str, (self.path, *source.overlays)))} is not "
+                f"readable as a config ({first_line(error)}); give the folder of a MONAI bundle."
             ) from error
         config = self.parser.get()
         if unknown := sorted(set(source.settings) - set(config)):

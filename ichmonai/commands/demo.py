@@ -34,7 +34,8 @@ def demo(
     write_dicom(out / "study", [make_study(10_000, kind=PhantomKind.DEEP)])
 
     configs = bundle_root() / "configs"
-    train, evaluate, small = (str(configs / f"{name}.json") for name in ("train", "evaluate", "demo"))
+    names = ("train", "evaluate", "inference", "dtvit_inference", "demo")
+    train, evaluate, inference, dtvit, small = (str(configs / f"{name}.json") for name in names)
     data = ["--dataset_dir", str(out / "data")]
     run = ["--output_dir", str(out / "training")]
     console.print("[bold]2/4[/bold] Training")
@@ -44,7 +45,7 @@ def demo(
     console.print("[bold]4/4[/bold] Predicting the DICOM study")
     weights = ["--ckpt_path", str(out / "training" / "model.pt")]
     prediction = ["--dataset_dir", str(out / "study"), "--output_dir", str(out / "predictions")]
-    _bundle(console, "inference", [str(configs / "inference.json"), small], *prediction, *weights)
+    _bundle(console, "inference", [inference, dtvit, small], *prediction, *weights)
     _show(console, out)
 
 

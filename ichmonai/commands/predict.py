@@ -35,6 +35,10 @@ def predict(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the tables; a run that was stopped continues in it.")],
     bundle: Annotated[Path | None, typer.Option(help="Folder of a MONAI bundle; ichmonai's own unless given.")] = None,
+    config: Annotated[
+        list[Path] | None,
+        typer.Option(help="Laid over the bundle's inference.json: a file, or its name in the bundle; repeatable."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of the bundle's inference config; repeatable."),
@@ -71,7 +75,8 @@ def predict(
         formats, share, chosen = table_formats(format), _shard(shard), _settings(settings or [], device, batch_size)
         if accept:
             chosen["accept"] = accept
-        source = BundleSource((bundle or bundle_root()).absolute(), chosen)
+        root = (bundle or bundle_root()).absolute()
+        source = BundleSource(root, chosen, tuple(_overlay(root, path) for path in config or []))
         options = BatchOptions(all_series, formats, share, dry_run, workers)
         run = make_engine(engine.value, source, workers, timeout, not dry_run)
         with BatchProgress(console, quiet or as_json) as progress:
@@ -94,6 +99,14 @@ def table_formats(text: str) -> tuple:
     except ValueError as error:
         known = ", ".join(one.value for one in TableFormat)
         raise InputError(f"--format {text} is not known; choose from {known}.") from error
+
+
+def _overlay(root: Path, path: Path) -> Path:
+    """The config that a path or a name in the bundle stands for."""
+    for one in (path, root / "configs" / path, root / "configs" / f"{path}.json"):
+        if one.is_file():
+            return one.absolute()
+    raise InputError(f"--config {path}: there is neither such a file nor one of that name in {root / 'configs'}.")
 
 
 def _shard(text: str) -> tuple[int, int]:

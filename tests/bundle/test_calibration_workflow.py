@@ -126,7 +126,7 @@ def test_inference_takes_the_calibration_that_lies_beside_its_weights(
             Calibration({"ich": 3.0}, thresholds).write(calibration_path(weights))
         run(
             "inference",
-            config_files("inference"),
+            config_files("inference", "dtvit_inference"),
             dataset_dir=str(volumes / "nifti"),
             output_dir=str(tmp_path / name),
             ckpt_path=str(weights),

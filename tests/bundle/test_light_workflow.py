@@ -25,7 +25,7 @@ def test_train_evaluate_and_predict(cohort: Path, volumes: Path, tmp_path: Path)
     assert metrics["metrics"]["ich_auc"]["value"] is not None
     run(
         "inference",
-        config_files("inference", "light_inference"),
+        config_files("inference"),
         dataset_dir=str(volumes / "nifti"),
         output_dir=str(tmp_path / "predictions"),
         ckpt_path=str(tmp_path / "model.pt"),
@@ -42,7 +42,7 @@ def test_train_evaluate_and_predict(cohort: Path, volumes: Path, tmp_path: Path)
 def test_training_and_inference_see_the_same_image(windows: list[list[float]], cohort: Path) -> None:
     item = load_datalist(cohort)[0]
     images = []
-    for names, chain in ((("train", "light"), "validate#preprocessing"), (("inference", "light_inference"), None)):
+    for names, chain in ((("train", "light"), "validate#preprocessing"), (("inference",), None)):
         parser = ConfigParser()
         parser.read_config(config_files(*names))
         parser.update({"image_size": 64, "windows": windows})

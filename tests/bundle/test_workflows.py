@@ -66,7 +66,7 @@ def test_a_dicom_series_and_its_nifti_give_the_same_predictions(training: Path, 
         weights = str(training / "model.pt")
         run(
             "inference",
-            config_files("inference"),
+            config_files("inference", "dtvit_inference"),
             dataset_dir=str(volumes / name),
             output_dir=str(out),
             ckpt_path=weights,
@@ -179,7 +179,7 @@ def test_a_missing_dataset_ends_the_command_with_one_line(tmp_path: Path) -> Non
 def test_a_real_tilted_series_runs_through_inference(real_data: Path, training: Path, tmp_path: Path) -> None:
     run(
         "inference",
-        config_files("inference"),
+        config_files("inference", "dtvit_inference"),
         dataset_dir=str(real_data / "dicom" / "ge_tilted_head"),
         output_dir=str(tmp_path),
         ckpt_path=str(training / "model.pt"),

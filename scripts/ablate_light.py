@@ -1,0 +1,189 @@
+"""Train the light network with parts of its recipe left out or added, and judge all by the same slices.
+
+Each variant is trained by the bundle's own configs on the training patients, in a process of its own, and judged on
+
+- the validation patients' slices as they are;
+- the same with counterfactuals: every bleeding also erased, every normal slice also with a bleeding, so that only the
+  blood tells the classes apart. What the bundle does is decided by this column;
+- sets from elsewhere, if given, which decide nothing.
+
+    python scripts/ablate_light.py --data dtvit --out RUNS --image-size 160 --epochs 2 \
+        --slices head_ct_200 --studies phe
+
+It leaves `ablation.csv` and `ablation.md` in --out; trained variants are kept when the command is repeated. Research
+software; not for clinical use.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ablation.sets import Image, counterfactuals, external_slices, external_studies, slices
+from ablation.variants import VARIANTS
+from monai.bundle import ConfigParser
+from monai.transforms import Compose
+
+from ichmonai.datasets import drop_unreadable, load_datalist, read_splits
+from ichmonai.evaluation.intervals import patient_bootstrap
+from ichmonai.evaluation.metrics import head_metrics
+from ichmonai.networks import load_trained
+from ichmonai.networks.heads import softmax_heads
+from ichmonai.notice import NOTICE
+from ichmonai.outputs.tables import write_csv
+from ichmonai.paths import bundle_root
+
+SPLIT = [0.7, 0.15, 0.15]
+READ = ("CopyItemsd", "LoadHeadCTd", "RemoveHeadHolderd")
+"""Beginning of the preprocessing, which the sets have behind them."""
+
+
+def main() -> None:
+    options = parse()
+    for name in options.variants:
+        train(options, name)
+    rows = [row for name in options.variants for row in judge(options, name, judged_by(options))]
+    write_csv(options.out / "ablation.csv", rows[0], rows)
+    (options.out / "ablation.md").write_text(page(options, rows), encoding="utf-8")
+    print(f"Look at {options.out / 'ablation.md'}. {NOTICE}")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="dataset, as dataset_dir of train.json")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--image-size", type=int, default=160)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--slices", type=Path, help="folder of single slices with labels.csv")
+    parser.add_argument("--studies", type=Path, help="folder of whole studies with slices.csv")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="further settings of train.json")
+    return parser.parse_args()
+
+
+def train(options: argparse.Namespace, name: str) -> None:
+    out = options.out / name
+    if (out / "last.pt").is_file() and (out / "trained").is_file():
+        print(f"{name}: trained before", flush=True)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    configs = bundle_root() / "configs"
+    (out / "overlay.json").write_text(json.dumps(VARIANTS[name][1], indent=2), encoding="utf-8")
+    settings = {
+        "dataset_dir": options.data.resolve(),
+        "output_dir": out.resolve(),
+        "bundle_root": bundle_root(),
+        "image_size": options.image_size,
+        "max_epochs": options.epochs,
+        "split_fractions": SPLIT,
+        "seed": options.seed,
+        "resume": True,
+        **dict(one.partition("=")[::2] for one in options.set),
+    }
+    files = str([*(str(configs / f"{one}.json") for one in ("train", "light")), str(out / "overlay.json")])
+    command = [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", files]
+    command += [str(part) for key, value in settings.items() for part in (f"--{key}", value)]
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])}
+    print(f"{name}: training", flush=True)
+    subprocess.run(command, check=True, env=here)
+    (out / "trained").touch()
+
+
+def judged_by(options: argparse.Namespace) -> dict[str, list[Image]]:
+    """Sets of images, read once."""
+    if not hasattr(options, "sets"):
+        split = options.out / options.variants[0] / "split.json"
+        validation = read_splits(drop_unreadable(load_datalist(options.data)), split)["validation"]
+        options.sets = {"validation": list(slices(validation))}
+        options.sets["counterfactual"] = list(counterfactuals(options.sets["validation"]))
+        if options.slices:
+            options.sets[options.slices.name] = list(external_slices(options.slices))
+        if options.studies:
+            options.sets[options.studies.name] = list(external_studies(options.studies))
+    return options.sets
+
+
+def judge(options: argparse.Namespace, name: str, sets: dict[str, list[Image]]) -> list[dict[str, Any]]:
+    """A row for each set."""
+    parser = ConfigParser()
+    configs = bundle_root() / "configs"
+    parser.read_config([configs / "train.json", configs / "light.json", options.out / name / "overlay.json"])
+    parser.update({"image_size": options.image_size})
+    changed = dict(one.partition("=")[::2] for one in options.set)
+    parser.update({"pretrained": False, "backbone": changed.get("backbone", parser["backbone"])})
+    network = load_trained(parser.get_parsed_content("network_def"), options.out / name / "model.pt").eval()
+    listed = parser.get_parsed_content("validate#preprocessing#transforms")
+    chain = Compose([one for one in listed if type(one).__name__ not in READ])
+    rows = []
+    for set_name, images in sets.items():
+        scores = np.concatenate([predict(network, chain, image) for image in images])
+        labels = np.concatenate([image.labels for image in images])
+        patients = np.repeat([image.patient for image in images], [len(image.labels) for image in images])
+        known = labels[:, 0] >= 0
+        scores, labels, patients = scores[known], labels[known], patients[known]
+        names = ["ich_auc"] + (["location_balanced_accuracy"] if (labels[:, 1] >= 0).any() else [])
+        values, intervals = head_metrics(scores, labels), patient_bootstrap(scores, labels, patients, names)
+        rows += [
+            {
+                "variant": name,
+                "set": set_name,
+                "slices": len(labels),
+                "patients": len(set(patients)),
+                "metric": metric,
+                "value": values[metric],
+                "low": intervals[metric][0],
+                "high": intervals[metric][1],
+            }
+            for metric in names
+        ]
+        print(name, set_name, *(f"{metric} {values[metric]:.3f}" for metric in names), flush=True)
+    return rows
+
+
+@torch.inference_mode()
+def predict(network: torch.nn.Module, chain: Compose, image: Image) -> np.ndarray:
+    """Probabilities (S, 5) of the slices of an image; normal where inference would not classify."""
+    result = np.tile(np.array([1, 0, 1 / 3, 1 / 3, 1 / 3]), (len(image.labels), 1))
+    kept = image.classified
+    if kept.any():
+        hu = image.hu if image.hu.ndim == 3 else image.hu[..., torch.from_numpy(kept)]
+        inputs = torch.as_tensor(chain({"image": hu})["image"])
+        batch = inputs[None] if inputs.ndim == 3 else inputs.movedim(-1, 0)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = torch.cat([network(part).float() for part in batch.split(16)])
+        result[kept] = softmax_heads(logits).numpy()
+    return result
+
+
+def page(options: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> str:
+    columns = list(dict.fromkeys((row["set"], row["metric"]) for row in rows))
+    cells = {
+        (row["variant"], row["set"], row["metric"]): f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+        for row in rows
+    }
+    counts = "; ".join(
+        f"{name}: {row['slices']} slices of {row['patients']} patients"
+        for name in dict.fromkeys(row["set"] for row in rows)
+        for row in [next(row for row in rows if row["set"] == name)]
+    )
+    lines = [
+        f"{NOTICE} {options.image_size} pixels, {options.epochs} epochs, seed {options.seed}, {SPLIT} of the patients; "
+        f"95% intervals resample patients. {counts}.",
+        "",
+        "| | " + " | ".join(f"{name}: {metric.replace('_', ' ')}" for name, metric in columns) + " |",
+        "| --- " * (len(columns) + 1) + "|",
+    ]
+    for name in options.variants:
+        lines.append(f"| {VARIANTS[name][0]} | " + " | ".join(cells[(name, *column)] for column in columns) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What the variants are judged by: slices in HU with their truth, the same for all."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ichmonai.datasets.datalist import Item
+from ichmonai.io import load_head_ct
+from ichmonai.labels import NOT_APPLICABLE
+from ichmonai.transforms import (
+    RandDrawBleeding,
+    RandEraseBleeding,
+    RandTransplantBleeding,
+    RemoveHeadHolder,
+    bleeding_bank,
+)
+from ichmonai.transforms.intracranial import brain_content
+from ichmonai.transforms.keep_brain_slices import MINIMUM
+
+
+@dataclass(frozen=True)
+class Image:
+    """A slice (1, H, W) or a volume (1, H, W, S) in HU, without head holder.
+
+    Attributes:
+        hu: float32.
+        labels: int64 (S, 2), ICH (-1: not known) and location of every slice.
+        patient: pseudonym.
+        classified: (S,), which slices show brain.
+    """
+
+    hu: torch.Tensor
+    labels: np.ndarray
+    patient: str
+    classified: np.ndarray
+
+
+def slices(items: Sequence[Item]) -> Iterator[Image]:
+    """The slices of a datalist as they are."""
+    for item in items:
+        yield _image(load_head_ct(item["image"]), np.asarray(item["label"])[None], item["patient"])
+
+
+def counterfactuals(images: Sequence[Image], seed: int = 0) -> Iterator[Image]:
+    """Each slice as it is and with its label turned: bleedings erased, and into normal slices transplanted or drawn.
+
+    The bleedings are those of the other patients. A network that tells the cohorts apart, not the blood, is wrong in
+    half of these.
+    """
+    yield from images
+    found = bleeding_bank(
+        ({"hu": image.hu, "label": image.labels[0], "patient": image.patient} for image in images),
+        load=lambda item: {"image": item["hu"].numpy()},
+    )
+    rng = np.random.default_rng(seed)
+    for image in images:
+        erase = RandEraseBleeding(prob=1)
+        put = RandTransplantBleeding(found, prob=1) if rng.random() < 0.5 else RandDrawBleeding(prob=1)
+        change = erase if image.labels[0, 0] else put
+        change.set_random_state(int(rng.integers(2**31)))
+        hu, label = change(image.hu, image.labels[0])
+        if label[0] != image.labels[0, 0]:
+            yield Image(hu, np.asarray(label)[None], image.patient, image.classified)
+
+
+def external_slices(folder: Path) -> Iterator[Image]:
+    """Single slices with `labels.csv` (id, hemorrhage) and files `<id, three digits>.png`."""
+    with (folder / "labels.csv").open(newline="") as table:
+        for row in csv.DictReader(table, skipinitialspace=True):
+            name = f"{int(row['id']):03d}"
+            yield _image(load_head_ct(folder / f"{name}.png"), _labels([row["hemorrhage"]]), name)
+
+
+def external_studies(folder: Path) -> Iterator[Image]:
+    """Whole studies with `slices.csv` (image, patient, slice, ich_proxy)."""
+    with (folder / "slices.csv").open(newline="") as table:
+        rows = sorted(csv.DictReader(table), key=lambda row: (row["patient"], int(row["slice"])))
+    for patient, group in groupby(rows, key=lambda row: row["patient"]):
+        study = list(group)
+        hu = torch.stack([load_head_ct(folder / row["image"]).as_tensor() for row in study], dim=-1)
+        yield _image(hu, _labels([row["ich_proxy"] for row in study]), patient)
+
+
+def _image(hu: torch.Tensor, labels: np.ndarray, patient: str) -> Image:
+    plain = RemoveHeadHolder()(torch.as_tensor(np.asarray(hu)))
+    return Image(plain, labels, patient, ~(brain_content(plain[0]) < MINIMUM))
+
+
+def _labels(values: Sequence[str]) -> np.ndarray:
+    return np.array([[int(float(value)) if value else NOT_APPLICABLE, NOT_APPLICABLE] for value in values])
