@@ -6,6 +6,7 @@ from ichmonai import __version__
 from ichmonai.commands.audit import audit
 from ichmonai.commands.demo import demo
 from ichmonai.commands.evaluate import evaluate
+from ichmonai.commands.export import export
 from ichmonai.commands.merge import merge
 from ichmonai.commands.phantom import phantom
 from ichmonai.commands.predict import predict
@@ -18,6 +19,7 @@ app = typer.Typer(
 app.command()(predict)
 app.command()(merge)
 app.command()(evaluate)
+app.command()(export)
 app.command()(audit)
 app.command()(demo)
 app.command()(phantom)

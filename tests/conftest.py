@@ -2,7 +2,7 @@
 
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,15 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"ICHMONAI_DATA names {path}, which is not a folder")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Converted networks are kept for the session alone, and not in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("ICHMONAI_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture

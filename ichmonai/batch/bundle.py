@@ -64,8 +64,8 @@ class InferenceBundle:
 
     @cached_property
     def network(self) -> nn.Module:
-        """The trained network on its device, in evaluation mode."""
-        return self._content("trained_network").eval()
+        """The trained network on its device and runtime, in evaluation mode."""
+        return self._content("network" if "network" in self.parser.get() else "trained_network").eval()
 
     @cached_property
     def inferer(self) -> Inferer:

@@ -81,6 +81,8 @@ class Summary:
         other_files: files that are no images.
         resumed: series that an earlier run had done.
         seconds: wall clock by stage, and the work in all processes by stage.
+        runtimes: what the network ran on, and why; several where machines of a cluster differ, none where nothing was
+            left to do.
     """
 
     series: int = 0
@@ -92,6 +94,7 @@ class Summary:
     other_files: int = 0
     resumed: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    runtimes: list[dict[str, Any]] = field(default_factory=list)
 
 
 def run_batch(
@@ -193,6 +196,8 @@ def _run(
         before = time.perf_counter()
         journal.record(series, answer)
         recording += time.perf_counter() - before
+        if answer.runtime and answer.runtime not in summary.runtimes:
+            summary.runtimes.append(answer.runtime)
         progress.answered()
     summary.seconds |= {"predict": time.perf_counter() - predicting, "record": recording}
     summary.seconds |= {f"work_{stage}": value for stage, value in journal.seconds().items()}
@@ -261,6 +266,7 @@ def _write_record(
         accept=bundle.setting("accept"),
         all_series=options.all_series,
         shard=list(options.shard),
-        counts={name: value for name, value in vars(summary).items() if name != "seconds"},
+        runtimes=summary.runtimes,
+        counts={name: value for name, value in vars(summary).items() if name not in ("seconds", "runtimes")},
         seconds={name: round(value, 3) for name, value in summary.seconds.items()},
     )

@@ -58,12 +58,14 @@ class Answer:
         study: its row of the table of studies.
         slices: its rows of the table of slices.
         seconds: by stage.
+        runtime: what the network ran on, see `RuntimeChoice`; None where it did not run or does not say.
     """
 
     finding: Finding | None = None
     study: dict[str, Any] = field(default_factory=dict)
     slices: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    runtime: dict[str, Any] | None = None
 
 
 def prepare(bundle: InferenceBundle, series: Series) -> Prepared:
@@ -105,9 +107,9 @@ def classify(bundle: InferenceBundle, series: Series, prepared: Prepared) -> Ans
     item = bundle.postprocessing({CommonKeys.PRED: logits, CommonKeys.IMAGE: MetaTensor(image, meta=dict(meta))})
     summary, slices = item[CommonKeys.PRED], item[f"{CommonKeys.PRED}_slices"]
     row, rows = study_rows(series.study, series.series, summary, slices, meta, bundle.setting("threshold"))
-    return Answer(
-        None, {**row, "sha256": prepared.sha256}, rows, {**prepared.seconds, "infer": time.perf_counter() - started}
-    )
+    seconds = {**prepared.seconds, "infer": time.perf_counter() - started}
+    choice = getattr(bundle.network, "choice", None)
+    return Answer(None, {**row, "sha256": prepared.sha256}, rows, seconds, choice and choice.record())
 
 
 def describe(series: Series, prepared: Prepared) -> Answer:

@@ -26,6 +26,15 @@ class EngineName(str, Enum):
     RAY = "ray"
 
 
+class RuntimeName(str, Enum):
+    """What the network runs on."""
+
+    AUTO = "auto"
+    TORCH = "torch"
+    ONNXRUNTIME = "onnxruntime"
+    OPENVINO = "openvino"
+
+
 def predict(
     inputs: Annotated[
         list[Path],
@@ -44,6 +53,10 @@ def predict(
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of the bundle's inference config; repeatable."),
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 and so on; a GPU if there is one.")] = None,
+    runtime: Annotated[
+        RuntimeName | None,
+        typer.Option(help="What the network runs on; unless given, the fastest that gives the same results."),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Slices that go through the network at once.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read and prepare; all cores.")] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds after which the work on a series is hung.")] = 600,
@@ -72,7 +85,9 @@ def predict(
     from ichmonai.paths import bundle_root
 
     try:
-        formats, share, chosen = table_formats(format), _shard(shard), _settings(settings or [], device, batch_size)
+        formats, share, chosen = table_formats(format), _shard(shard), read_settings(settings or [], device, batch_size)
+        if runtime is not None:
+            chosen["runtime"] = runtime.value
         if accept:
             chosen["accept"] = accept
         root = (bundle or bundle_root()).absolute()
@@ -116,7 +131,8 @@ def _shard(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _settings(pairs: list[str], device: str | None, batch_size: int | None) -> dict[str, Any]:
+def read_settings(pairs: list[str], device: str | None, batch_size: int | None) -> dict[str, Any]:
+    """Settings of a bundle's config, out of what the command line has for them."""
     chosen: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -146,5 +162,8 @@ def _show(console: Console, summary: "Summary", out: Path, dry_run: bool) -> Non
         table.add_row("other files", str(summary.other_files))
     table.add_row("seconds", f"{summary.seconds['total']:.1f}")
     console.print(table)
+    for choice in summary.runtimes:
+        sentence = f"The network ran on {choice['runtime']} in {choice['precision']}: {choice['reason']}."
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     console.print(f"Tables: {out}", soft_wrap=True)
     console.print(NOTICE)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
+from torch import nn
 
 from ichmonai.io.series import Rejection
 from ichmonai.outputs.provenance import write_provenance
@@ -32,6 +33,7 @@ class StudyWriter:
         weights: file that the network's weights came from.
         threshold: ICH probability above which a study is positive.
         rejected: inputs that get no answer, with the reason.
+        network: the network, which may say what it runs on (`choice`, see `RuntimeNetwork`).
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class StudyWriter:
         weights: str | PathLike,
         threshold: float = 0.5,
         rejected: Sequence[Rejection] = (),
+        network: nn.Module | None = None,
     ) -> None:
         self.directory = Path(directory)
         self.weights = weights
         self.threshold = threshold
         self.rejected = rejected
+        self.choice = getattr(network, "choice", None)
         self.studies: list[dict[str, Any]] = []
         self.slices: list[dict[str, Any]] = []
 
@@ -74,4 +78,5 @@ class StudyWriter:
             slices=len(self.slices),
             rejected=len(self.rejected),
             threshold=self.threshold,
+            runtimes=[self.choice.record()] if self.choice else [],
         )

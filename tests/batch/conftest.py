@@ -30,6 +30,7 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> BundleSource:
     chain = [one for one in config["preprocessing"]["transforms"] if one["_target_"].split(".")[-1] not in left_out]
     chain.insert(1, {"_target_": "tests.batch.faults.Faultd", "keys": "image", "folder": str(root)})
     config["preprocessing"]["transforms"] = chain
+    config["runtime"] = "torch"  # the same digits wherever and on however many threads
     (root / "configs" / "inference.json").write_text(json.dumps(config))
     torch.manual_seed(0)
     network = DTViT("test_vit", pretrained=False, image_size=IMAGE_SIZE)

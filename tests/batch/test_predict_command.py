@@ -5,6 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ichmonai.cli import app
+from tests.batch.test_run import table
+from tests.inference.runtimes.conftest import needs
 
 SMALL = ("--set", "backbone=test_vit", "--set", "image_size=32", "--workers", "1")
 
@@ -56,3 +58,35 @@ def test_an_input_that_is_not_there_is_wrong_usage(tmp_path):
     result = predict(tmp_path / "absent", "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert not Path(tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "auto"])
+def test_every_runtime_gives_the_same_tables(small_bundle, volume, tmp_path, runtime):
+    if runtime != "auto":
+        needs(runtime)
+    folder = volume("one").parent
+    tables = []
+    for name in ("torch", runtime):
+        out = tmp_path / name
+        options = ("--bundle", small_bundle.root, "--device", "cpu", "--runtime", name)
+        result = predict(folder, "--out", out, *options, *SMALL)
+        assert result.exit_code == 0, result.output
+        tables.append([table(out / f"{one}.csv") for one in ("studies", "slices")])
+    (choice,) = json.loads((out / "run.json").read_text())["runtimes"]
+    assert choice["runtime"] == runtime or runtime == "auto"
+    assert f"The network ran on {choice['runtime']} in fp32: {choice['reason']}." in result.output
+    for ours, theirs in zip(*tables, strict=True):
+        for mine, other in zip(ours, theirs, strict=True):
+            for column, value in mine.items():
+                if column.startswith("p_") and value:
+                    assert float(value) == pytest.approx(float(other[column]), abs=1e-4)
+                else:
+                    assert value == other[column]
+
+
+def test_a_runtime_that_cannot_be_used_is_wrong_usage(small_bundle, volume, tmp_path):
+    folder = volume("one").parent
+    arguments = ("--out", tmp_path / "out", "--bundle", small_bundle.root, *SMALL, "--set", "precision=int8")
+    result = predict(folder, *arguments, "--runtime", "onnxruntime")
+    assert result.exit_code == 2
+    assert "onnxruntime has no int8, only openvino" in result.output

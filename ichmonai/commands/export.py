@@ -1,0 +1,103 @@
+"""The command ``ichmonai export``."""
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from ichmonai.commands.stop import stop
+from ichmonai.errors import InputError
+
+if TYPE_CHECKING:
+    from ichmonai.batch.bundle import InferenceBundle
+    from ichmonai.inference.runtimes.quantise import Gate
+
+
+class FormatName(str, Enum):
+    """What a network is written as."""
+
+    TORCHSCRIPT = "torchscript"
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+
+
+def export(
+    out: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="File to write; beside the weights unless given.")
+    ] = None,
+    format: Annotated[FormatName, typer.Option(help="What to write.")] = FormatName.ONNX,
+    bundle: Annotated[Path | None, typer.Option(help="Folder of a MONAI bundle; ichmonai's own unless given.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the bundle's inference config; repeatable."),
+    ] = None,
+    int8: Annotated[
+        Path | None,
+        typer.Option(
+            "--int8",
+            metavar="DATA",
+            exists=True,
+            help="OpenVINO in int8, calibrated on a dataset's training slices; written only if as good on the others.",
+        ),
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="split.json that the training on DATA wrote.")
+    ] = None,
+) -> None:
+    """Write a bundle's network, with its trained weights, as a file that other runtimes open.
+
+    The file says whose weights it has (SHA-256), what its outputs are, and that it is not for clinical use.
+    """
+    from ichmonai.batch.bundle import BundleSource, InferenceBundle
+    from ichmonai.commands.predict import read_settings
+    from ichmonai.inference.runtimes.export import export_checked
+    from ichmonai.inference.runtimes.int8 import int8_path
+    from ichmonai.inference.runtimes.names import FORMATS
+    from ichmonai.notice import NOTICE
+    from ichmonai.paths import bundle_root
+
+    console = Console(stderr=True)
+    try:
+        source = BundleSource((bundle or bundle_root()).absolute(), read_settings(settings or [], "cpu", None))
+        parts = InferenceBundle(source)
+        weights, image_size = parts.weights, parts.setting("image_size")
+        network = parts.setting("trained_network").eval()
+        try:
+            if int8 is not None:
+                file = out or int8_path(weights)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                outcome = str(_int8(parts, int8, split, file))
+            else:
+                file = out or weights.with_suffix(FORMATS[format.value])
+                file.parent.mkdir(parents=True, exist_ok=True)
+                trial = export_checked(network, weights, image_size, format.value, file)
+                outcome = (
+                    "not compared, because nothing here runs it"
+                    if trial is None
+                    else f"logits within {trial.largest_difference:.0e} of torch, decisions equal"
+                )
+        except OSError as error:
+            raise InputError(f"Cannot write to {file} ({error.strerror}); choose another with --out.") from error
+    except InputError as error:
+        stop(error, 2)
+    console.print(f"Written: {file} ({outcome})", soft_wrap=True, highlight=False, markup=False)
+    console.print(NOTICE)
+
+
+def _int8(parts: "InferenceBundle", data: Path, split: Path | None, file: Path) -> "Gate":
+    from ichmonai.datasets import load_datalist, read_splits, split_by_patient
+    from ichmonai.inference.runtimes.quantise import make_int8
+
+    items = load_datalist(data)
+    splits = read_splits(items, split) if split else split_by_patient(items)
+    return make_int8(
+        parts.setting("trained_network"),
+        parts.weights,
+        parts.setting("image_size"),
+        parts.preprocessing,
+        parts.setting("calibration").apply_logits,
+        splits,
+        file,
+    )
