@@ -29,6 +29,10 @@ def export(
     ] = None,
     format: Annotated[FormatName, typer.Option(help="What to write.")] = FormatName.ONNX,
     bundle: Annotated[Path | None, typer.Option(help="Folder of a MONAI bundle; ichmonai's own unless given.")] = None,
+    config: Annotated[
+        list[Path] | None,
+        typer.Option(help="A config to lay over the bundle's, or its name, such as dtvit_inference; repeatable."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of the bundle's inference config; repeatable."),
@@ -51,7 +55,7 @@ def export(
     The file says whose weights it has (SHA-256), what its outputs are, and that it is not for clinical use.
     """
     from ichmonai.batch.bundle import BundleSource, InferenceBundle
-    from ichmonai.commands.predict import read_settings
+    from ichmonai.commands.predict import find_overlay, read_settings
     from ichmonai.inference.runtimes.export import export_checked
     from ichmonai.inference.runtimes.int8 import int8_path
     from ichmonai.inference.runtimes.names import FORMATS
@@ -60,7 +64,9 @@ def export(
 
     console = Console(stderr=True)
     try:
-        source = BundleSource((bundle or bundle_root()).absolute(), read_settings(settings or [], "cpu", None))
+        root = (bundle or bundle_root()).absolute()
+        overlays = tuple(find_overlay(root, path) for path in config or [])
+        source = BundleSource(root, read_settings(settings or [], "cpu", None), overlays)
         parts = InferenceBundle(source)
         weights, image_size = parts.weights, parts.setting("image_size")
         network = parts.setting("trained_network").eval()

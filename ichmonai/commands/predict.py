@@ -91,7 +91,7 @@ def predict(
         if accept:
             chosen["accept"] = accept
         root = (bundle or bundle_root()).absolute()
-        source = BundleSource(root, chosen, tuple(_overlay(root, path) for path in config or []))
+        source = BundleSource(root, chosen, tuple(find_overlay(root, path) for path in config or []))
         options = BatchOptions(all_series, formats, share, dry_run, workers)
         run = make_engine(engine.value, source, workers, timeout, not dry_run)
         with BatchProgress(console, quiet or as_json) as progress:
@@ -116,7 +116,7 @@ def table_formats(text: str) -> tuple:
         raise InputError(f"--format {text} is not known; choose from {known}.") from error
 
 
-def _overlay(root: Path, path: Path) -> Path:
+def find_overlay(root: Path, path: Path) -> Path:
     """The config that a path or a name in the bundle stands for."""
     for one in (path, root / "configs" / path, root / "configs" / f"{path}.json"):
         if one.is_file():

@@ -18,7 +18,13 @@ METADATA = str(CONFIGS / "metadata.json")
 
 
 @pytest.mark.parametrize(
-    ("names", "kind"), [(("train",), "train"), (("train", "evaluate"), "infer"), (("inference",), "infer"), (("inference", "dtvit_inference"), "infer")]
+    ("names", "kind"),
+    [
+        (("train",), "train"),
+        (("train", "evaluate"), "infer"),
+        (("inference",), "infer"),
+        (("inference", "dtvit_inference"), "infer"),
+    ],
 )
 def test_properties_are_complete(
     names: tuple[str, ...], kind: str, training: Path, cohort: Path, volumes: Path, tmp_path: Path
