@@ -8,7 +8,7 @@ import pytest
 from dicom_factory import PRONE, SUPINE, hu_at, uid_of, write_series, write_slice
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from ichmonai.io import HeadCTReadError, load_head_ct
+from ichmonai.io import Code, HeadCTReadError, load_head_ct
 
 TILT = np.deg2rad(18.5)
 TILTED = (1, 0, 0, 0, np.cos(TILT), -np.sin(TILT))
@@ -151,6 +151,20 @@ def test_unusable_image_is_refused(tmp_path, attributes, message):
         path = write_slice(tmp_path / "image.dcm", **attributes)
     with pytest.raises(HeadCTReadError, match=message):
         load_head_ct(path)
+
+
+def test_one_uid_for_all_slices_loses_none(tmp_path):
+    write_series(tmp_path, (0, 5, 10), SOPInstanceUID=uid_of("always"))
+    assert load_head_ct(tmp_path).shape[-1] == 3
+
+
+def test_pixels_of_more_rows_than_are_said_are_refused(tmp_path):
+    pixels = bytes(32 * 24 * 2)
+    assert load_head_ct(write_slice(tmp_path / "padded.dcm", PixelData=pixels + bytes(46))).shape[1:] == (32, 24)
+    for name, size in {"Rows": 31, "Columns": 23}.items():
+        with pytest.raises(HeadCTReadError, match="more than Rows and Columns say") as caught:
+            load_head_ct(write_slice(tmp_path / f"{name}.dcm", PixelData=pixels, **{name: size}))
+        assert caught.value.code is Code.UNDECODABLE
 
 
 def test_unusable_series_is_refused(tmp_path):

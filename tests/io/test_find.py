@@ -15,7 +15,7 @@ def test_all_kinds_at_any_depth(tmp_path):
     (tmp_path / "a" / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
     (tmp_path / "a" / "readme.txt").write_text("text")
     (tmp_path / "c").mkdir()
-    Image.new("L", (8, 8)).save(tmp_path / "c" / "slice.PNG")
+    Image.new("L", (64, 64)).save(tmp_path / "c" / "slice.PNG")
     (tmp_path / "c" / "._slice.png").write_bytes(b"AppleDouble")
     nib.save(nib.Nifti1Image(np.zeros((60, 60, 20), np.int16), HEAD), tmp_path / "volume.nii.gz")
     found = {item["study"]: item["image"] for item in find_head_ct(tmp_path, ["too_few_slices"])[0]}
@@ -27,7 +27,7 @@ def test_all_kinds_at_any_depth(tmp_path):
         str(tmp_path / "volume.nii.gz"): str(tmp_path / "volume.nii.gz"),
     }
     shapes = [tuple(load_head_ct(image).shape) for image in found.values()]
-    assert shapes == [(1, 48, 48), (1, 48, 48, 20), (1, 8, 8), (1, 60, 60, 20)]
+    assert shapes == [(1, 48, 48), (1, 48, 48, 20), (1, 64, 64), (1, 60, 60, 20)]
 
 
 def test_one_series_of_each_study_is_taken_and_the_rest_handed_back(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 from PIL import Image
 
-from ichmonai.io import HeadCTReadError, load_head_ct
+from ichmonai.io import Code, HeadCTReadError, load_head_ct
 
 pytestmark = pytest.mark.filterwarnings("ignore:builtin type .*:DeprecationWarning")  # of itk's wrapping
 
@@ -183,6 +183,38 @@ def test_mhd_without_its_raw_file(tmp_path, hu):
     (tmp_path / "a.raw").unlink()
     with pytest.raises(HeadCTReadError, match=r"a\.mhd"):
         load_head_ct(tmp_path / "a.mhd")
+
+
+def test_packed_nifti_is_read_to_its_checksum(tmp_path, hu):
+    path = tmp_path / "a.nii.gz"
+    nib.save(nib.Nifti1Image(hu, DISPLAY), path)
+    whole = path.read_bytes()
+    wrong = bytearray(whole)
+    wrong[-8] ^= 1
+    for content in (whole[:-1], whole[:-8], bytes(wrong), whole + b"rubbish"):
+        path.write_bytes(content)
+        with pytest.raises(HeadCTReadError, match="cannot be decoded") as caught:
+            load_head_ct(path)
+        assert caught.value.code is Code.UNDECODABLE
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_nifti_that_holds_more_than_its_header_says(tmp_path, hu, suffix):
+    content = bytearray(nib.Nifti1Image(hu, DISPLAY).to_bytes())
+    open_ = gzip.open if suffix == ".nii.gz" else open
+    with open_(tmp_path / f"padded{suffix}", "wb") as file:
+        file.write(content + bytes(16))
+    assert load_head_ct(tmp_path / f"padded{suffix}").numpy().size == hu.size
+    content[46:48] = (hu.shape[2] - 1).to_bytes(2, "little")  # dim[3]
+    with open_(tmp_path / f"a{suffix}", "wb") as file:
+        file.write(content)
+    with pytest.raises(HeadCTReadError, match="more slices than its header says"):
+        load_head_ct(tmp_path / f"a{suffix}")
+    content[46:48] = (hu.shape[2] + 1000).to_bytes(2, "little")
+    with open_(tmp_path / f"a{suffix}", "wb") as file:
+        file.write(content)
+    with pytest.raises(HeadCTReadError, match="cannot be decoded"):
+        load_head_ct(tmp_path / f"a{suffix}")
 
 
 def test_gzip_of_text(tmp_path):

@@ -149,10 +149,12 @@ def test_volumes_and_pictures():
     assert codes([volume]) == []
     assert codes([replace(volume, slice_step=(0.0, 1.8, 5.0))]) == [Code.GANTRY_TILT]
     assert codes([replace(volume, slices=4)]) == [Code.TOO_FEW_SLICES]
-    assert codes([replace(volume, slices=3000)]) == [Code.TOO_LARGE]
+    assert codes([replace(volume, slices=3000, slice_step=(0.0, 0.0, 0.5))]) == [Code.TOO_LARGE]
+    assert codes([replace(volume, slices=600)]) == [Code.BAD_GEOMETRY]  # 3 m
     assert codes([replace(volume, slice_step=(0.0, 0.0, 0.005))])[0] is Code.BAD_GEOMETRY
     picture = ImageHeader(Location("a.png"), "a.png", "a.png", Kind.PICTURE, rows=512, columns=512, photometric="RGB")
     assert codes([picture]) == []
+    assert codes([replace(picture, rows=1)]) == [Code.BAD_GEOMETRY]
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,23 @@ def test_copies_are_left_out_and_told():
     assert len(series.images) == 20
 
 
+def test_of_copies_the_whole_one_is_taken():
+    headers = head_headers(size=1000)
+    cut = [replace(one, location=Location(f"a/{i}"), size=900) for i, one in enumerate(headers[:3])]
+    (series,) = group_series([*cut, *headers])
+    assert series.images == tuple(one.location for one in headers)
+
+
+def test_stacks_that_nothing_tells_apart_are_refused():
+    headers = head_headers()
+    again = [replace(one, location=Location(f"b{i}"), sop_instance_uid=f"8.{i}") for i, one in enumerate(headers)]
+    (series,) = group_series([*headers, *again])
+    assert codes(series) == [Code.BAD_GEOMETRY]
+    assert "40 images at 20 places" in series.findings[0].sentence
+    (series,) = group_series([replace(one, position=(0.0, 0.0, 0.0)) for one in headers])
+    assert Code.BAD_GEOMETRY in codes(series)
+
+
 def test_one_uid_for_all_slices_loses_none():
     (series,) = group_series(head_headers(sop_instance_uid="1.1"))
     assert len(series.images) == 20

@@ -70,6 +70,18 @@ def open_member(location: Location) -> BinaryIO:
         raise HeadCTReadError(f"{location} cannot be opened ({first_line(error)}); copy the archive again.") from error
 
 
+def size_of(location: Location) -> int:
+    """Bytes of a file, or of a member as its archive tells.
+
+    Raises:
+        HeadCTReadError: where the archive is damaged.
+        OSError: where the file is gone.
+    """
+    if location.member:
+        return open_archive(location.path).getinfo(location.member).file_size
+    return Path(location.path).stat().st_size
+
+
 def open_archive(path: str) -> zipfile.ZipFile:
     """An archive; the last one stays open, since its directory takes long to read where it has many members.
 

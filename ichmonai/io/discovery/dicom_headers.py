@@ -71,12 +71,13 @@ _TEXT_LENGTH = 128
 """Twice what DICOM allows a description: more is damage."""
 
 
-def read_dicom(file: BinaryIO, location: Location) -> list[ImageHeader]:
+def read_dicom(file: BinaryIO, location: Location, size: int = 0) -> list[ImageHeader]:
     """Read the header of one DICOM file; only what `ImageHeader` holds is parsed, and never the pixels.
 
     Args:
         file: at its beginning, seekable.
         location: where it is.
+        size: its bytes.
 
     Returns:
         One header; of an image with functional groups (Enhanced CT, PS3.3 A.38) one for each frame.
@@ -96,7 +97,7 @@ def read_dicom(file: BinaryIO, location: Location) -> list[ImageHeader]:
         raise HeadCTReadError(
             f"{location} is not a readable DICOM file ({first_line(error)}); remove it or copy it again."
         ) from error
-    header = _header(dataset, location)
+    header = _header(dataset, location, size)
     if not (header.sop_class_uid or header.modality) or not header.series:
         raise HeadCTReadError(
             f"{location} has a damaged header without SOPClassUID or SeriesInstanceUID; remove it or copy it again."
@@ -107,7 +108,7 @@ def read_dicom(file: BinaryIO, location: Location) -> list[ImageHeader]:
     return _frames(dataset, header, frames)
 
 
-def _header(dataset: Dataset, location: Location) -> ImageHeader:
+def _header(dataset: Dataset, location: Location, size: int) -> ImageHeader:
     series = _text(dataset, "SeriesInstanceUID")
     values: dict[str, Any] = {field: _text(dataset, name) for field, name in _TEXT.items()}
     values |= {field: _integer(dataset, name) or 0 for field, name in _WHOLE.items()}
@@ -115,6 +116,7 @@ def _header(dataset: Dataset, location: Location) -> ImageHeader:
         values["contrast_agent"] = _text(agents[0], "CodeMeaning") or "yes"
     header = ImageHeader(
         location=location,
+        size=size,
         study=_text(dataset, "StudyInstanceUID") or series,
         series=series,
         acquisition=_integer(dataset, "AcquisitionNumber"),

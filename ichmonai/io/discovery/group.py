@@ -19,7 +19,7 @@ SAME_SPACING = 1e-3
 """Difference in mm up to which pixel spacings are equal."""
 REPEATED = 0.25
 """Share of slices at a place that another has already from which on two stacks are mixed, and not a few slices
-repeated."""
+repeated: such a series is refused where nothing else divides it."""
 
 MAX_ACQUISITIONS = 1000
 """In one series; where damaged headers say that there are more, they divide nothing."""
@@ -32,6 +32,9 @@ def group_series(headers: Iterable[ImageHeader]) -> list[Series]:
     and by AcquisitionNumber only where acquisitions cover the same place, since incremental scanners number every
     slice and a long helix can have several. Slices are ordered by ImagePositionPatient along the normal, from inferior
     to superior for axial ones; neither InstanceNumber nor file names matter.
+
+    Of copies of an image the longest file is taken, since a copy that was cut off is shorter. Of other images at one
+    place the first acquired is; where many places are shown more than once, nothing says which images belong together.
 
     Args:
         headers: of the images of one study, in any order.
@@ -61,7 +64,13 @@ def _series(stack: list[ImageHeader], uid: str, copies: int) -> Series:
         slices = [place[-1] for i, place in enumerate(places) if i == 0 or place[0] - places[i - 1][0] >= SAME_PLACE]
         repeated = len(stack) - len(slices)
     findings = check_headers(slices)
-    if copies or repeated:
+    if repeated >= REPEATED * len(stack):
+        sentence = (
+            f"Series {uid} has {len(stack)} images at {len(slices)} places, and nothing in their headers tells stacks "
+            "apart; give one image for each place."
+        )
+        findings.append(Finding(Code.BAD_GEOMETRY, sentence))
+    elif copies or repeated:
         sentence = f"Series {uid} had copies of images, {copies + repeated} in all, which are left out."
         findings.append(Finding(Code.DUPLICATES, sentence))
     locations = tuple(one.location for one in slices)
@@ -75,7 +84,9 @@ def _without_copies(headers: Sequence[ImageHeader]) -> tuple[list[ImageHeader], 
     seen: dict[Hashable, ImageHeader] = {}
     for header in headers:
         uid = header.sop_instance_uid
-        seen.setdefault((uid, header.location.frame, header.position) if uid else header.location, header)
+        key = (uid, header.location.frame, header.position) if uid else header.location
+        if key not in seen or header.size > seen[key].size:
+            seen[key] = header
     return list(seen.values()), len(headers) - len(seen)
 
 

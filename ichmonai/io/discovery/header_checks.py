@@ -35,6 +35,10 @@ SLICE_DISTANCE = (0.1, 25.0)
 """Plausible median distance of slices, in mm."""
 FIELD_OF_VIEW = (100.0, 800.0)
 """Plausible extent of a slice, in mm: an infant's head, and the widest bore."""
+MAX_COVERAGE = 2500.0
+"""Plausible extent along the patient in mm: no table moves farther."""
+MIN_SIDE = 64
+"""Rows and columns of a slice image; with fewer, no bleeding can be seen."""
 MAX_SIDE = 2048
 """Rows or columns of a slice; the largest CT matrix in use has 1024, or 2048 with photon counting."""
 MAX_VOXELS = 2**29
@@ -138,8 +142,12 @@ def _burned_in(slices: Slices) -> str:
 
 def _bad_geometry(slices: Slices) -> str:
     first, name = slices[0], _name(slices)
-    if first.kind is Kind.PICTURE or not first.rows:
+    if not first.rows:
         return ""
+    if first.kind is Kind.PICTURE:
+        if min(first.rows, first.columns) >= MIN_SIDE:
+            return ""
+        return f"{name} has {first.rows} x {first.columns} pixels, fewer than {MIN_SIDE} a side; give the whole slice."
     if not (first.spacing and first.position and first.orientation):
         missing = [
             keyword
@@ -159,6 +167,8 @@ def _bad_geometry(slices: Slices) -> str:
     distance = slice_distance(slices)
     if slice_count(slices) > 1 and not _within(distance, SLICE_DISTANCE):
         return f"{name} has slices {distance:.3g} mm apart; check its header."
+    if (extent := coverage(slices)) > MAX_COVERAGE:
+        return f"{name} has slices over {extent / 1000:.1f} m, farther than a table moves; check its positions."
     if (sheared := shear(slices)) > MAX_SHEAR:
         return f"{name} has slices that are stacked {sheared:.0f} degrees off their normal; check its header."
     return ""

@@ -33,6 +33,7 @@ class ImageHeader:
         study: StudyInstanceUID, else SeriesInstanceUID, else the path as given.
         series: SeriesInstanceUID, else the path as given.
         kind: DICOM, volume or picture.
+        size: bytes of its DICOM file, 0 where they do not matter: of two copies, the shorter was cut off.
         sop_instance_uid: SOPInstanceUID.
         sop_class_uid: SOPClassUID.
         modality: Modality.
@@ -65,6 +66,7 @@ class ImageHeader:
     study: str
     series: str
     kind: Kind = Kind.DICOM
+    size: int = 0
     sop_instance_uid: str = ""
     sop_class_uid: str = ""
     modality: str = ""

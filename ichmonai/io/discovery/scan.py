@@ -14,7 +14,7 @@ from os import PathLike
 from pathlib import Path
 
 from ichmonai.errors import first_line
-from ichmonai.io.discovery.archives import close_archives, open_member
+from ichmonai.io.discovery.archives import close_archives, open_member, size_of
 from ichmonai.io.discovery.dicom_headers import read_dicom
 from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.discovery.volume_headers import read_volume
@@ -145,7 +145,7 @@ def read_headers(candidate: Candidate) -> Sequence[Found]:
             start = file.read(132)
             if start[128:] == b"DICM":  # PS3.10 7.1
                 file.seek(0)
-                return read_dicom(file, location)
+                return read_dicom(file, location, size_of(location))
     except HeadCTReadError as error:
         return [reject(path, str(error), error.code)]
     except OSError as error:

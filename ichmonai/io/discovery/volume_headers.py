@@ -16,7 +16,7 @@ from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.series import Location
 from ichmonai.io.suffixes import METAIMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_SUFFIXES
 
-_TEXT_HEADER = 65536
+TEXT_HEADER = 65536
 """NRRD and MetaImage headers have a few hundred bytes."""
 _MAX_DIMENSIONS = 16
 _NRRD_ENCODINGS = ("raw", "gzip", "gz")
@@ -126,7 +126,7 @@ def _nifti(file: BinaryIO, name: str) -> tuple[Sequence[int], np.ndarray, np.nda
 
 def _metaimage(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.ndarray, np.ndarray]:
     values: dict[str, str] = {}
-    for line in file.read(_TEXT_HEADER).splitlines():
+    for line in file.read(TEXT_HEADER).splitlines():
         key, _, value = line.decode("ascii", "replace").partition("=")
         values[key.strip()] = value.strip()
         if key.strip() == "ElementDataFile":  # the last line; the voxels follow
@@ -146,7 +146,7 @@ def _metaimage(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.nd
 
 
 def _nrrd(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.ndarray, np.ndarray]:
-    lines = file.read(_TEXT_HEADER).splitlines()
+    lines = file.read(TEXT_HEADER).splitlines()
     if not lines or not lines[0].startswith(b"NRRD000"):
         raise ValueError("it is not NRRD")
     values: dict[str, str] = {}

@@ -145,6 +145,8 @@ def _read_dataset(file: BinaryIO, location: Location) -> Dataset:
     file.seek(0)
     try:
         dataset = pydicom.dcmread(file)
+        if not dataset:  # where fragments of compressed pixels are cut off, pydicom hands back nothing at all
+            raise ValueError("it ends before its pixels do")
         modality = str(dataset.get("Modality") or "none")[:16]
         is_ct = modality == "CT" or (modality == "none" and dataset.get("SOPClassUID") in CT_IMAGES)
         samples = int(dataset.get("SamplesPerPixel") or 1)

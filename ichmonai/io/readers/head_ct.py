@@ -42,8 +42,8 @@ def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DT
         RAS+ millimetres), `filename_or_obj`, `findings` (a list of [code, sentence] on what was seen while reading)
         and, for DICOM, `sop_instance_uids`, one for each slice, with `frames` (numbers from 1) where the file has
         several. A slice without geometry (any 8-bit image) is taken as it stands, and its affine is the unit matrix.
-        At its peak, reading takes about twice the memory of the result: a DICOM series half of it for the stored
-        values, a NIfTI, NRRD or MetaImage volume a second copy.
+        At its peak, reading takes the memory of the result and little more for NIfTI, half as much again for a DICOM
+        series (the stored values), and twice as much for NRRD and MetaImage.
 
     Raises:
         HeadCTReadError: when there is nothing there that can be read, in one sentence and with its `Code`.

@@ -14,6 +14,10 @@ from ichmonai.io.series import Location
 
 _MODES = ("L", "P", "1", "RGB", "RGBA", "LA")
 _FORMATS = ("PNG", "JPEG", "BMP")
+_PNG_END = b"IEND\xaeB`\x82"
+"""Pillow is content with all rows, though the checksum behind them may be cut off."""
+_TRAILER = 4096
+"""Bytes in which it is looked for; some programs append their own."""
 
 
 def load_image(location: Location, window: tuple[float, float]) -> NDArray[np.float32]:
@@ -50,6 +54,9 @@ def load_image(location: Location, window: tuple[float, float]) -> NDArray[np.fl
                 )
             try:
                 pixels = np.asarray(image.convert("L"), dtype=np.float32)
+                file.seek(max(file.seek(0, 2) - _TRAILER, 0))
+                if image.format == "PNG" and _PNG_END not in file.read():
+                    raise ValueError("it is cut off at its end")
             except Exception as error:
                 raise HeadCTReadError(
                     f"The pixels of {location} cannot be decoded ({first_line(error)}); copy it again.",

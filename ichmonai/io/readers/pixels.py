@@ -60,8 +60,8 @@ def check_size(name: str, rows: int, columns: int, slices: int) -> None:
 def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
     """Decode frames one after the other.
 
-    Compressed frames have to agree with Rows and Columns and to be complete; uncompressed pixels that are too few are
-    an error as well, never filled up.
+    Compressed frames have to agree with Rows and Columns and to be complete. So have uncompressed pixels: what is
+    missing is never filled up, and a row too many says that Rows or Columns is wrong.
 
     Args:
         dataset: with its pixel data; grey, and not larger than `check_size` allows.
@@ -76,6 +76,8 @@ def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[An
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in _CODESTREAMS:
         _check_frames(dataset, set(indices))
+    elif not syntax.is_encapsulated:
+        _check_length(dataset)
     with warnings.catch_warnings():
         # Of padding, unused bits and spare fragments: none changes a pixel.
         warnings.simplefilter("ignore")
@@ -86,6 +88,13 @@ def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[An
             decoding_plugin=_PLUGINS.get(syntax, ""),
             allow_excess_frames=False,
         )
+
+
+def _check_length(dataset: Dataset) -> None:
+    row = dataset.Columns * (dataset.BitsAllocated // 8)
+    excess = len(dataset.PixelData) - row * dataset.Rows * frame_count(dataset)
+    if excess >= row > 0:  # writers pad by a few bytes
+        raise ValueError(f"they have {excess} bytes more than Rows and Columns say")
 
 
 def _check_frames(dataset: Dataset, indices: set[int]) -> None:

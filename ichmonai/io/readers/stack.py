@@ -62,7 +62,8 @@ def stack_slices(images: Sequence[CTSlice]) -> Stack:
     series = {image.series for image in images}
     if len(series) > 1:
         raise HeadCTReadError(f"{folder} holds {len(series)} series; give the files of one of them.")
-    unique = list({(image.uid, image.location.frame): image for image in images}.values())
+    # Bad software gives several images one UID: a copy also lies at the same place.
+    unique = list({(image.uid, image.location.frame, *image.position): image for image in images}.values())
     findings = _summary(unique)
     if copies := len(images) - len(unique):
         findings.append(Finding(Code.DUPLICATES, f"{folder} holds {copies} copies of images, which were left out."))

@@ -1,5 +1,6 @@
 """NIfTI, NRRD and MetaImage volumes in HU."""
 
+import gzip
 import logging
 import re
 from pathlib import Path
@@ -13,13 +14,18 @@ from numpy.typing import NDArray
 from ichmonai.errors import first_line
 from ichmonai.io.discovery.volume_headers import read_volume
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.readers.geometry import to_display_orientation
+from ichmonai.io.readers.geometry import empty_volume, to_display_orientation
 from ichmonai.io.readers.hounsfield import AIR_HU
 from ichmonai.io.readers.pixels import check_size
 from ichmonai.io.readers.sources import image_path, open_image
+from ichmonai.io.readers.voxel_block import check_block
 from ichmonai.io.series import Location
 from ichmonai.io.suffixes import NIFTI_SUFFIXES
 
+_SLAB = 2**22
+"""Voxels of a NIfTI volume that are read at a time."""
+_INFLATES = 1032
+"""Bytes that DEFLATE makes of one, at most."""
 _ADDRESS = re.compile(r"\(0x[0-9a-f]+\)")
 
 logger = logging.getLogger(__name__)
@@ -38,52 +44,83 @@ def load_volume(location: Location) -> tuple[NDArray[np.float32], NDArray[np.flo
     Raises:
         HeadCTReadError: `UNREADABLE` where the header is damaged or not of one value a voxel in three dimensions,
             `BAD_GEOMETRY`, `TOO_LARGE` (by the header, before anything is allocated), `BURNED_IN` in colour, and
-            `UNDECODABLE` where voxels are missing or no numbers.
+            `UNDECODABLE` where voxels are missing, more than the header says, damaged by the checksum of their
+            compression, or no numbers.
     """
     with image_path(location) as path:
         with open_image(Location(str(path))) as file:
             header = read_volume(file, location, str(location))
         check_size(str(location), header.rows, header.columns, header.slices)
-        nifti = path.name.lower().endswith(NIFTI_SUFFIXES)
-        voxels, affine = _nifti(path, location) if nifti else _itk(path, location)
-        while voxels.ndim > 3 and voxels.shape[-1] == 1:
-            voxels = voxels[..., 0]
-        if voxels.ndim != 3:
-            raise HeadCTReadError(f"{location} has shape {voxels.shape}; a head CT volume has three dimensions.")
-        # The extremes are not finite where any voxel is not.
-        if not np.isfinite([voxels.min(), voxels.max()]).all():
-            raise HeadCTReadError(
-                f"{location} has voxels that are not numbers; HU are needed, so write it again.", Code.UNDECODABLE
-            )
+        if path.name.lower().endswith(NIFTI_SUFFIXES):
+            return _nifti(path, location)
+        voxels, affine = _itk(path, location)
+        _check_numbers(voxels, location)
         volume, affine = to_display_orientation(voxels, affine)
-        # A copy: what stands there now may be the file itself, or belong to a library.
-        hu = np.maximum(volume, np.float32(AIR_HU), order="C")
+        return np.maximum(volume, np.float32(AIR_HU), order="C"), affine  # a copy: ITK owns what stands there
+
+
+def _nifti(path: Path, location: Location) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Read some slices at a time, so that the volume is in memory once."""
+    packed = path.name.lower().endswith(".gz")
+    with path.open("rb") as file, gzip.open(file) if packed else file as stream:
+        image = _nifti_header(stream, location)
+        voxels: Any = image.dataobj
+        rows, columns, slices = image.shape[:3]
+        plane = rows * columns * voxels.dtype.itemsize
+        if voxels.offset + slices * plane > path.stat().st_size * (_INFLATES if packed else 1):
+            raise _undecodable(location, "it is too short for the voxels of its header")
+        hu, acquired, affine = empty_volume((rows, columns, slices), np.asarray(image.affine, dtype=np.float64))
+        step = max(1, _SLAB // (rows * columns))
+        for start in range(0, slices, step):
+            part = slice(start, start + step)
+            try:
+                slab = np.asarray(voxels[:, :, part], dtype=np.float32)  # applies scl_slope and scl_inter
+            except Exception as error:  # nibabel and gzip raise errors of many kinds on damaged files
+                raise _undecodable(location, first_line(error)) from error
+            slab = slab.reshape(slab.shape[:3])
+            _check_numbers(slab, location)
+            np.maximum(slab, np.float32(AIR_HU), out=acquired[:, :, part])
+        try:
+            behind = len(stream.read(plane))  # up to the end, where gzip keeps its checksum
+        except Exception as error:
+            raise _undecodable(location, first_line(error)) from error
+        if behind == plane:
+            raise _undecodable(location, "it holds more slices than its header says")
+    if not (image.header["sform_code"] or image.header["qform_code"]):
+        logger.warning("%s has no orientation (sform and qform code 0); left and right are a guess.", location)
     return hu, affine
 
 
-def _nifti(path: Path, location: Location) -> tuple[NDArray[Any], NDArray[np.float64]]:
+def _nifti_header(stream: Any, location: Location) -> nib.Nifti1Image:
+    holder = nib.FileHolder(fileobj=stream)
     try:
-        image = nib.load(path, mmap=False)  # type: ignore[call-arg]
-        kind = image.get_data_dtype()  # type: ignore[attr-defined]
+        first = stream.read(4)
+        second = 540 in (int.from_bytes(first, "little"), int.from_bytes(first, "big"))
+        image = (nib.Nifti2Image if second else nib.Nifti1Image).from_file_map(
+            {"header": holder, "image": holder}, mmap=False
+        )
+        kind = image.get_data_dtype()
     except Exception as error:  # nibabel raises errors of many kinds on damaged files
         raise HeadCTReadError(
             f"{location} is not a readable NIfTI volume ({first_line(error)}); copy it again."
         ) from error
-    if not isinstance(image, nib.Nifti1Pair):  # Nifti2 and single files are among its subclasses
-        raise HeadCTReadError(f"{location} is a {type(image).__name__}, not NIfTI; convert it.")
     if kind.fields:
         raise HeadCTReadError(f"{location} is a colour volume ({kind}); give one in HU.", Code.BURNED_IN)
     if kind.kind not in "iuf":
         raise HeadCTReadError(f"{location} has voxels of type {kind}; give one in HU.", Code.NOT_HU)
-    try:
-        voxels = np.asarray(image.dataobj, dtype=np.float32)  # applies scl_slope and scl_inter
-    except Exception as error:
+    return image
+
+
+def _check_numbers(voxels: NDArray[Any], location: Location) -> None:
+    # The extremes are not finite where any voxel is not.
+    if not np.isfinite([voxels.min(), voxels.max()]).all():
         raise HeadCTReadError(
-            f"The voxels of {location} cannot be decoded ({first_line(error)}); copy it again.", Code.UNDECODABLE
-        ) from error
-    if not (image.header["sform_code"] or image.header["qform_code"]):
-        logger.warning("%s has no orientation (sform and qform code 0); left and right are a guess.", location)
-    return voxels, np.asarray(image.affine, dtype=np.float64)
+            f"{location} has voxels that are not numbers; HU are needed, so write it again.", Code.UNDECODABLE
+        )
+
+
+def _undecodable(location: Location, reason: str) -> HeadCTReadError:
+    return HeadCTReadError(f"The voxels of {location} cannot be decoded ({reason}); copy it again.", Code.UNDECODABLE)
 
 
 def _itk(path: Path, location: Location) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -102,11 +139,11 @@ def _itk(path: Path, location: Location) -> tuple[NDArray[Any], NDArray[np.float
             "a head CT volume has three and one."
         )
     try:
+        size = int(header.GetImageSizeInBytes())
+        check_block(path, size, size // int(header.GetDimensions(2)))
         image = itk.imread(str(path), itk.F)
     except Exception as error:
-        raise HeadCTReadError(
-            f"The voxels of {location} cannot be decoded ({_last_line(error)}); copy it again.", Code.UNDECODABLE
-        ) from error
+        raise _undecodable(location, _last_line(error)) from error
     lps = np.eye(4)
     # Column j of the direction is the step along index j.
     lps[:3, :3] = itk.array_from_matrix(image.GetDirection()) * np.asarray(image.GetSpacing())
