@@ -3,6 +3,9 @@
 import sys
 from types import TracebackType
 
+_LONGEST = 200
+"""Characters of what a library says."""
+
 
 class InputError(ValueError):
     """Something given to ichmonai cannot be used; its message is one sentence: what, where, what to do."""
@@ -11,7 +14,8 @@ class InputError(ValueError):
 def first_line(error: BaseException) -> str:
     """What a library says of an error, short enough to stand inside a sentence."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".:") if lines else type(error).__name__
+    text = lines[0].rstrip(".:") if lines else type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."  # some quote the damaged bytes
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from ichmonai.errors import first_line
-from ichmonai.io.discovery.headers import ImageHeader, Vector
+from ichmonai.io.discovery.headers import MAX_THICKNESS, ImageHeader, Vector
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.series import Location
 
@@ -158,7 +158,7 @@ def _place(dataset: Dataset, header: ImageHeader) -> dict[str, Any]:
     """What a frame can have of its own."""
     values: dict[str, Any] = {
         "image_type": _texts(dataset, "ImageType") or header.image_type,
-        "thickness": _positive(_numbers(dataset, "SliceThickness", 1)),
+        "thickness": _thickness(_numbers(dataset, "SliceThickness", 1)),
         "gantry_tilt": next(iter(_numbers(dataset, "GantryDetectorTilt", 1) or ()), header.gantry_tilt),
     }
     bad = []
@@ -239,8 +239,8 @@ def _numbers(dataset: Dataset, name: str, size: int) -> Vector | None:
     return numbers if len(numbers) == size and all(map(math.isfinite, numbers)) else None
 
 
-def _positive(numbers: Vector | None) -> float | None:
-    return numbers[0] if numbers and numbers[0] > 0 else None
+def _thickness(numbers: Vector | None) -> float | None:
+    return numbers[0] if numbers and 0 < numbers[0] < MAX_THICKNESS else None
 
 
 def _integer(dataset: Dataset, name: str) -> int | None:

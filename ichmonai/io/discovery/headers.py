@@ -10,6 +10,9 @@ from ichmonai.io.series import Location
 
 Vector = tuple[float, ...]
 
+MAX_THICKNESS = 1000.0
+"""SliceThickness in mm; what is said beyond it is damage."""
+
 
 class Kind(str, Enum):
     """What an image is stored as."""

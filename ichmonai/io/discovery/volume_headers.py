@@ -14,7 +14,7 @@ from ichmonai.errors import first_line
 from ichmonai.io.discovery.headers import ImageHeader, Kind, Vector
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.series import Location
-from ichmonai.io.suffixes import METAIMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_SUFFIXES
+from ichmonai.io.suffixes import METAIMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_FORMATS, PICTURE_SUFFIXES
 
 TEXT_HEADER = 65536
 """NRRD and MetaImage headers have a few hundred bytes."""
@@ -104,7 +104,7 @@ def _vector(values: np.ndarray) -> Vector:
 def _picture(file: BinaryIO, location: Location, study: str) -> ImageHeader:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # too large is a finding
-        with Image.open(file) as image:
+        with Image.open(file, formats=PICTURE_FORMATS) as image:
             width, height = image.size
             photometric = image.mode
     return ImageHeader(

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from ichmonai.errors import first_line
 from ichmonai.io.discovery.dicom_headers import DEFLATED, MAX_DEFLATED_BYTES
 from ichmonai.io.discovery.header_checks import CT_IMAGES
+from ichmonai.io.discovery.headers import MAX_THICKNESS
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.readers.functional_groups import frame_header
 from ichmonai.io.readers.hounsfield import Rescale, rescale_of, rescale_type
@@ -21,8 +22,6 @@ from ichmonai.io.readers.pixels import check_size, frame_count, read_pixels
 from ichmonai.io.readers.sources import open_image
 from ichmonai.io.series import Location
 
-MAX_THICKNESS = 1000.0
-"""In mm; what is said beyond it is damage."""
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
 
 
@@ -202,7 +201,6 @@ def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArra
         findings.append(
             Finding(Code.NOT_HU, f"{location} has RescaleType {kind}, not HU; give the series of usual HU.")
         )
-    thickness = float(header.get("SliceThickness") or 1)
     return CTSlice(
         location=location,
         stored=stored,
@@ -212,9 +210,17 @@ def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArra
         position=position,
         orientation=orientation,
         spacing=spacing,
-        thickness=thickness if 0 < thickness < MAX_THICKNESS else 1,
+        thickness=_thickness(header),
         findings=findings,
     )
+
+
+def _thickness(header: Dataset) -> float:
+    try:
+        thickness = float(header.get("SliceThickness") or 1)
+    except Exception:  # values are converted when asked for, with errors of many kinds
+        return 1.0
+    return thickness if 0 < thickness < MAX_THICKNESS else 1.0
 
 
 def _geometry(location: Location, header: Dataset) -> tuple[NDArray[np.float64], ...]:

@@ -11,9 +11,9 @@ from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.readers.pixels import check_size
 from ichmonai.io.readers.sources import open_image
 from ichmonai.io.series import Location
+from ichmonai.io.suffixes import PICTURE_FORMATS
 
 _MODES = ("L", "P", "1", "RGB", "RGBA", "LA")
-_FORMATS = ("PNG", "JPEG", "BMP")
 _PNG_END = b"IEND\xaeB`\x82"
 """Pillow is content with all rows, though the checksum behind them may be cut off."""
 _TRAILER = 4096
@@ -37,7 +37,7 @@ def load_image(location: Location, window: tuple[float, float]) -> NDArray[np.fl
     with open_image(location) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked here
         try:
-            image = Image.open(file, formats=_FORMATS)
+            image = Image.open(file, formats=PICTURE_FORMATS)
         except Image.DecompressionBombError as error:
             raise HeadCTReadError(
                 f"{location} has more pixels than any slice ({first_line(error)}); give one slice.", Code.TOO_LARGE

@@ -1,5 +1,6 @@
 """Stored pixel values of DICOM CT images, decoded only after their header has been believed."""
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,6 +30,10 @@ _PLUGINS = {
     **dict.fromkeys(JPEG2000TransferSyntaxes, "pillow"),
     **dict.fromkeys((JPEGLossless, JPEGLosslessSV1, *JPEGLSTransferSyntaxes), "gdcm"),
 }
+
+
+_RLE_PADDING = re.compile(r"RLE segment .* (\d+) vs\. (\d+) bytes")
+"""What pydicom warns of where a segment of RLE pixels is longer than Rows and Columns say."""
 
 
 def frame_count(dataset: Dataset) -> int:
@@ -78,21 +83,29 @@ def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[An
         _check_frames(dataset, set(indices))
     elif not syntax.is_encapsulated:
         _check_length(dataset)
-    with warnings.catch_warnings():
-        # Of padding, unused bits and spare fragments: none changes a pixel.
-        warnings.simplefilter("ignore")
-        yield from iter_pixels(
+    with warnings.catch_warnings(record=True) as told:
+        # Of padding, unused bits and spare fragments: but for one, none changes a pixel.
+        warnings.simplefilter("always")
+        for frame in iter_pixels(
             dataset,
             indices=indices,
             raw=True,
             decoding_plugin=_PLUGINS.get(syntax, ""),
             allow_excess_frames=False,
-        )
+        ):
+            for warning in told:
+                if (lengths := _RLE_PADDING.search(str(warning.message))) is not None:
+                    _check_excess(int(lengths[1]) - int(lengths[2]), dataset.Columns)
+            told.clear()
+            yield frame
 
 
 def _check_length(dataset: Dataset) -> None:
     row = dataset.Columns * (dataset.BitsAllocated // 8)
-    excess = len(dataset.PixelData) - row * dataset.Rows * frame_count(dataset)
+    _check_excess(len(dataset.PixelData) - row * dataset.Rows * frame_count(dataset), row)
+
+
+def _check_excess(excess: int, row: int) -> None:
     if excess >= row > 0:  # writers pad by a few bytes
         raise ValueError(f"they have {excess} bytes more than Rows and Columns say")
 
