@@ -28,7 +28,8 @@ NEEDED: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     **dict.fromkeys(("PixelData", "BitsAllocated", "BitsStored", "PixelRepresentation"), (UNDECODABLE,) * 2),
     **dict.fromkeys(("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"), (BAD_GEOMETRY,) * 2),
     **dict.fromkeys(("SOPClassUID", "StudyInstanceUID", "HighBit", "GantryDetectorTilt"), (HARMLESS,) * 2),
-    **dict.fromkeys(("SliceThickness", "ImageType"), (HARMLESS,) * 2),
+    "ImageType": (HARMLESS, HARMLESS),
+    "SliceThickness": (HARMLESS, HARMLESS | {"unreadable"}),
     "Modality": (HARMLESS, HARMLESS | {"wrong_modality", "unreadable"}),  # the SOP class says CT
     "SamplesPerPixel": (UNDECODABLE, DAMAGED),
     "PhotometricInterpretation": (UNDECODABLE, DAMAGED | {"burned_in"}),

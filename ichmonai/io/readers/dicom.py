@@ -218,7 +218,7 @@ def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArra
 def _thickness(header: Dataset) -> float:
     try:
         thickness = float(header.get("SliceThickness") or 1)
-    except Exception:  # values are converted when asked for, with errors of many kinds
+    except (TypeError, ValueError):  # no number
         return 1.0
     return thickness if 0 < thickness < MAX_THICKNESS else 1.0
 
