@@ -30,7 +30,7 @@ from ablation.variants import VARIANTS
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
 
-from ichmonai.datasets import drop_unreadable, load_datalist, read_splits
+from ichmonai.datasets import drop_unreadable, keep_brain, load_datalist, read_splits
 from ichmonai.evaluation.intervals import patient_bootstrap
 from ichmonai.evaluation.metrics import head_metrics
 from ichmonai.networks import load_trained
@@ -100,7 +100,7 @@ def judged_by(options: argparse.Namespace) -> dict[str, list[Image]]:
     """Sets of images, read once."""
     if not hasattr(options, "sets"):
         split = options.out / options.variants[0] / "split.json"
-        validation = read_splits(drop_unreadable(load_datalist(options.data)), split)["validation"]
+        validation = read_splits(keep_brain(drop_unreadable(load_datalist(options.data))), split)["validation"]
         options.sets = {"validation": list(slices(validation))}
         options.sets["counterfactual"] = list(counterfactuals(options.sets["validation"]))
         if options.slices:
@@ -119,6 +119,7 @@ def judge(options: argparse.Namespace, name: str, sets: dict[str, list[Image]]) 
     changed = dict(one.partition("=")[::2] for one in options.set)
     parser.update({"pretrained": False, "backbone": changed.get("backbone", parser["backbone"])})
     network = load_trained(parser.get_parsed_content("network_def"), options.out / name / "model.pt").eval()
+    network = network.to(memory_format=torch.channels_last)
     listed = parser.get_parsed_content("validate#preprocessing#transforms")
     chain = Compose([one for one in listed if type(one).__name__ not in READ])
     rows = []
@@ -156,6 +157,7 @@ def predict(network: torch.nn.Module, chain: Compose, image: Image) -> np.ndarra
         hu = image.hu if image.hu.ndim == 3 else image.hu[..., torch.from_numpy(kept)]
         inputs = torch.as_tensor(chain({"image": hu})["image"])
         batch = inputs[None] if inputs.ndim == 3 else inputs.movedim(-1, 0)
+        batch = batch.to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             logits = torch.cat([network(part).float() for part in batch.split(16)])
         result[kept] = softmax_heads(logits).numpy()

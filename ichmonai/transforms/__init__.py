@@ -6,6 +6,7 @@ from ichmonai.transforms.center_crop_in_plane import CenterCropInPlane, CenterCr
 from ichmonai.transforms.check_head_ct import CheckHeadCT, CheckHeadCTd
 from ichmonai.transforms.crop_to_head import CropToHead, CropToHeadd
 from ichmonai.transforms.draw_bleeding import RandDrawBleeding, RandDrawBleedingd
+from ichmonai.transforms.draw_calcification import RandDrawCalcification, RandDrawCalcificationd
 from ichmonai.transforms.erase_bleeding import RandEraseBleeding, RandEraseBleedingd
 from ichmonai.transforms.keep_brain_slices import KeepBrainSlices, KeepBrainSlicesd
 from ichmonai.transforms.neighbouring_slices import LoadNeighbouringSlicesd, SlicesToChannels, SlicesToChannelsd
@@ -47,6 +48,8 @@ __all__ = [
     "NormalizeImageNetd",
     "RandDrawBleeding",
     "RandDrawBleedingd",
+    "RandDrawCalcification",
+    "RandDrawCalcificationd",
     "RandEraseBleeding",
     "RandEraseBleedingd",
     "RandNoiseHU",

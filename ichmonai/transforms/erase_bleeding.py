@@ -144,7 +144,7 @@ def _borrow(
     """Texture of brain for some places, (N, 2): of the mirrored ones first, then of wherever there is any."""
     result = np.zeros_like(texture)
     usable = erode(clean, 1)
-    middle, axis = _symmetry(inside, pixel)
+    middle, axis = symmetry_of_skull(inside, pixel)
     mirror = 2 * np.outer(axis, axis) - np.eye(2)
     hole = np.rint(places.mean(axis=0))
     rest = places
@@ -166,8 +166,13 @@ def _borrow(
     return result
 
 
-def _symmetry(inside: Mask, pixel: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A point of the midline and its direction, both (row, column)."""
+def symmetry_of_skull(inside: Mask, pixel: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A point of the midline and its direction, both (row, column) of pixels.
+
+    Args:
+        inside: the inside of the skull (H, W), not empty.
+        pixel: its side in mm.
+    """
     step = pixels(3, pixel)
     points = np.argwhere(inside[::step, ::step]) * step
     spread, axes = np.linalg.eigh(np.cov(points.T))

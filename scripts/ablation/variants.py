@@ -3,6 +3,16 @@
 from typing import Any
 
 LOADED = "$@preprocessing_transforms + [monai.transforms.EnsureTyped('image', track_meta=False)] + "
+EARLIER = {
+    "counterfactual_transforms#1#prob": 0.3,
+    "counterfactual_transforms#2#prob": 0.3,
+    "counterfactual_transforms#3#prob": 0.0,
+    "train#augmentation_transforms#1#level_shift": 10,
+    "train#augmentation_transforms#4#prob": 0.7,
+    "train#augmentation_transforms#4#min_zoom": 0.65,
+    "train#augmentation_transforms#4#max_zoom": 1.1,
+}
+"""The recipe before calcifications, with a few other numbers: most rows were trained with it."""
 AS_PUBLISHED = {
     "preprocessing_transforms": [
         {"_target_": "ichmonai.io.LoadHeadCTd", "keys": "image"},
@@ -45,12 +55,16 @@ BRANCHES = {
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "published": ("the DTViT paper's preprocessing and augmentation", AS_PUBLISHED),
-    "crop": ("crop to the head, strong augmentation", {"counterfactual_transforms": []}),
-    "counterfactual": ("the same, bleedings erased and transplanted", {"counterfactual_transforms#2#prob": 0.0}),
-    "recipe": ("the same, bleedings of other kinds drawn: light.json", {}),
-    "windows": ("light.json, three windows", {"windows": [[40, 80], [25, 50], [50, 40]]}),
-    "mirror": ("light.json, difference to the mirror image as a channel", MIRROR),
-    "masked": ("light.json, black outside the skull", MASKED),
-    "branches": ("light.json, branches EfficientNet-lite0 and -lite2", BRANCHES),
+    "crop": ("crop to the head, strong augmentation", {**EARLIER, "counterfactual_transforms": []}),
+    "counterfactual": (
+        "the same, bleedings erased and transplanted",
+        {**EARLIER, "counterfactual_transforms#2#prob": 0.0},
+    ),
+    "drawn": ("the same, bleedings of other kinds drawn", EARLIER),
+    "windows": ("drawn, three windows", {**EARLIER, "windows": [[40, 80], [25, 50], [50, 40]]}),
+    "mirror": ("drawn, difference to the mirror image as a channel", {**EARLIER, **MIRROR}),
+    "masked": ("drawn, black outside the skull", {**EARLIER, **MASKED}),
+    "branches": ("drawn, branches EfficientNet-lite0 and -lite2", {**EARLIER, **BRANCHES}),
+    "recipe": ("drawn, calcifications drawn, fewer bleedings put in: light.json", {}),
 }
 """Name -> what it is, and its overlay."""

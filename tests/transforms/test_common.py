@@ -24,6 +24,7 @@ PAIRS = [
     ("RandRotateInPlane", {"degrees": 20, "prob": 0.7}),
     ("RandSharpness", {"factor": 2.0, "prob": 0.7}),
     ("RandWindowHU", {"level_shift": 10.0, "prob": 0.7}),
+    ("RandDrawCalcification", {"prob": 0.7}),
     ("RandNoiseHU", {"highest": 8.0, "clipped": (-1000.0, 3000.0), "prob": 0.7}),
 ]
 OTHERS = {
