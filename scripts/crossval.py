@@ -4,7 +4,7 @@ Patients are divided into folds, stratified by their rarest class; those who sha
 trained and evaluated by the bundle's own configs in a process of its own, and its predictions of its test patients are
 pooled and evaluated like any others:
 
-    python scripts/crossval.py --data DIR --out DIR --folds 5 --set backbone=deit_tiny_patch16_224 pretrained=False
+    python scripts/crossval.py --data DIR --out DIR --folds 5 --config light --set precision=bf16
 
 It leaves in --out
 
@@ -15,7 +15,7 @@ It leaves in --out
 - `fold_1/` and so on: a training each, with its split, weights, calibration and evaluation.
 
 Run the same command again to go on after an interruption: folds that are evaluated are kept, and a training continues
-after its last whole epoch. Research software; not for clinical use.
+after its last whole epoch. With --fold N it does that fold alone, so that several run at once. Research software; not for clinical use.
 """
 
 import argparse
@@ -30,7 +30,9 @@ from typing import Any
 
 import numpy as np
 
-from ichmonai.datasets import drop_unreadable, load_datalist, make_folds, write_splits
+from monai.bundle import ConfigParser
+
+from ichmonai.datasets import make_folds, write_splits
 from ichmonai.datasets.datalist import has_rsna_labels
 from ichmonai.errors import InputError
 from ichmonai.evaluation import Evaluation, evaluate, write_evaluation
@@ -49,9 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
         prepare(options)
-        for fold in range(1, options.folds + 1):
+        for fold in [options.fold] if options.fold else range(1, options.folds + 1):
             run_fold(options, fold)
-        pool(options)
+        if not options.fold:
+            pool(options)
     except InputError as error:
         print(f"crossval: {error}", file=sys.stderr)
         return 1
@@ -66,11 +69,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--validation", type=float, default=0.15, help="share of the patients of each fold's training")
     parser.add_argument("--seed", type=int, default=0, help="of the folds and of each training")
     parser.add_argument("--resamples", type=int, default=RESAMPLES, help="of the patients, for the intervals")
+    parser.add_argument("--fold", type=int, help="this fold alone, without pooling")
+    parser.add_argument(
+        "--config", nargs="+", default=[], metavar="NAME", help="configs of the bundle over train.json, e.g. light"
+    )
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="settings of train.json"
     )
     options = parser.parse_args(arguments)
     options.settings = dict(one.partition("=")[::2] for one in options.set)
+    if options.fold and not 1 <= options.fold <= options.folds:
+        parser.error(f"--fold {options.fold}: there are {options.folds} folds")
     if any("=" not in one for one in options.set):
         parser.error("--set takes KEY=VALUE")
     if fixed := sorted(options.settings.keys() & set(FIXED)):
@@ -86,6 +95,7 @@ def prepare(options: argparse.Namespace) -> None:
         "folds": options.folds,
         "validation": options.validation,
         "seed": options.seed,
+        "configs": options.config,
         "settings": options.settings,
     }
     path = options.out / "crossval.json"
@@ -93,7 +103,10 @@ def prepare(options: argparse.Namespace) -> None:
         if json.loads(path.read_text(encoding="utf-8")) != record:
             raise InputError(f"{path} is of another command; repeat that one to go on, or use another --out.")
         return
-    items = drop_unreadable(load_datalist(options.data))
+    parser = ConfigParser()
+    parser.read_config(config_files(options))
+    parser.update({**options.settings, "dataset_dir": str(options.data.resolve())})
+    items = parser.get_parsed_content("readable")
     if has_rsna_labels(items[0]):
         raise InputError(f"{options.data} has RSNA's labels; cross-validation is of the network with two heads.")
     for fold, splits in enumerate(make_folds(items, options.folds, options.validation, options.seed), 1):
@@ -107,7 +120,6 @@ def run_fold(options: argparse.Namespace, fold: int) -> None:
     if (here / "evaluation" / "run.json").is_file():  # which is the last file of an evaluation
         print(f"fold {fold} of {options.folds}: evaluated before", flush=True)
         return
-    configs = bundle_root() / "configs"
     settings = {
         **options.settings,
         "dataset_dir": str(options.data.resolve()),
@@ -117,11 +129,11 @@ def run_fold(options: argparse.Namespace, fold: int) -> None:
         "split_fractions": json.dumps(fractions(options)),
     }
     for run_id, names, more in (
-        ("training", ("train",), {"resume": "True"}),
-        ("evaluating", ("train", "evaluate"), {}),
+        ("training", (), {"resume": "True"}),
+        ("evaluating", ("evaluate",), {}),
     ):
         print(f"fold {fold} of {options.folds}: {run_id}", flush=True)
-        files = str([str(configs / f"{name}.json") for name in names])
+        files = str(config_files(options, *names))
         command = [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", files]
         command += [part for key, value in {**settings, **more}.items() for part in (f"--{key}", value)]
         if subprocess.run(command, check=False).returncode:
@@ -194,6 +206,11 @@ def page(options: argparse.Namespace, pooled: Evaluation, table: Sequence[dict[s
                 interval = f"{digits(row['pooled'])} ({digits(row['pooled_low'])} to {digits(row['pooled_high'])})"
                 lines.append("| " + " | ".join([row["metric"].replace("_", " "), *cells, interval]) + " |")
     return "\n".join(lines) + "\n"
+
+
+def config_files(options: argparse.Namespace, *more: str) -> list[str]:
+    """Those of a training, and more of the bundle's."""
+    return [str(bundle_root() / "configs" / f"{name}.json") for name in ("train", *options.config, *more)]
 
 
 def folder(options: argparse.Namespace, fold: int) -> Path:

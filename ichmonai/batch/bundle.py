@@ -49,8 +49,8 @@ class InferenceBundle:
             self.parser.read_config([str(self.path), *map(str, source.overlays)])
         except Exception as error:  # monai raises errors of many kinds on files that are no config
             raise InputError(
-                f"{source.root} is no bundle that can be run: {', '.join(map(str, (self.path, *source.overlays)))} is not "
-                f"readable as a config ({first_line(error)}); give the folder of a MONAI bundle."
+                f"{source.root} is no bundle that can be run: {' with '.join(map(str, (self.path, *source.overlays)))} "
+                f"is not readable as a config ({first_line(error)}); give the folder of a MONAI bundle."
             ) from error
         config = self.parser.get()
         if unknown := sorted(set(source.settings) - set(config)):

@@ -25,7 +25,7 @@ Spot = tuple[float, float, float, float]  # x, y, and the radii along x and y
 
 def pineal(rng: np.random.Generator) -> list[Spot]:
     """One spot on the midline, a little behind the middle."""
-    radius = rng.uniform(1.2, 3.5)
+    radius = rng.uniform(1.5, 3.5)
     return [(rng.normal(0, 1.5), rng.normal(12, 5), radius, radius * rng.uniform(0.8, 1.6))]
 
 
@@ -34,7 +34,7 @@ def choroid_plexus(rng: np.random.Generator) -> list[Spot]:
     x, y = rng.normal(22, 4), rng.normal(25, 6)
     sides = [-1, 1] if rng.random() < 0.8 else [rng.choice([-1, 1])]
     return [
-        (side * x + rng.normal(0, 2), y + rng.normal(0, 3), rng.uniform(1.2, 4), rng.uniform(1.5, 5)) for side in sides
+        (side * x + rng.normal(0, 2), y + rng.normal(0, 3), rng.uniform(1.5, 4), rng.uniform(1.5, 5)) for side in sides
     ]
 
 
@@ -163,7 +163,7 @@ def _part(inside: Mask, spots: list[Spot], pixel: float, rng: np.random.Generato
     part = np.zeros(inside.shape, np.float32)
     for at_x, at_y, wide, long in spots:
         angle = np.arctan2(y - at_y, x - at_x)
-        uneven = 1 + 0.25 * np.cos(angle * rng.integers(2, 5) + rng.uniform(0, 2 * np.pi))
+        uneven = 1 + 0.12 * np.cos(angle * rng.integers(2, 4) + rng.uniform(0, 2 * np.pi))
         distance = np.hypot((x - at_x) / wide, (y - at_y) / long) / uneven
         edge = (1 - distance) * min(wide, long)  # mm to the edge, about
         part = np.maximum(part, 1 / (1 + np.exp(-np.clip(2 * edge / FADE, -30, 30))))

@@ -9,6 +9,7 @@ from monai.networks.layers import GaussianFilter
 from monai.transforms.transform import MapTransform, RandomizableTransform
 
 from ichmonai.transforms.inplane import from_slices, to_slices
+from ichmonai.transforms.rand_window_hu import NEAR
 
 
 class RandNoiseHU(RandomizableTransform):
@@ -73,8 +74,8 @@ class RandNoiseHU(RandomizableTransform):
             noise = GaussianFilter(2, self.blur)(noise)
         noise = (noise * (self.strength / noise.std())).to(slices.device)
         low, high = self.clipped
-        noisy = (slices + noise).clamp(low, high)
-        return from_slices(torch.where((slices > low) & (slices < high), noisy, slices), img)
+        free = torch.minimum(slices - low, high - slices).clamp(0, NEAR) / NEAR  # 0 where a value was clipped
+        return from_slices(torch.where(free > 0, (slices + free * noise).clamp(low, high), slices), img)
 
 
 class RandNoiseHUd(RandomizableTransform, MapTransform):

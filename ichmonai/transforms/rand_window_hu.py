@@ -10,6 +10,9 @@ from monai.transforms.transform import MapTransform, RandomizableTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 from ichmonai.transforms.window_hu import DTVIT_WINDOWS, WindowHU
 
+NEAR = 1.0  # HU from an end of the range within which a value is taken to be clipped, the more the nearer
+FAR = 1000.0  # HU beyond the end that a clipped value stands for
+
 
 class RandWindowHU(RandomizableTransform):
     """`WindowHU` with a level and width that vary around the given ones, the way exports of other viewers differ.
@@ -77,10 +80,11 @@ class RandWindowHU(RandomizableTransform):
         if not self._do_transform:
             return WindowHU(self.windows)(img)
         varied = [(level + self.shift, width * self.factor) for level, width in self.windows]
-        hu = to_slices(img)
-        windowed = to_slices(WindowHU(varied)(img))
         low, high = self.clipped
-        return from_slices(windowed.masked_fill(hu <= low, 0.0).masked_fill(hu >= high, 1.0), img)
+        hu = to_slices(img).float()
+        # Interpolation and compression leave saturated pixels just short of the ends.
+        beyond = (hu - (high - NEAR)).clamp(0, NEAR) - ((low + NEAR) - hu).clamp(0, NEAR)
+        return WindowHU(varied)(from_slices(hu + beyond / NEAR * FAR, img))
 
 
 class RandWindowHUd(RandomizableTransform, MapTransform):

@@ -20,15 +20,16 @@ def test_it_is_a_window_of_the_drawn_level_and_width():
 
 
 def test_clipped_ends_stay_black_and_white():
-    hu = torch.tensor([-1000.0, 0, 80, 1000]).view(1, 2, 2)
+    hu = torch.tensor([-1000.0, 0, 0.3, 79.7, 80, 1000]).view(1, 2, 3)  # also after interpolation
     transform = RandWindowHU(level_shift=30, width_factors=(1, 3)).set_random_state(0)
     for _ in range(10):
-        assert transform(hu).flatten().tolist() == [0, 0, 1, 1]
+        assert transform(hu).flatten().tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_without_variation_it_is_the_window():
     hu = torch.linspace(-50, 150, 64).view(1, 8, 8)
-    torch.testing.assert_close(RandWindowHU(level_shift=0, width_factors=(1, 1))(hu), WindowHU()(hu))
+    nearly = RandWindowHU(level_shift=0, width_factors=(1, 1))(hu)
+    torch.testing.assert_close(nearly, WindowHU()(hu), atol=1 / 80, rtol=0)  # what is 1 HU from black is black
     torch.testing.assert_close(RandWindowHU(prob=0)(hu), WindowHU()(hu))
 
 
