@@ -15,7 +15,8 @@ It leaves in --out
 - `fold_1/` and so on: a training each, with its split, weights, calibration and evaluation.
 
 Run the same command again to go on after an interruption: folds that are evaluated are kept, and a training continues
-after its last whole epoch. With --fold N it does that fold alone, so that several run at once. Research software; not for clinical use.
+after its last whole epoch. With --fold N it does that fold alone, so that several run at once. Research software; not
+for clinical use.
 """
 
 import argparse
@@ -29,7 +30,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from monai.bundle import ConfigParser
 
 from ichmonai.datasets import make_folds, write_splits
