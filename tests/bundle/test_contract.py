@@ -62,7 +62,7 @@ def test_network_takes_and_gives_what_the_metadata_says() -> None:
 def test_exports_agree_with_the_network(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     torch.manual_seed(0)
-    network = DTViT("test_vit").eval()
+    network = DTViT("test_vit", image_size=192).eval()
     torch.save(network.state_dict(), tmp_path / "model.pt")
     common = {
         "net_id": "network_def",
@@ -74,7 +74,7 @@ def test_exports_agree_with_the_network(tmp_path: Path) -> None:
     monai.bundle.ckpt_export(filepath=str(tmp_path / "model.ts"), **common)
     axes = {"input_names": ["image"], "output_names": ["pred"], "dynamic_axes": {"image": {0: "n"}, "pred": {0: "n"}}}
     monai.bundle.onnx_export(filepath=str(tmp_path / "model.onnx"), use_trace=True, converter_kwargs=axes, **common)
-    images = torch.rand(3, 3, 224, 224)
+    images = torch.rand(3, 3, 192, 192)
     with torch.no_grad():
         expected = network(images).numpy()
         scripted = torch.jit.load(str(tmp_path / "model.ts"))(images).numpy()
