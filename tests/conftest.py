@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # two processes of many threads each would wait for one another
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
