@@ -4,6 +4,7 @@ from ichmonai.transforms.bleeding import propose_bleeding
 from ichmonai.transforms.bleeding_bank import Bleeding, bleeding_bank
 from ichmonai.transforms.center_crop_in_plane import CenterCropInPlane, CenterCropInPlaned
 from ichmonai.transforms.check_head_ct import CheckHeadCT, CheckHeadCTd
+from ichmonai.transforms.cover_brain import RandCoverBrain, RandCoverBraind
 from ichmonai.transforms.crop_to_head import CropToHead, CropToHeadd
 from ichmonai.transforms.draw_bleeding import RandDrawBleeding, RandDrawBleedingd
 from ichmonai.transforms.draw_calcification import RandDrawCalcification, RandDrawCalcificationd
@@ -46,6 +47,8 @@ __all__ = [
     "LoadNeighbouringSlicesd",
     "NormalizeImageNet",
     "NormalizeImageNetd",
+    "RandCoverBrain",
+    "RandCoverBraind",
     "RandDrawBleeding",
     "RandDrawBleedingd",
     "RandDrawCalcification",

@@ -7,12 +7,14 @@ EARLIER = {
     "counterfactual_transforms#1#prob": 0.3,
     "counterfactual_transforms#2#prob": 0.3,
     "counterfactual_transforms#3#prob": 0.0,
+    "counterfactual_transforms#4#prob": 0.0,
+    "minimum_brain": 0.05,
     "train#augmentation_transforms#1#level_shift": 10,
     "train#augmentation_transforms#4#prob": 0.7,
     "train#augmentation_transforms#4#min_zoom": 0.65,
     "train#augmentation_transforms#4#max_zoom": 1.1,
 }
-"""The recipe before calcifications, with a few other numbers: most rows were trained with it."""
+"""The recipe before calcifications and covered brains, with a few other numbers: most rows were trained with it."""
 AS_PUBLISHED = {
     "preprocessing_transforms": [
         {"_target_": "ichmonai.io.LoadHeadCTd", "keys": "image"},
@@ -65,6 +67,6 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "mirror": ("drawn, difference to the mirror image as a channel", {**EARLIER, **MIRROR}),
     "masked": ("drawn, black outside the skull", {**EARLIER, **MASKED}),
     "branches": ("drawn, branches EfficientNet-lite0 and -lite2", {**EARLIER, **BRANCHES}),
-    "recipe": ("drawn, calcifications drawn, fewer bleedings put in: light.json", {}),
+    "recipe": ("drawn, with calcifications, covered brains, fewer bleedings put in: light.json", {}),
 }
 """Name -> what it is, and its overlay."""

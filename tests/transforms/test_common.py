@@ -31,7 +31,11 @@ OTHERS = {
     "LoadNeighbouringSlicesd",  # reads files
     "Bleeding",
     # These change the label with the slice: see test_counterfactual.py.
-    *(name + end for name in ("RandDrawBleeding", "RandEraseBleeding", "RandTransplantBleeding") for end in ("", "d")),
+    *(
+        name + end
+        for name in ("RandCoverBrain", "RandDrawBleeding", "RandEraseBleeding", "RandTransplantBleeding")
+        for end in ("", "d")
+    ),
 }
 # CropToHead takes one window for all slices, SlicesToChannels joins them, the others look at the neighbours.
 NOT_PLANAR = ("CropToHead", "KeepBrainSlices", "RemoveHeadHolder", "SlicesToChannels")
