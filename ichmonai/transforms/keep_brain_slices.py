@@ -63,7 +63,8 @@ class KeepBrainSlices(Transform):
         kept = (~(content < self.minimum)).nonzero()[0].tolist()
         if not kept:
             raise HeadCTReadError(_no_brain(image, float(content.max(initial=0)), self.minimum), Code.NO_BRAIN)
-        selected = plain if plain.ndim == 3 else plain[..., kept]
+        follow = kept[-1] - kept[0] + 1 == len(kept)  # nearly always, and then nothing has to be copied
+        selected = plain if plain.ndim == 3 else plain[..., kept[0] : kept[-1] + 1] if follow else plain[..., kept]
         if not isinstance(image, MetaTensor):
             return selected
         result = MetaTensor(selected, meta=image.meta, applied_operations=image.applied_operations)

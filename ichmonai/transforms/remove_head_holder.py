@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping
 
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import MapTransform, Transform
 
 from ichmonai.transforms.head_mask import head_mask
@@ -49,9 +50,10 @@ class RemoveHeadHolder(Transform):
         """
         if img.shape[0] != 1:
             raise ValueError(f"RemoveHeadHolder takes one channel of HU; this image has {img.shape[0]}.")
-        slices = to_slices(img).float()
-        mask = to_slices(torch.as_tensor(head_mask(img[0]))[None])
-        return from_slices(slices.masked_fill(~mask, self.fill), img)
+        plain = img.as_tensor() if isinstance(img, MetaTensor) else torch.as_tensor(img)
+        mask = torch.as_tensor(head_mask(img[0])).to(plain.device)
+        # In one pass over the volume as it lies in memory.
+        return from_slices(to_slices(torch.where(mask, plain.float(), self.fill)), img)
 
 
 class RemoveHeadHolderd(MapTransform):
