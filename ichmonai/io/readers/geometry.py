@@ -25,6 +25,23 @@ def to_display_orientation(volume: np.ndarray, affine: np.ndarray) -> tuple[np.n
     return orientations.apply_orientation(volume, change), affine @ orientations.inv_ornt_aff(change, volume.shape)
 
 
+def to_original_orientation(volume: np.ndarray, affine: np.ndarray, original_affine: np.ndarray) -> np.ndarray:
+    """Undo `to_display_orientation`: a volume beside an image in the axes of the image's file.
+
+    Args:
+        volume: array (H, W, S) in display orientation.
+        affine: its 4x4 affine.
+        original_affine: the affine of the file, with axes that are those of `affine` flipped and permuted.
+
+    Returns:
+        A view of the volume (I, J, K), whose affine is `original_affine`.
+    """
+    change = orientations.ornt_transform(
+        orientations.io_orientation(affine), orientations.io_orientation(original_affine)
+    )
+    return orientations.apply_orientation(volume, change)
+
+
 def empty_volume(
     shape: Sequence[int], affine: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.readers.dicom import CTSlice, dicom_files, read_slices
+from ichmonai.io.readers.geometry import to_original_orientation
 from ichmonai.io.readers.images import load_image
 from ichmonai.io.readers.pixels import check_size
 from ichmonai.io.readers.stack import stack_slices
@@ -42,6 +43,8 @@ def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DT
         RAS+ millimetres), `filename_or_obj`, `findings` (a list of [code, sentence] on what was seen while reading)
         and, for DICOM, `sop_instance_uids`, one for each slice, with `frames` (numbers from 1) where the file has
         several. A slice without geometry (any 8-bit image) is taken as it stands, and its affine is the unit matrix.
+        What has geometry also has MONAI's `original_affine` and `spatial_shape`, of the file's own axes: of a DICOM
+        series columns, rows, slices, as ITK and NIfTI have them.
         At its peak, reading takes the memory of the result and little more for NIfTI, half as much again for a DICOM
         series (the stored values), and twice as much for NRRD and MetaImage.
 
@@ -76,8 +79,8 @@ def _name(location: Location) -> str:
 def _one(location: Location, window: tuple[float, float]) -> MetaTensor:
     name = _name(location)
     if name.endswith(VOLUME_SUFFIXES):
-        hu, affine = load_volume(location)
-        return _tensor(hu, location, affine)
+        hu, affine, original_affine = load_volume(location)
+        return _tensor(hu, location, affine, original_affine=original_affine)
     if name.endswith(PICTURE_SUFFIXES):
         return _tensor(load_image(location, window), location)
     if name.endswith(_PAIR_SUFFIXES):
@@ -88,7 +91,7 @@ def _one(location: Location, window: tuple[float, float]) -> MetaTensor:
     if not images[0].is_placed:
         return _tensor(images[0].hu, location, None, images[0].findings, images)
     stack = stack_slices(images)
-    return _tensor(stack.hu[..., 0], location, stack.affine, stack.findings, images)
+    return _tensor(stack.hu[..., 0], location, stack.affine, stack.findings, images, _columns_first(stack.affine))
 
 
 def _series(locations: Sequence[Location]) -> MetaTensor:
@@ -108,7 +111,11 @@ def _series(locations: Sequence[Location]) -> MetaTensor:
 
 def _stacked(images: list[CTSlice], source: Location) -> MetaTensor:
     stack = stack_slices(images)
-    return _tensor(stack.hu, source, stack.affine, stack.findings, stack.slices)
+    return _tensor(stack.hu, source, stack.affine, stack.findings, stack.slices, _columns_first(stack.affine))
+
+
+def _columns_first(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    return affine[:, [1, 0, 2, 3]]
 
 
 def _tensor(
@@ -117,11 +124,16 @@ def _tensor(
     affine: NDArray[np.float64] | None = None,
     findings: Sequence[Finding] = (),
     images: Sequence[CTSlice] = (),
+    original_affine: NDArray[np.float64] | None = None,
 ) -> MetaTensor:
     meta: dict[str, object] = {
         "filename_or_obj": str(source),
         "findings": [[finding.code.value, finding.sentence] for finding in findings],
     }
+    if affine is not None and original_affine is not None:
+        shape = np.broadcast_to(0, hu.shape if hu.ndim == 3 else (*hu.shape, 1))
+        original = to_original_orientation(shape, affine, original_affine)
+        meta |= {"original_affine": torch.from_numpy(original_affine), "spatial_shape": np.array(original.shape)}
     if images:
         meta["sop_instance_uids"] = [image.uid for image in images]
     if any(image.location.frame >= 0 for image in images):

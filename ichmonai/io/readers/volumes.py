@@ -31,7 +31,10 @@ _ADDRESS = re.compile(r"\(0x[0-9a-f]+\)")
 logger = logging.getLogger(__name__)
 
 
-def load_volume(location: Location) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+Volume = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]
+
+
+def load_volume(location: Location) -> Volume:
     """Read a volume in any orientation.
 
     Args:
@@ -39,7 +42,7 @@ def load_volume(location: Location) -> tuple[NDArray[np.float32], NDArray[np.flo
 
     Returns:
         HU float32 (H, W, S), H to posterior, W to the patient's left, S to superior, with scl_slope and scl_inter
-        applied; and the 4x4 affine from index to RAS+ millimetres.
+        applied; the 4x4 affine from index to RAS+ millimetres; and that of the file, whose axes may run otherwise.
 
     Raises:
         HeadCTReadError: `UNREADABLE` where the header is damaged or not of one value a voxel in three dimensions,
@@ -55,11 +58,11 @@ def load_volume(location: Location) -> tuple[NDArray[np.float32], NDArray[np.flo
             return _nifti(path, location)
         voxels, affine = _itk(path, location)
         _check_numbers(voxels, location)
-        volume, affine = to_display_orientation(voxels, affine)
-        return np.maximum(volume, np.float32(AIR_HU), order="C"), affine  # a copy: ITK owns what stands there
+        volume, display = to_display_orientation(voxels, affine)
+        return np.maximum(volume, np.float32(AIR_HU), order="C"), display, affine  # a copy: ITK owns what stands there
 
 
-def _nifti(path: Path, location: Location) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _nifti(path: Path, location: Location) -> Volume:
     """Read some slices at a time, so that the volume is in memory once."""
     packed = path.name.lower().endswith(".gz")
     with path.open("rb") as file, gzip.open(file) if packed else file as stream:
@@ -69,7 +72,8 @@ def _nifti(path: Path, location: Location) -> tuple[NDArray[np.float32], NDArray
         plane = rows * columns * voxels.dtype.itemsize
         if voxels.offset + slices * plane > path.stat().st_size * (_INFLATES if packed else 1):
             raise _undecodable(location, "it is too short for the voxels of its header")
-        hu, acquired, affine = empty_volume((rows, columns, slices), np.asarray(image.affine, dtype=np.float64))
+        affine = np.asarray(image.affine, dtype=np.float64)
+        hu, acquired, display = empty_volume((rows, columns, slices), affine)
         step = max(1, _SLAB // (rows * columns))
         for start in range(0, slices, step):
             part = slice(start, start + step)
@@ -88,7 +92,7 @@ def _nifti(path: Path, location: Location) -> tuple[NDArray[np.float32], NDArray
             raise _undecodable(location, "it holds more slices than its header says")
     if not (image.header["sform_code"] or image.header["qform_code"]):
         logger.warning("%s has no orientation (sform and qform code 0); left and right are a guess.", location)
-    return hu, affine
+    return hu, display, affine
 
 
 def _nifti_header(stream: Any, location: Location) -> nib.Nifti1Image:
