@@ -7,6 +7,7 @@ from ichmonai.commands.audit import audit
 from ichmonai.commands.demo import demo
 from ichmonai.commands.evaluate import evaluate
 from ichmonai.commands.export import export
+from ichmonai.commands.label import label
 from ichmonai.commands.merge import merge
 from ichmonai.commands.phantom import phantom
 from ichmonai.commands.predict import predict
@@ -23,6 +24,7 @@ app.command()(export)
 app.command()(audit)
 app.command()(demo)
 app.command()(phantom)
+app.add_typer(label, name="label")
 
 
 @app.command()

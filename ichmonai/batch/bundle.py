@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from monai.bundle import ConfigParser
 from monai.inferers import Inferer
 from monai.transforms import Compose
@@ -65,7 +66,8 @@ class InferenceBundle:
     @cached_property
     def network(self) -> nn.Module:
         """The trained network on its device and runtime, in evaluation mode."""
-        return self._content("network" if "network" in self.parser.get() else "trained_network").eval()
+        with torch.inference_mode(False):  # weights made in inference mode have no gradients, ever
+            return self._content("network" if "network" in self.parser.get() else "trained_network").eval()
 
     @cached_property
     def inferer(self) -> Inferer:

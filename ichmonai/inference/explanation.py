@@ -17,8 +17,8 @@ from ichmonai.io.readers.geometry import to_display_orientation, to_original_ori
 from ichmonai.networks.branches import CNNBranches
 from ichmonai.networks.classifier import SliceClassifier
 
-SHOWN = 0.5
-"""Heat from which a place is drawn: at most where a slice is more likely to show haemorrhage than not."""
+HALF = 0.5
+"""Share of a slice's greatest saliency from which a place is marked."""
 
 
 def ich_evidence(logits: Tensor) -> Tensor:
@@ -64,23 +64,27 @@ def saliency(
     return places.movedim(0, -1) if plain.ndim == 4 else places[0]
 
 
-def heat_on_input(network: SliceClassifier, image: MetaTensor, p_ich: Tensor) -> NDArray[np.float32]:
-    """Saliency times the slice's probability, on the grid of the file that was read.
+def outline(network: SliceClassifier, image: MetaTensor, p_ich: Tensor, threshold: float) -> NDArray[np.uint8]:
+    """Mark what speaks for a haemorrhage in the slices that are called one, on the grid of the file that was read.
 
     Args:
         network: see `saliency`.
         image: the network's input, (C, H, W) or (C, H, W, S), out of the bundle's preprocessing.
         p_ich: ICH probability of each slice, (S,).
+        threshold: nothing is marked in slices whose probability is not higher.
 
     Returns:
-        float32 (I, J, K), the shape and axes of the input file (of a DICOM series columns, rows, slices), whose affine
-        is `image.meta["original_affine"]`; from 0 to 1, and 0 in slices without brain.
+        0 or 1, (I, J, K), the shape and axes of the input file (of a DICOM series columns, rows, slices), whose affine
+        is `image.meta["original_affine"]`: 1 where the saliency is at least half of the slice's maximum.
 
     Raises:
         InputError: the image has no geometry, or see `saliency`.
     """
-    heat = saliency(network, image) * p_ich.to(torch.float32)
-    return to_input_grid(heat.reshape(*heat.shape[:2], -1).numpy(), image)
+    volume = image.as_tensor().reshape(*image.shape[:3], -1)
+    places = torch.zeros(volume.shape[1:])
+    if (called := p_ich.cpu() > threshold).any():
+        places[..., called] = saliency(network, volume[..., called])
+    return (to_input_grid(places.numpy(), image) >= HALF).astype(np.uint8)
 
 
 def to_input_grid(places: NDArray[np.float32], image: MetaTensor) -> NDArray[np.float32]:
@@ -92,7 +96,7 @@ def to_input_grid(places: NDArray[np.float32], image: MetaTensor) -> NDArray[np.
             `KeepBrainSlices` and the affine that the transforms gave it.
 
     Returns:
-        float32 (I, J, K), see `heat_on_input`; bilinear in the plane, and slice by slice.
+        float32 (I, J, K), see `outline`; bilinear in the plane, and slice by slice.
 
     Raises:
         InputError: the image has no geometry.
@@ -110,7 +114,7 @@ def to_input_grid(places: NDArray[np.float32], image: MetaTensor) -> NDArray[np.
     step = np.linalg.inv(image.affine.cpu().numpy().astype(np.float64)) @ display
     kept = [int(i) for i in meta.get("brain_slices") or range(result.shape[-1])]
     for index, place in zip(kept, np.moveaxis(places, -1, 0), strict=True):
-        result[..., index] = affine_transform(place, step[:2, :2], step[:2, 3], result.shape[:2], order=1)
+        result[..., index] = affine_transform(place, step[:2, :2], step[:2, 3], (len(result), result.shape[1]), order=1)
     return to_original_orientation(result, display, original)
 
 
@@ -145,7 +149,8 @@ def _layer_with_places(network: SliceClassifier, batch: Tensor) -> tuple[nn.Modu
         return features, None
     transformer = getattr(encoder, "transformer", encoder)
     if isinstance(transformer, VisionTransformer):
-        return transformer.blocks[-1].norm1, transformer.patch_embed.grid_size  # type: ignore[union-attr]
+        last_block = cast(Any, transformer.blocks[-1])
+        return last_block.norm1, cast(Any, transformer.patch_embed).grid_size
     last: list[nn.Module] = []
 
     def note(module: nn.Module, inputs: Any, output: Any) -> None:

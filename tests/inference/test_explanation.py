@@ -8,7 +8,7 @@ from torch import nn
 
 from ichmonai.datasets.phantom import PhantomKind, make_study, write_dicom, write_nifti
 from ichmonai.errors import InputError
-from ichmonai.inference.explanation import heat_on_input, ich_evidence, saliency, to_input_grid
+from ichmonai.inference.explanation import ich_evidence, outline, saliency, to_input_grid
 from ichmonai.io import LoadHeadCT
 from ichmonai.networks import DTViT, SliceClassifier, create_network
 from ichmonai.transforms import CenterCropInPlane, CropToHead, KeepBrainSlices, ResizeInPlane
@@ -153,18 +153,23 @@ def test_uneven_slices_keep_their_place():
     assert result[i, j, [0, 3, 4]].tolist() == places[2, 1].tolist()
 
 
-def test_heat_is_saliency_times_probability(bright, study, tmp_path):
+def test_marks_only_slices_that_are_called_haemorrhage(bright, study, tmp_path):
     write_nifti(tmp_path, [study])
     path = next(tmp_path.glob("*.nii.gz"))
     image = Compose([LoadHeadCT(), KeepBrainSlices(), ResizeInPlane(64)])(path)
-    image = MetaTensor(image.as_tensor().clamp(0, 80).repeat(3, 1, 1, 1), meta=image.meta)
+    bone = (image.as_tensor() > 300).float().repeat(3, 1, 1, 1)  # for which the network is made
     p_ich = torch.linspace(0, 1, image.shape[-1])
-    heat = heat_on_input(bright, image, p_ich)
-    assert heat.shape == nib.load(path).shape
-    by_slice = heat.max(axis=(0, 1))[image.meta["brain_slices"]]
-    np.testing.assert_allclose(by_slice, p_ich.numpy(), atol=0.05)
+    marks = outline(bright, MetaTensor(bone, meta=image.meta), p_ich, 0.6)
+    assert marks.dtype == np.uint8
+    assert marks.shape == nib.load(path).shape
+    assert set(np.unique(marks)) == {0, 1}
+    marked = marks.any(axis=(0, 1)).nonzero()[0].tolist()
+    assert marked == [index for index, p in zip(image.meta["brain_slices"], p_ich, strict=True) if p > 0.6]
+    skull = np.swapaxes(study.hu, 0, 1)[..., marked] > 300
+    in_marks = skull[marks[..., marked] == 1].mean()
+    assert in_marks > 3 * skull.mean()
 
 
 def test_no_geometry(bright):
     with pytest.raises(InputError, match="no geometry"):
-        heat_on_input(bright, MetaTensor(torch.rand(3, 64, 64)), torch.tensor([0.5]))
+        outline(bright, MetaTensor(torch.rand(3, 64, 64)), torch.tensor([0.5]), 0.4)

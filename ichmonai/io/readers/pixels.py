@@ -5,14 +5,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
-from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import (
+    UID,
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
-    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
@@ -22,13 +21,20 @@ from ichmonai.io.discovery.header_checks import MAX_SIDE, MAX_VOXELS
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.readers.codestream import check_codestream
 
+if int(pydicom.__version_info__[0]) >= 3:
+    from pydicom.encaps import generate_frames
+    from pydicom.pixels.utils import iter_pixels
+else:
+    from ichmonai.io.readers.pydicom2 import generate_frames, iter_pixels  # type: ignore[assignment]
+
+_JPEG_LOSSLESS = UID("1.2.840.10008.1.2.4.57")  # pydicom 2 has another syntax under that name
 _CODESTREAMS = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes}
 # One decoder each, so that an answer does not depend on what else is installed. Pillow's libjpeg-turbo and OpenJPEG
 # refuse damaged frames on which GDCM, pydicom's first choice, ends the process. GDCM does what Pillow cannot.
 _PLUGINS = {
     JPEGBaseline8Bit: "pillow",
     **dict.fromkeys(JPEG2000TransferSyntaxes, "pillow"),
-    **dict.fromkeys((JPEGLossless, JPEGLosslessSV1, *JPEGLSTransferSyntaxes), "gdcm"),
+    **dict.fromkeys((_JPEG_LOSSLESS, JPEGLosslessSV1, *JPEGLSTransferSyntaxes), "gdcm"),
 }
 
 

@@ -1,0 +1,159 @@
+"""MONAI Label's inference task: scores of the study and of its slices, and what can be laid over the image."""
+
+import copy
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fastapi import HTTPException
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from monailabel.interfaces.tasks.infer_v2 import InferType
+from monailabel.tasks.infer.bundle import BundleInferTask
+from monailabel.transform.writer import ClassificationWriter, Writer
+
+from ichmonai.digests import sha256_of_file
+from ichmonai.errors import InputError
+from ichmonai.inference.explanation import outline
+from ichmonai.io import find_head_ct
+from ichmonai.labels import LOCATIONS
+from ichmonai.notice import NOTICE
+from ichmonai.outputs.study_rows import study_rows
+
+_OVERLAY = (
+    "Where the network sees the haemorrhage, in the colour of the location that it gives the study: "
+    f"a coarse saliency map, not a segmentation. {NOTICE}"
+)
+
+
+class FindHeadCTd(MapTransform):
+    """A path to what `load_head_ct` takes: as `ichmonai predict` does, of a study the series that suits best.
+
+    Args:
+        keys: paths.
+        accept: see `find_head_ct`.
+    """
+
+    def __init__(self, keys: Any, accept: Sequence[str] = ()) -> None:
+        super().__init__(keys)
+        self.accept = accept
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the data with the images in place of the paths, and the warnings of their headers in `findings`."""
+        changed = dict(data)
+        for key in self.key_iterator(changed):
+            found, _ = find_head_ct(changed[key], self.accept)
+            if len(found) > 1:
+                raise InputError(f"{changed[key]} holds {len(found)} studies; give the folder of one.")
+            changed[key], changed["findings"] = found[0]["image"], found[0]["findings"]
+        return changed
+
+
+class HaemorrhageInfer(BundleInferTask):
+    """Runs the bundle on a study.
+
+    Args:
+        path: model folder.
+        conf: of the app.
+    """
+
+    def __init__(self, path: str, conf: dict[str, str]) -> None:
+        super().__init__(path, conf, type=InferType.CLASSIFICATION, add_post_restore=False, load_strict=True)
+        self.classes = self.labels
+
+    @property
+    def shows_overlay(self) -> bool:
+        """Whether the answer has a volume with it."""
+        return self.type == InferType.SEGMENTATION
+
+    def with_overlay(self) -> "HaemorrhageInfer":
+        """The same task, network included, with an overlay; viewers offer it as an automatic segmentation."""
+        other = copy.copy(self)
+        other.type, other.description = InferType.SEGMENTATION, _OVERLAY
+        other.labels = {name: value for value, name in enumerate(LOCATIONS, 1)}
+        other.dimension = 3
+        return other
+
+    def weights(self, data: Mapping[str, Any] | None = None) -> tuple[str, str]:
+        """File name and SHA-256 of the weights in use, or of those that a request names."""
+        chosen = (data or {}).get("model_filename") or self._config["model_filename"]
+        path = Path(self.get_path()).with_name(chosen if isinstance(chosen, str) else chosen[0])
+        stat = path.stat()
+        return path.name, _digest(path, stat.st_mtime_ns, stat.st_size)
+
+    def __call__(self, request: dict[str, Any], callbacks: dict | None = None) -> tuple[str | None, dict[str, Any]]:
+        """Answer a request; what gets no answer is refused with a sentence (HTTP 422)."""
+        try:
+            return super().__call__(request, callbacks)
+        except InputError as error:
+            raise HTTPException(422, str(error)) from error
+
+    def pre_transforms(self, data: dict[str, Any] | None = None) -> list[Callable]:
+        """The bundle's preprocessing, after what finds the series."""
+        accept = self.bundle_config.get_parsed_content("accept")
+        return [FindHeadCTd(self.input_key, accept), *super().pre_transforms(data)]
+
+    def run_post_transforms(self, data: dict[str, Any], transforms: Sequence[Callable]) -> dict[str, Any]:
+        """The bundle's postprocessing; the shape of the file that was read, which it drops, is kept."""
+        meta = data[self.input_key].meta
+        shape = meta.get("spatial_shape")
+        data = super().run_post_transforms(data, transforms)
+        if shape is not None:
+            data[self.input_key].meta["spatial_shape"] = shape
+        return data
+
+    def writer(
+        self, data: dict[str, Any], extension: str | None = None, dtype: Any = None
+    ) -> tuple[str | None, dict[str, Any]]:
+        """The answer, and the file of the overlay if there is one."""
+        names = {index: name for name, index in self.classes.items()}
+        _, answer = ClassificationWriter(self.output_label_key, names)(data)
+        answer |= self._study(data)
+        if not self.shows_overlay:
+            return None, answer
+        summary, image = data[self.output_label_key], data[self.input_key]
+        marks = outline(
+            self._get_network(data["device"], data),
+            image,
+            data[f"{self.output_label_key}_slices"][1],
+            answer["threshold"],
+        )
+        value = 1 + int(summary[2:].argmax())
+        affine = image.meta["original_affine"]
+        data[self.output_label_key] = MetaTensor(marks * np.uint8(value), affine=affine)
+        data[self.output_json_key] = answer
+        data["result_extension"] = extension or data.get("result_extension") or ".nii.gz"
+        data["result_dtype"] = dtype or data.get("result_dtype") or np.uint8
+        return Writer(self.output_label_key, self.output_json_key, nibabel=True)(data)
+
+    def _study(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What `ichmonai predict` writes into its tables, as numbers."""
+        meta = dict(data[self.input_key].meta)
+        meta["findings"] = [*data["findings"], *(meta.get("findings") or ())]
+        threshold = self.bundle_config.get_parsed_content("threshold")
+        slices = data[f"{self.output_label_key}_slices"]
+        row, rows = study_rows("", "", data[self.output_label_key], slices, meta, threshold)
+        return {
+            "study": _numbers(row),
+            "slices": [_numbers(one) for one in rows],
+            "threshold": threshold,
+            "warnings": [sentence for _, sentence in meta["findings"]],
+            "weights": dict(zip(("file", "sha256"), self.weights(data), strict=True)),
+            "notice": NOTICE,
+        }
+
+
+@lru_cache
+def _digest(path: Path, modified: int, size: int) -> str:
+    return sha256_of_file(path)
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A table's row without the study's names, with numbers where the table has text."""
+    return {
+        name: float(value) if name.startswith(("p_", "brain_content")) and value != "" else value
+        for name, value in row.items()
+        if name not in ("study", "series")
+    }
