@@ -109,12 +109,12 @@ def to_input_grid(places: NDArray[np.float32], image: MetaTensor) -> NDArray[np.
         )
     original = np.asarray(meta["original_affine"], dtype=np.float64)
     blank, display = to_display_orientation(np.zeros([int(n) for n in meta["spatial_shape"]], np.float32), original)
-    result = np.zeros(blank.shape, np.float32)
+    result: NDArray[np.float32] = np.zeros(blank.shape, np.float32)
     # Rows and columns of the input -> those of the map; which slice is which, the affine of uneven slices cannot say.
     step = np.linalg.inv(image.affine.cpu().numpy().astype(np.float64)) @ display
     kept = [int(i) for i in meta.get("brain_slices") or range(result.shape[-1])]
     for index, place in zip(kept, np.moveaxis(places, -1, 0), strict=True):
-        result[..., index] = affine_transform(place, step[:2, :2], step[:2, 3], (len(result), result.shape[1]), order=1)
+        result[..., index] = affine_transform(place, step[:2, :2], step[:2, 3], result.shape[:2], order=1)
     return to_original_orientation(result, display, original)
 
 

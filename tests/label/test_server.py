@@ -128,7 +128,7 @@ def stock(prepared: Path, studies: Path, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def bundle(prepared: Path) -> InferenceBundle:
     """The same model, in this environment."""
-    return InferenceBundle(BundleSource(prepared / "models" / MODEL))
+    return InferenceBundle(BundleSource(prepared / "models" / MODEL, RUNTIME))
 
 
 def scores_here(bundle: InferenceBundle, path: Path) -> tuple[dict, list[dict]]:
@@ -139,6 +139,7 @@ def scores_here(bundle: InferenceBundle, path: Path) -> tuple[dict, list[dict]]:
     return answer.study, answer.slices
 
 
+RUNTIME = {"runtime": "torch"}  # which MONAI Label runs
 PROBABILITIES = ("p_ich", "p_deep", "p_lobar", "p_subtentorial")
 
 
@@ -221,7 +222,10 @@ def test_overlay_of_a_volume(server: Client, bundle: InferenceBundle, studies: P
     p_ich = [float(one["p_ich"]) for one in slices if "p_ich" in one]
     threshold = bundle.setting("threshold")
     expected = outline(
-        bundle.network, bundle.preprocessing({"image": str(path)})["image"], torch.tensor(p_ich), threshold
+        bundle.setting("trained_network").eval(),
+        bundle.preprocessing({"image": str(path)})["image"],
+        torch.tensor(p_ich),
+        threshold,
     )
     marks = np.asarray(overlay.dataobj)
     value = 1 + int(np.argmax([float(study[name]) for name in PROBABILITIES[1:]]))
@@ -303,7 +307,7 @@ def test_worklists_then_training(
     assert (run / "epochs.csv").is_file()
     assert len((run / "data" / "slices.csv").read_text().splitlines()) > 100
 
-    trained = InferenceBundle(BundleSource(model))
+    trained = InferenceBundle(BundleSource(model, RUNTIME))
     assert trained.identity["weights_sha256"] != before
     answer = server("POST", f"/infer/{MODEL}", image="P1")
     assert answer["weights"]["sha256"] == trained.identity["weights_sha256"]
