@@ -48,7 +48,7 @@ def write_model(source: BundleSource, folder: Path) -> Path | None:
 
 
 def publish(state: dict[str, Any], calibration: Calibration | None, folder: Path) -> Path | None:
-    """Make weights the ones that are used from now on; those that were are kept under the time at which they went.
+    """Make weights the ones that are used from now on; those that were are kept in a folder named by the time.
 
     Args:
         state: state_dict.
@@ -64,11 +64,11 @@ def publish(state: dict[str, Any], calibration: Calibration | None, folder: Path
     torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, new)
     kept = None
     if current.is_file() and sha256_of_file(current) != sha256_of_file(new):
-        until = f"until_{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
-        kept = folder / f"model_{until}.pt"
+        kept = folder / f"until_{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}" / current.name
+        kept.parent.mkdir()
         shutil.copy2(current, kept)
         if beside.is_file():
-            shutil.copy2(beside, folder / f"calibration_{until}.json")
+            shutil.copy2(beside, calibration_path(kept))
     beside.unlink(missing_ok=True)
     if calibration is not None:
         calibration.write(beside)

@@ -270,7 +270,7 @@ def test_stock_app(stock: Client, bundle: InferenceBundle, studies: Path, series
         expected = dict(
             zip(("normal", "ich", "deep", "lobar", "subtentorial"), (1 - p_ich, p_ich, *locations), strict=True)
         )
-        assert scores == pytest.approx(expected, abs=2e-6)
+        assert scores == pytest.approx(expected, abs=1e-5)  # it has no channels-last memory, and rounds otherwise
 
 
 def test_worklists_then_training(
@@ -299,7 +299,7 @@ def test_worklists_then_training(
     assert server("GET", "/info/")["datastore"]["completed"] == 8
 
     model = prepared / "models" / MODEL
-    before = bundle.identity["weights_sha256"]
+    before, scores_before = bundle.identity["weights_sha256"], scores_here(bundle, studies / "P1.nii.gz")
     server("POST", f"/train/{MODEL}", {"max_epochs": 1, "val_split": 0.5})
     task = server.wait(lambda: finished(server("GET", "/train/")))
     assert task["status"] == "DONE", task["details"]
@@ -312,12 +312,11 @@ def test_worklists_then_training(
     answer = server("POST", f"/infer/{MODEL}", image="P1")
     assert answer["weights"]["sha256"] == trained.identity["weights_sha256"]
     assert_same_scores(answer, scores_here(trained, studies / "P1.nii.gz"))
-    kept = sorted((model / "models").glob("model_until_*.pt"))[-1]
-    answer = server.upload(
-        "POST", f"/infer/{MODEL}", {"params": json.dumps({"model_filename": kept.name})}, image="P1"
-    )[1]
-    assert answer["weights"] == {"file": kept.name, "sha256": before}
-    assert_same_scores(answer, scores_here(bundle, studies / "P1.nii.gz"))
+    kept = sorted((model / "models").glob("until_*/model.pt"))[-1]
+    params = json.dumps({"model_filename": f"{kept.parent.name}/model.pt"})
+    _, answer = server.upload("POST", f"/infer/{MODEL}", {"params": params}, image="P1")
+    assert answer["weights"]["sha256"] == before
+    assert_same_scores(answer, scores_before)
     assert server("GET", "/info/")["train_stats"][MODEL]["epoch"] == 1
     server.wait(lambda: scores_of(server, trained.identity["weights_sha256"], 2))  # of those without a label
 

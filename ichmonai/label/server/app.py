@@ -41,7 +41,7 @@ class HaemorrhageApp(MONAILabelApp):
 
     def init_infers(self) -> dict[str, HaemorrhageInfer]:
         """Scores alone, and scores with an overlay."""
-        task = HaemorrhageInfer(str(self.model), self.conf)
+        task = HaemorrhageInfer(self.model)
         return {OVERLAY: task.with_overlay(), MODEL: task}
 
     def init_trainers(self) -> dict[str, HaemorrhageTraining]:

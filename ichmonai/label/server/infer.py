@@ -1,6 +1,7 @@
 """MONAI Label's inference task: scores of the study and of its slices, and what can be laid over the image."""
 
 import copy
+import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -9,16 +10,20 @@ from typing import Any
 import numpy as np
 from fastapi import HTTPException
 from monai.data import MetaTensor
+from monai.inferers import Inferer
 from monai.transforms import MapTransform
 from monailabel.interfaces.tasks.infer_v2 import InferType
-from monailabel.tasks.infer.bundle import BundleInferTask
+from monailabel.tasks.infer.basic_infer import BasicInferTask
 from monailabel.transform.writer import ClassificationWriter, Writer
 
+from ichmonai.batch.bundle import BundleSource, InferenceBundle
 from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError
+from ichmonai.evaluation import calibration_path
 from ichmonai.inference.explanation import outline
 from ichmonai.io import find_head_ct
 from ichmonai.labels import LOCATIONS
+from ichmonai.networks import SliceClassifier
 from ichmonai.notice import NOTICE
 from ichmonai.outputs.study_rows import study_rows
 
@@ -51,37 +56,60 @@ class FindHeadCTd(MapTransform):
         return changed
 
 
-class HaemorrhageInfer(BundleInferTask):
-    """Runs the bundle on a study.
+class HaemorrhageInfer(BasicInferTask):
+    """Runs the bundle on a study, as `ichmonai predict` does on torch.
 
     Args:
-        path: model folder.
-        conf: of the app.
+        model: model folder.
     """
 
-    def __init__(self, path: str, conf: dict[str, str]) -> None:
-        super().__init__(path, conf, type=InferType.CLASSIFICATION, add_post_restore=False, load_strict=True)
-        self.classes = self.labels
-
-    @property
-    def shows_overlay(self) -> bool:
-        """Whether the answer has a volume with it."""
-        return self.type == InferType.SEGMENTATION
+    def __init__(self, model: Path) -> None:
+        metadata = json.loads((model / "configs" / "metadata.json").read_text(encoding="utf-8"))
+        channels = metadata["network_data_format"]["outputs"]["pred"]["channel_def"]
+        self.model = model
+        self.classes = {name.lower(): int(index) for index, name in channels.items()}
+        super().__init__(
+            path=str(model / "models" / "model.pt"),
+            network=None,
+            type=InferType.CLASSIFICATION,
+            labels=self.classes,
+            dimension=3,
+            description=metadata["description"],
+        )
 
     def with_overlay(self) -> "HaemorrhageInfer":
-        """The same task, network included, with an overlay; viewers offer it as an automatic segmentation."""
+        """The same task with an overlay; viewers offer it as an automatic segmentation."""
         other = copy.copy(self)
         other.type, other.description = InferType.SEGMENTATION, _OVERLAY
         other.labels = {name: value for value, name in enumerate(LOCATIONS, 1)}
-        other.dimension = 3
         return other
 
+    def config(self) -> dict[str, Any]:
+        """Options that viewers show: the device, and the weights, those in use first."""
+        kept = sorted((self.model / "models").glob("until_*/model.pt"), reverse=True)
+        names = ["model.pt", *(path.relative_to(self.model / "models").as_posix() for path in kept)]
+        return {**super().config(), "model_filename": names}
+
     def weights(self, data: Mapping[str, Any] | None = None) -> tuple[str, str]:
-        """File name and SHA-256 of the weights in use, or of those that a request names."""
-        chosen = (data or {}).get("model_filename") or self._config["model_filename"]
-        path = Path(self.get_path()).with_name(chosen if isinstance(chosen, str) else chosen[0])
-        stat = path.stat()
-        return path.name, _digest(path, stat.st_mtime_ns, stat.st_size)
+        """Name and SHA-256 of the weights in use, or of those that a request asks for.
+
+        Raises:
+            InputError: there are none of that name.
+        """
+        chosen = (data or {}).get("model_filename") or "model.pt"
+        name = chosen if isinstance(chosen, str) else chosen[0]
+        if name not in self.config()["model_filename"]:
+            raise InputError(f"model_filename is {name}; choose from {', '.join(self.config()['model_filename'])}.")
+        path = self.model / "models" / name
+        return name, _digest(path, path.stat().st_mtime_ns)
+
+    def bundle(self, data: Mapping[str, Any]) -> InferenceBundle:
+        """The bundle with the weights and the device of a request, and the calibration of these weights."""
+        name, digest = self.weights(data)
+        path = self.model / "models" / name
+        beside = calibration_path(path)
+        calibration = sha256_of_file(beside) if beside.is_file() else ""
+        return _bundle(self.model, path, str(data.get("device") or "cpu"), digest, calibration)
 
     def __call__(self, request: dict[str, Any], callbacks: dict | None = None) -> tuple[str | None, dict[str, Any]]:
         """Answer a request; what gets no answer is refused with a sentence (HTTP 422)."""
@@ -92,13 +120,23 @@ class HaemorrhageInfer(BundleInferTask):
 
     def pre_transforms(self, data: dict[str, Any] | None = None) -> list[Callable]:
         """The bundle's preprocessing, after what finds the series."""
-        accept = self.bundle_config.get_parsed_content("accept")
-        return [FindHeadCTd(self.input_key, accept), *super().pre_transforms(data)]
+        bundle = self.bundle(data or {})
+        return [FindHeadCTd(self.input_key, bundle.setting("accept")), *bundle.preprocessing.transforms]
+
+    def inferer(self, data: dict[str, Any] | None = None) -> Inferer:
+        """The bundle's."""
+        return self.bundle(data or {}).inferer
+
+    def post_transforms(self, data: dict[str, Any] | None = None) -> Sequence[Callable]:
+        """The bundle's postprocessing."""
+        return self.bundle(data or {}).postprocessing.transforms
+
+    def _get_network(self, device: str, data: dict[str, Any] | None) -> SliceClassifier:
+        return self.bundle({**(data or {}), "device": device}).setting("trained_network").eval()
 
     def run_post_transforms(self, data: dict[str, Any], transforms: Sequence[Callable]) -> dict[str, Any]:
         """The bundle's postprocessing; the shape of the file that was read, which it drops, is kept."""
-        meta = data[self.input_key].meta
-        shape = meta.get("spatial_shape")
+        shape = data[self.input_key].meta.get("spatial_shape")
         data = super().run_post_transforms(data, transforms)
         if shape is not None:
             data[self.input_key].meta["spatial_shape"] = shape
@@ -111,7 +149,7 @@ class HaemorrhageInfer(BundleInferTask):
         names = {index: name for name, index in self.classes.items()}
         _, answer = ClassificationWriter(self.output_label_key, names)(data)
         answer |= self._study(data)
-        if not self.shows_overlay:
+        if self.type == InferType.CLASSIFICATION:
             return None, answer
         summary, image = data[self.output_label_key], data[self.input_key]
         marks = outline(
@@ -132,7 +170,7 @@ class HaemorrhageInfer(BundleInferTask):
         """What `ichmonai predict` writes into its tables, as numbers."""
         meta = dict(data[self.input_key].meta)
         meta["findings"] = [*data["findings"], *(meta.get("findings") or ())]
-        threshold = self.bundle_config.get_parsed_content("threshold")
+        threshold = self.bundle(data).setting("threshold")
         slices = data[f"{self.output_label_key}_slices"]
         row, rows = study_rows("", "", data[self.output_label_key], slices, meta, threshold)
         return {
@@ -146,8 +184,13 @@ class HaemorrhageInfer(BundleInferTask):
 
 
 @lru_cache
-def _digest(path: Path, modified: int, size: int) -> str:
+def _digest(path: Path, modified: int) -> str:
     return sha256_of_file(path)
+
+
+@lru_cache(maxsize=1)  # a network may be large; the digests make it anew after a training
+def _bundle(model: Path, weights: Path, device: str, digest: str, calibration: str) -> InferenceBundle:
+    return InferenceBundle(BundleSource(model, {"ckpt_path": str(weights), "device": f"$torch.device('{device}')"}))
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
