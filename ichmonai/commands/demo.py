@@ -26,7 +26,7 @@ def demo(
 
     console = Console()
     if out.exists() and any(out.iterdir()):
-        console.print(f"[red]{out} is not empty; give a new folder.[/red]")
+        console.print(f"[red]{out} is not empty; give a new folder.[/red]", soft_wrap=True)
         raise typer.Exit(2)
     console.print(f"[bold]1/4[/bold] Drawing {patients} phantom patients into {out / 'data'}")
     phantom(out / "data", patients, PhantomFormat.DTVIT, seed=0, size=192)
