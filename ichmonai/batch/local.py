@@ -17,6 +17,7 @@ from pebble import ProcessPool
 from ichmonai.batch.bundle import BundleSource, InferenceBundle
 from ichmonai.batch.failures import ATTEMPTS, failure
 from ichmonai.batch.study import Answer, Prepared, classify, describe, prepare, refuse
+from ichmonai.batch.workers import worker_context
 from ichmonai.io.findings import HeadCTReadError
 from ichmonai.io.series import Series
 
@@ -48,13 +49,9 @@ def predict_locally(
     first = list(itertools.islice(queue, workers + 2))
     if not first:
         return
-    # A thread beside a process that forks without exec can leave locks held; a fork server has no threads.
-    context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
-    if os.name == "posix":
-        context.set_forkserver_preload(["ichmonai.batch.local", "monai.transforms", "ichmonai.transforms"])
     with (
         tempfile.TemporaryDirectory(prefix="ichmonai-") as scratch,
-        ProcessPool(workers, initializer=_start, initargs=(bundle, Path(scratch)), context=context) as pool,
+        ProcessPool(workers, initializer=_start, initargs=(bundle, Path(scratch)), context=worker_context()) as pool,
     ):
         running: dict[Future, tuple[Series, int]] = {}
 

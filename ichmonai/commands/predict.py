@@ -79,6 +79,10 @@ def predict(
     """
     console = Console(stderr=True)
     # Imported late, so that the help answers at once.
+    from ichmonai.batch.workers import prepare_workers
+
+    if engine is EngineName.LOCAL:
+        prepare_workers()
     from ichmonai.batch.bundle import BundleSource
     from ichmonai.batch.engines import make_engine
     from ichmonai.batch.run import BatchOptions, ResultsError, run_batch
