@@ -261,6 +261,8 @@ def _write_record(
         folder / "run.json",
         bundle.weights,
         bundle=str(source.root),
+        overlays=list(map(str, source.overlays)),
+        settings=dict(source.settings),
         config_sha256=bundle.identity["config_sha256"],
         threshold=bundle.setting("threshold"),
         accept=bundle.setting("accept"),

@@ -1,6 +1,7 @@
 """A bundle with a network that answers in milliseconds, and volumes that take no time to read."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,15 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> BundleSource:
     network = DTViT("test_vit", pretrained=False, image_size=IMAGE_SIZE)
     torch.save(network.state_dict(), root / "models" / "model.pt")
     return BundleSource(root, {"backbone": "test_vit", "image_size": IMAGE_SIZE, "device": "$torch.device('cpu')"})
+
+
+@pytest.fixture(scope="session")
+def whole_bundle(small_bundle: BundleSource, tmp_path_factory: pytest.TempPathFactory) -> BundleSource:
+    """The same network behind the bundle's own inference, with all checks."""
+    root = tmp_path_factory.mktemp("whole_bundle")
+    shutil.copytree(bundle_root() / "configs", root / "configs")
+    shutil.copytree(small_bundle.root / "models", root / "models")
+    return BundleSource(root, {**small_bundle.settings, "runtime": "torch"})
 
 
 @pytest.fixture

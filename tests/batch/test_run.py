@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import namedtuple
 from pathlib import Path
@@ -77,6 +78,7 @@ def test_every_input_is_accounted_for(small_bundle, scans, tmp_path):
     assert "not for clinical use" in record["notice"]
     assert len(record["weights"]["sha256"]) == len(record["config_sha256"]) == 64
     assert record["counts"]["series"] == summary.series
+    assert record["settings"]["backbone"] == "test_vit"
     assert {"discover", "predict", "write", "total", "work_read", "work_infer"} <= record["seconds"].keys()
 
 
@@ -189,9 +191,13 @@ def test_a_folder_that_cannot_take_results_is_said_at_once(small_bundle, scans, 
     with pytest.raises(InputError, match="Cannot write to"):
         run(small_bundle, [scans], tmp_path / "file" / "out")
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(folder_module.shutil, "disk_usage", lambda _: usage(10, 9, 1))
-    with pytest.raises(InputError, match="MB free"):
-        run(small_bundle, [scans], tmp_path / "out")
+    for full in (tmp_path / "out", Path(tempfile.gettempdir())):
+        room = {full: 1}
+        monkeypatch.setattr(
+            folder_module.shutil, "disk_usage", lambda path, room=room: usage(0, 0, room.get(path, 2**30))
+        )
+        with pytest.raises(InputError, match=f"^{full} has 0 MB free"):
+            run(small_bundle, [scans], tmp_path / "out")
 
 
 def test_a_disk_that_fills_up_is_one_sentence_and_the_run_can_continue(small_bundle, scans, tmp_path):
