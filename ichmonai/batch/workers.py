@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from multiprocessing.context import BaseContext
 
 _PRELOAD = ["ichmonai.batch.local", "monai.transforms", "ichmonai.transforms"]
@@ -21,9 +22,17 @@ def worker_context() -> BaseContext:
 
 
 def prepare_workers() -> None:
-    """Let the fork server import its modules, which takes seconds, while this process imports its own."""
-    if os.name == "posix":
-        worker_context()
-        from multiprocessing import forkserver
+    """Let the fork server import its modules, which takes seconds, while this process imports its own.
 
+    To be called in the main thread.
+    """
+    if os.name != "posix":
+        return
+    from multiprocessing import forkserver
+
+    worker_context()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for this process, which then ends the others
+    try:
         forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
