@@ -3,6 +3,7 @@
 import itertools
 import multiprocessing
 import os
+import shutil
 import tempfile
 import threading
 import uuid
@@ -89,14 +90,17 @@ def _start(bundle: BundleSource, scratch: Path) -> None:
     torch.set_num_threads(1)  # the processes themselves keep the cores busy
     _worker = InferenceBundle(bundle), scratch
     _ = _worker[0].preprocessing
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    tempfile.tempdir = str(scratch)  # so that whatever is left of a worker goes when the run ends
+    threading.Thread(target=_end_with_parent, args=(scratch,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(scratch: Path) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait_for_end([parent.sentinel])
-        os._exit(1)  # killed without a chance to stop its workers
+        # It was killed, without a chance to stop its workers and to remove images from the disk.
+        shutil.rmtree(scratch, ignore_errors=True)
+        os._exit(1)
 
 
 def _prepare(series: Series) -> Prepared:

@@ -112,6 +112,8 @@ def test_killed_at_any_moment_the_tables_come_out_the_same(small_bundle, scans, 
     command = [sys.executable, "-m", "ichmonai", "predict", str(scans), "--bundle", str(small_bundle.root)]
     command += ["--workers", "2", "--quiet", "--set", "backbone=test_vit", "--set", "image_size=32"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    temporary = tempfile.mkdtemp()  # with a short name, since sockets are made there
+    environment["TMPDIR"] = temporary
 
     def start(out):
         return subprocess.Popen([*command, "--out", str(out)], env=environment, start_new_session=True)
@@ -126,6 +128,8 @@ def test_killed_at_any_moment_the_tables_come_out_the_same(small_bundle, scans, 
         process.wait()
     assert start(tmp_path / "out").wait() == 0
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert list(Path(temporary).glob("ichmonai-*/*")) == []  # images of patients
+    shutil.rmtree(temporary)
 
 
 def test_shards_together_give_the_tables_of_one_run(small_bundle, scans, tmp_path):
