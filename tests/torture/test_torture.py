@@ -115,7 +115,19 @@ def lenient(inputs: Inputs, bundle: Path, tmp_path_factory: pytest.TempPathFacto
 
 def _predict(bundle: Path, out: Path, options: list[str], given: list[str]) -> Run:
     command = [sys.executable, "-m", "ichmonai", "predict", "--out", str(out), "--bundle", str(bundle)]
-    command += ["--set", "backbone=test_vit", "--set", "image_size=32", "--set", "runtime=torch", "--workers", "2", "--timeout", "120", "--json"]
+    command += [
+        "--set",
+        "backbone=test_vit",
+        "--set",
+        "image_size=32",
+        "--set",
+        "runtime=torch",
+        "--workers",
+        "2",
+        "--timeout",
+        "120",
+        "--json",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
     with (out / "stdout").open("wb") as answer, (out / "stderr").open("wb") as errors:
         process = psutil.Popen([*command, *options, "--", *given], env=environment, stdout=answer, stderr=errors)
