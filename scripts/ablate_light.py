@@ -5,7 +5,7 @@ Each variant is trained by the bundle's own configs on the training patients, in
 - the validation patients' slices as they are;
 - the same with counterfactuals: every bleeding also erased, every normal slice also with a bleeding, so that only the
   blood tells the classes apart. What the bundle does is decided by this column;
-- sets from elsewhere, if given, which decide nothing.
+- sets from elsewhere, if given.
 
     python scripts/ablate_light.py --data dtvit --out RUNS --image-size 160 --epochs 2 \
         --slices head_ct_200 --studies phe
