@@ -5,13 +5,14 @@ Each variant is trained by the bundle's own configs on the training patients, in
 - the validation patients' slices as they are;
 - the same with counterfactuals: every bleeding also erased, every normal slice also with a bleeding, so that only the
   blood tells the classes apart. What the bundle does is decided by this column;
+- these as 8-bit images of other windows, of a level and width that is not known;
 - sets from elsewhere, if given.
 
     python scripts/ablate_light.py --data dtvit --out RUNS --image-size 160 --epochs 2 \
         --slices head_ct_200 --studies phe
 
-It leaves `ablation.csv` and `ablation.md` in --out; trained variants are kept when the command is repeated. Research
-software; not for clinical use.
+It leaves `ablation.csv` and `ablation.md` in --out. What is trained and judged is kept when the command is repeated.
+Research software; not for clinical use.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from ablation.sets import Image, counterfactuals, external_slices, external_studies, slices
+from ablation.sets import Image, counterfactuals, external_slices, external_studies, in_other_windows, slices
 from ablation.variants import VARIANTS
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
@@ -40,6 +41,11 @@ from ichmonai.outputs.tables import write_csv
 from ichmonai.paths import bundle_root
 
 SPLIT = [0.7, 0.15, 0.15]
+METRICS = {
+    "validation": ("ich_auc", "location_balanced_accuracy"),
+    "other windows": ("ich_auc", "ich_balanced_accuracy"),
+}
+"""Of a set; of others the first."""
 READ = ("CopyItemsd", "LoadHeadCTd", "RemoveHeadHolderd")
 """Beginning of the preprocessing, which the sets have behind them."""
 
@@ -48,7 +54,7 @@ def main() -> None:
     options = parse()
     for name in options.variants:
         train(options, name)
-    rows = [row for name in options.variants for row in judge(options, name, judged_by(options))]
+    rows = [row for name in options.variants for row in judged(options, name)]
     write_csv(options.out / "ablation.csv", rows[0], rows)
     (options.out / "ablation.md").write_text(page(options, rows), encoding="utf-8")
     print(f"Look at {options.out / 'ablation.md'}. {NOTICE}")
@@ -103,11 +109,20 @@ def judged_by(options: argparse.Namespace) -> dict[str, list[Image]]:
         validation = read_splits(keep_brain(drop_unreadable(load_datalist(options.data))), split)["validation"]
         options.sets = {"validation": list(slices(validation))}
         options.sets["counterfactual"] = list(counterfactuals(options.sets["validation"]))
+        options.sets["other windows"] = list(in_other_windows(options.sets["counterfactual"]))
         if options.slices:
             options.sets[options.slices.name] = list(external_slices(options.slices))
         if options.studies:
             options.sets[options.studies.name] = list(external_studies(options.studies))
     return options.sets
+
+
+def judged(options: argparse.Namespace, name: str) -> list[dict[str, Any]]:
+    """The rows of a variant, of this run or an earlier one."""
+    record = options.out / name / "judged.json"
+    if not record.is_file():
+        record.write_text(json.dumps(judge(options, name, judged_by(options)), indent=2), encoding="utf-8")
+    return json.loads(record.read_text(encoding="utf-8"))
 
 
 def judge(options: argparse.Namespace, name: str, sets: dict[str, list[Image]]) -> list[dict[str, Any]]:
@@ -129,7 +144,7 @@ def judge(options: argparse.Namespace, name: str, sets: dict[str, list[Image]]) 
         patients = np.repeat([image.patient for image in images], [len(image.labels) for image in images])
         known = labels[:, 0] >= 0
         scores, labels, patients = scores[known], labels[known], patients[known]
-        names = ["ich_auc"] + (["location_balanced_accuracy"] if (labels[:, 1] >= 0).any() else [])
+        names = METRICS.get(set_name, ("ich_auc",))
         values, intervals = head_metrics(scores, labels), patient_bootstrap(scores, labels, patients, names)
         rows += [
             {

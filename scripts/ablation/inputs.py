@@ -1,5 +1,6 @@
-"""Further channels and masks that the light network's input was tried with."""
+"""What the light network's input was tried with, and does not have."""
 
+import math
 from collections.abc import Hashable, Mapping
 
 import torch
@@ -7,22 +8,6 @@ from monai.transforms import MapTransform, RandomizableTransform
 
 from ichmonai.transforms.inplane import from_slices, to_slices
 from ichmonai.transforms.intracranial import intracranial_mask
-
-
-class MirrorDifferenced(MapTransform):
-    """Three channels out of one: the image twice, and half its difference to its mirror image, around 0.5.
-
-    A bleeding is on one side; the crop to the head puts the midline near the middle.
-    """
-
-    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
-        """Return the data with images (3, H, W) or (3, H, W, S) out of (1, ...) in [0, 1]."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            slices = to_slices(d[key])
-            difference = (slices - slices.flip(-1) + 1) / 2
-            d[key] = from_slices(torch.cat([slices, slices, difference], dim=1), d[key])
-        return d
 
 
 class KeepIntracraniald(RandomizableTransform, MapTransform):
@@ -44,4 +29,32 @@ class KeepIntracraniald(RandomizableTransform, MapTransform):
         for key in self.key_iterator(d) if self._do_transform else ():
             inside = torch.as_tensor(intracranial_mask(torch.as_tensor(d[key])[0]))
             d[key] = d[key] * inside if inside.any() else d[key]
+        return d
+
+
+class LevelBraind(MapTransform):
+    """Bring the brain of every slice to one grey, by the power that leaves black and white as they are.
+
+    The brain's grey is the median of what is neither black nor white. Windows of unknown level and width are then alike.
+
+    Args:
+        keys: images in [0, 1], (1, H, W) or (1, H, W, S).
+        grey: that of brain in a window of 0 to 80 HU.
+    """
+
+    def __init__(self, keys: str, grey: float = 0.42) -> None:
+        super().__init__(keys)
+        self.grey = grey
+
+    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
+        """Return the data with the brain at one grey."""
+        d = dict(data)
+        for key in self.key_iterator(d):
+            slices = to_slices(d[key]).clone()
+            for one in slices:
+                between = one[(one > 0.08) & (one < 0.92)]
+                if len(between):
+                    power = math.log(self.grey) / math.log(float(between.median()))
+                    one.pow_(min(max(power, 0.4), 2.5))
+            d[key] = from_slices(slices, d[key])
         return d

@@ -16,6 +16,7 @@ from ichmonai.transforms import (
     RandDrawBleeding,
     RandEraseBleeding,
     RandTransplantBleeding,
+    RandWindowHU,
     RemoveHeadHolder,
     bleeding_bank,
 )
@@ -66,6 +67,14 @@ def counterfactuals(images: Sequence[Image], seed: int = 0) -> Iterator[Image]:
         hu, label = change(image.hu, image.labels[0])
         if label[0] != image.labels[0, 0]:
             yield Image(hu, np.asarray(label)[None], image.patient, image.classified)
+
+
+def in_other_windows(images: Sequence[Image], seed: int = 1) -> Iterator[Image]:
+    """Each image as if it had been exported in another window, and were taken for one of 0 to 80 HU."""
+    window = RandWindowHU(level_shift=15, width_factors=(0.6, 2)).set_random_state(seed)
+    for image in images:
+        hu = window(image.hu.clamp(0, 80)) * 80
+        yield Image(hu, image.labels, image.patient, image.classified)
 
 
 def external_slices(folder: Path) -> Iterator[Image]:

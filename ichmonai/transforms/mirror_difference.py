@@ -1,0 +1,64 @@
+"""The difference between the left and the right of the head as a channel."""
+
+from collections.abc import Hashable, Mapping
+
+import torch
+from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.transforms.transform import MapTransform, Transform
+
+from ichmonai.transforms.inplane import from_slices, to_slices
+
+
+class MirrorDifference(Transform):
+    """Put an image beside its difference to its own mirror image, for networks of three channels.
+
+    A haemorrhage is rarely on both sides alike, while bone, ventricles and calcifications mostly are. The image's middle
+    column is the mirror: crop to the head first.
+
+    Example:
+        >>> MirrorDifference()(torch.tensor([[[1.0, 0.5, 0.0]]]))[2].tolist()
+        [[1.0, 0.5, 0.0]]
+    """
+
+    def __call__(self, img: NdarrayOrTensor) -> torch.Tensor:
+        """Add the difference.
+
+        Args:
+            img: values in [0, 1], (1, H, W) or (1, H, W, S).
+
+        Returns:
+            float32 in [0, 1], (3, H, W) or (3, H, W, S): the image twice, so that backbones pretrained on colours find
+            it where they look for brightness, and 0.5 plus half of what the image is above its mirror image.
+
+        Raises:
+            ValueError: if the image does not have exactly one channel.
+        """
+        if img.shape[0] != 1:
+            raise ValueError(f"MirrorDifference takes one channel; this image has {img.shape[0]}.")
+        slices = to_slices(img).float()
+        difference = (slices - slices.flip(-1) + 1) / 2
+        return from_slices(torch.cat([slices, slices, difference], dim=1), img)
+
+
+class MirrorDifferenced(MapTransform):
+    """Dictionary version of `MirrorDifference`.
+
+    Args:
+        keys: keys of the images.
+        allow_missing_keys: do not raise if a key is missing.
+
+    Example:
+        >>> MirrorDifferenced("image")({"image": torch.zeros(1, 2, 2)})["image"].shape
+        torch.Size([3, 2, 2])
+    """
+
+    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.transform = MirrorDifference()
+
+    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, torch.Tensor]:
+        """Return a copy of `data` with the difference beside the images."""
+        d = dict(data)
+        for key in self.key_iterator(d):
+            d[key] = self.transform(d[key])
+        return d
