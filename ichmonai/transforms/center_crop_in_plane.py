@@ -1,13 +1,12 @@
 """Crop the centre of every slice."""
 
-from collections.abc import Hashable, Mapping
-
 import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, Transform
+from monai.transforms.transform import Transform
 from torchvision.transforms.v2 import functional as tvf
 
+from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 
@@ -54,7 +53,7 @@ class CenterCropInPlane(Transform):
         return round((side - self.size) / 2)
 
 
-class CenterCropInPlaned(MapTransform):
+class CenterCropInPlaned(DictionaryTransform):
     """Dictionary version of `CenterCropInPlane`.
 
     Args:
@@ -69,12 +68,4 @@ class CenterCropInPlaned(MapTransform):
     """
 
     def __init__(self, keys: KeysCollection, size: int = 224, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = CenterCropInPlane(size)
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the images cropped."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, CenterCropInPlane(size), allow_missing_keys)

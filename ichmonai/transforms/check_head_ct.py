@@ -1,16 +1,17 @@
 """Refuse what is no head CT in HU, by its pixels."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
 from monai.data.meta_tensor import MetaTensor
-from monai.transforms.transform import MapTransform, Transform
+from monai.transforms.transform import Transform
 from numpy.typing import NDArray
 
 from ichmonai.io.findings import Code, Finding, HeadCTReadError, refusing
 from ichmonai.transforms.binary_image import Mask, close, fill_holes
+from ichmonai.transforms.dictionary import DictionaryTransform
 
 GRID = 128  # pixels along the longer side of the working grid, about 2 mm each
 FIELD_OF_VIEW = 250.0  # mm, where the affine does not say
@@ -91,7 +92,7 @@ class CheckHeadCT(Transform):
         return image
 
 
-class CheckHeadCTd(MapTransform):
+class CheckHeadCTd(DictionaryTransform):
     """Dictionary version of `CheckHeadCT`.
 
     Args:
@@ -107,15 +108,7 @@ class CheckHeadCTd(MapTransform):
     def __init__(
         self, keys: KeysCollection, accept: Iterable[Code | str] = (), allow_missing_keys: bool = False
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = CheckHeadCT(accept)
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the images checked."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, CheckHeadCT(accept), allow_missing_keys)
 
 
 def check_pixels(

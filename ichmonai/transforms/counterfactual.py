@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, RandomizableTransform
+from monai.transforms.transform import RandomizableTransform
 from monai.utils.misc import ensure_tuple
 from numpy.typing import NDArray
 
 from ichmonai.labels import NOT_APPLICABLE, RSNA_LABELS
 from ichmonai.transforms.binary_image import Mask
 from ichmonai.transforms.bleeding import smooth_inside
+from ichmonai.transforms.dictionary import RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 Array = NDArray[np.float32]
@@ -89,7 +90,7 @@ class CounterfactualTransform(RandomizableTransform):
         """A changed copy of a slice (H, W) and its finding, or None where it cannot be changed."""
 
 
-class CounterfactualTransformd(RandomizableTransform, MapTransform):
+class CounterfactualTransformd(RandDictionaryTransform):
     """Base of the dictionary versions.
 
     Args:
@@ -109,21 +110,12 @@ class CounterfactualTransformd(RandomizableTransform, MapTransform):
         label_keys: KeysCollection = "label",
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, transform.prob)
+        super().__init__(keys, transform, allow_missing_keys)
         if len(self.keys) != 1:
             raise ValueError(
                 f"{type(self).__name__} takes the key of one slice, not {self.keys}: its label follows it."
             )
-        self.transform = transform
         self.label_keys = ensure_tuple(label_keys)
-
-    def set_random_state(
-        self, seed: int | None = None, state: np.random.RandomState | None = None
-    ) -> "CounterfactualTransformd":
-        """Seed the array transform, which draws."""
-        self.transform.set_random_state(seed, state)
-        return self
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of `data` with the slice and its labels changed."""

@@ -1,13 +1,12 @@
 """Crop a square around the head."""
 
-from collections.abc import Hashable, Mapping
-
 import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, Transform
+from monai.transforms.transform import Transform
 from torch.nn import functional as F
 
+from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.head_mask import head_mask
 from ichmonai.transforms.inplane import from_slices, to_slices
 from ichmonai.transforms.remove_head_holder import AIR_HU
@@ -74,7 +73,7 @@ class CropToHead(Transform):
         return from_slices(cropped, img, np.array([[1, 0, top], [0, 1, left], [0, 0, 1]]))
 
 
-class CropToHeadd(MapTransform):
+class CropToHeadd(DictionaryTransform):
     """Dictionary version of `CropToHead`.
 
     Args:
@@ -92,12 +91,4 @@ class CropToHeadd(MapTransform):
     def __init__(
         self, keys: KeysCollection, margin: float = 0.05, fill: float = AIR_HU, allow_missing_keys: bool = False
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = CropToHead(margin, fill)
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the images cropped."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, CropToHead(margin, fill), allow_missing_keys)

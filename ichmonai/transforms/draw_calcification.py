@@ -1,16 +1,17 @@
 """Draw the calcifications of a healthy brain, which are as bright as blood and are none."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, RandomizableTransform
+from monai.transforms.transform import RandomizableTransform
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from ichmonai.transforms.binary_image import Mask
 from ichmonai.transforms.bleeding import pixel_size
+from ichmonai.transforms.dictionary import RandDictionaryTransform
 from ichmonai.transforms.erase_bleeding import symmetry_of_skull
 from ichmonai.transforms.inplane import from_slices, to_slices
 from ichmonai.transforms.intracranial import intracranial_mask
@@ -112,7 +113,7 @@ class RandDrawCalcification(RandomizableTransform):
         return (image + part * np.maximum(min(hu, float(image.max())) - image, 0)).astype(np.float32)
 
 
-class RandDrawCalcificationd(RandomizableTransform, MapTransform):
+class RandDrawCalcificationd(RandDictionaryTransform):
     """Dictionary version of `RandDrawCalcification`.
 
     Args:
@@ -133,24 +134,7 @@ class RandDrawCalcificationd(RandomizableTransform, MapTransform):
         spacing: Sequence[float] | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
-        self.transform = RandDrawCalcification(prob, spacing)
-
-    def set_random_state(
-        self, seed: int | None = None, state: np.random.RandomState | None = None
-    ) -> "RandDrawCalcificationd":
-        """Seed the array transform, which draws for all keys."""
-        self.transform.set_random_state(seed, state)
-        return self
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with calcifications drawn alike."""
-        d = dict(data)
-        self.transform.randomize()
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key], randomize=False)
-        return d
+        super().__init__(keys, RandDrawCalcification(prob, spacing), allow_missing_keys)
 
 
 def _part(inside: Mask, spots: list[Spot], pixel: float, rng: np.random.Generator) -> NDArray[np.float32]:

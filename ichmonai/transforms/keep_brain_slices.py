@@ -1,13 +1,12 @@
 """Keep the slices that show brain."""
 
-from collections.abc import Hashable, Mapping
-
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
 from monai.data.meta_tensor import MetaTensor
-from monai.transforms.transform import MapTransform, Transform
+from monai.transforms.transform import Transform
 
 from ichmonai.io.findings import Code, HeadCTReadError
+from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.intracranial import brain_content
 
 MINIMUM = 0.05
@@ -77,7 +76,7 @@ class KeepBrainSlices(Transform):
         return result
 
 
-class KeepBrainSlicesd(MapTransform):
+class KeepBrainSlicesd(DictionaryTransform):
     """Dictionary version of `KeepBrainSlices`.
 
     Args:
@@ -94,15 +93,7 @@ class KeepBrainSlicesd(MapTransform):
     """
 
     def __init__(self, keys: KeysCollection, minimum: float = MINIMUM, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = KeepBrainSlices(minimum)
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the slices that show brain."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, KeepBrainSlices(minimum), allow_missing_keys)
 
 
 def _spacing(image: torch.Tensor) -> list[float] | None:

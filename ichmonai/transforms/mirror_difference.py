@@ -1,19 +1,18 @@
 """The difference between the left and the right of the head as a channel."""
 
-from collections.abc import Hashable, Mapping
-
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, Transform
+from monai.transforms.transform import Transform
 
+from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 
 class MirrorDifference(Transform):
     """Put an image beside its difference to its own mirror image, for networks of three channels.
 
-    A haemorrhage is rarely on both sides alike, while bone, ventricles and calcifications mostly are. The image's middle
-    column is the mirror: crop to the head first.
+    A haemorrhage is rarely on both sides alike, while bone, ventricles and calcifications mostly are. The mirror is the
+    middle of the image: crop to the head first.
 
     Example:
         >>> MirrorDifference()(torch.tensor([[[1.0, 0.5, 0.0]]]))[2].tolist()
@@ -40,7 +39,7 @@ class MirrorDifference(Transform):
         return from_slices(torch.cat([slices, slices, difference], dim=1), img)
 
 
-class MirrorDifferenced(MapTransform):
+class MirrorDifferenced(DictionaryTransform):
     """Dictionary version of `MirrorDifference`.
 
     Args:
@@ -53,12 +52,4 @@ class MirrorDifferenced(MapTransform):
     """
 
     def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = MirrorDifference()
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, torch.Tensor]:
-        """Return a copy of `data` with the difference beside the images."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, MirrorDifference(), allow_missing_keys)

@@ -10,6 +10,7 @@ from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import MapTransform, Transform
 
 from ichmonai.io.readers.head_ct import load_head_ct
+from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import to_slices
 
 
@@ -72,7 +73,7 @@ class SlicesToChannels(Transform):
         return MetaTensor(plain, meta=img.meta, applied_operations=img.applied_operations)
 
 
-class SlicesToChannelsd(MapTransform):
+class SlicesToChannelsd(DictionaryTransform):
     """Dictionary version of `SlicesToChannels`.
 
     Args:
@@ -85,15 +86,7 @@ class SlicesToChannelsd(MapTransform):
     """
 
     def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = SlicesToChannels()
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the slices moved into the channels."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, SlicesToChannels(), allow_missing_keys)
 
 
 def _load(paths: Sequence[str | PathLike], own: str | PathLike) -> MetaTensor:

@@ -1,11 +1,12 @@
 """Normalise with the channel statistics of the pretrained backbone."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, Transform
+from monai.transforms.transform import Transform
 
+from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -57,7 +58,7 @@ class NormalizeImageNet(Transform):
         return from_slices((slices - mean) / std, img)
 
 
-class NormalizeImageNetd(MapTransform):
+class NormalizeImageNetd(DictionaryTransform):
     """Dictionary version of `NormalizeImageNet`.
 
     Args:
@@ -79,12 +80,4 @@ class NormalizeImageNetd(MapTransform):
         std: Sequence[float] = IMAGENET_STD,
         allow_missing_keys: bool = False,
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = NormalizeImageNet(mean, std)
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the images normalised."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, NormalizeImageNet(mean, std), allow_missing_keys)

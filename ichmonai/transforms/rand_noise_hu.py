@@ -1,13 +1,11 @@
 """Scanner noise of random strength and grain."""
 
-from collections.abc import Hashable, Mapping
-
-import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
 from monai.networks.layers import GaussianFilter
-from monai.transforms.transform import MapTransform, RandomizableTransform
+from monai.transforms.transform import RandomizableTransform
 
+from ichmonai.transforms.dictionary import RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 from ichmonai.transforms.rand_window_hu import NEAR
 
@@ -78,7 +76,7 @@ class RandNoiseHU(RandomizableTransform):
         return from_slices(torch.where(free > 0, (slices + free * noise).clamp(low, high), slices), img)
 
 
-class RandNoiseHUd(RandomizableTransform, MapTransform):
+class RandNoiseHUd(RandDictionaryTransform):
     """Dictionary version of `RandNoiseHU`: the same noise for all keys.
 
     Args:
@@ -104,19 +102,4 @@ class RandNoiseHUd(RandomizableTransform, MapTransform):
         prob: float = 0.5,
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
-        self.transform = RandNoiseHU(highest, grain, clipped, prob)
-
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> "RandNoiseHUd":
-        """Seed the array transform, which draws for all keys."""
-        self.transform.set_random_state(seed, state)
-        return self
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the same noise on the images."""
-        d = dict(data)
-        self.transform.randomize()
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key], randomize=False)
-        return d
+        super().__init__(keys, RandNoiseHU(highest, grain, clipped, prob), allow_missing_keys)

@@ -1,14 +1,13 @@
 """Random rotation in the plane of the slices."""
 
-from collections.abc import Hashable, Mapping
-
 import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, RandomizableTransform
+from monai.transforms.transform import RandomizableTransform
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
+from ichmonai.transforms.dictionary import RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 
@@ -71,7 +70,7 @@ class RandRotateInPlane(RandomizableTransform):
         )
 
 
-class RandRotateInPlaned(RandomizableTransform, MapTransform):
+class RandRotateInPlaned(RandDictionaryTransform):
     """Dictionary version of `RandRotateInPlane`: one angle for all keys.
 
     Args:
@@ -96,21 +95,4 @@ class RandRotateInPlaned(RandomizableTransform, MapTransform):
         fill: float = 0.0,
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
-        self.transform = RandRotateInPlane(degrees, prob, fill)
-
-    def set_random_state(
-        self, seed: int | None = None, state: np.random.RandomState | None = None
-    ) -> "RandRotateInPlaned":
-        """Seed the array transform, which draws for all keys."""
-        self.transform.set_random_state(seed, state)
-        return self
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the images rotated by the same random angle."""
-        d = dict(data)
-        self.transform.randomize()
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key], randomize=False)
-        return d
+        super().__init__(keys, RandRotateInPlane(degrees, prob, fill), allow_missing_keys)

@@ -1,13 +1,11 @@
 """Random sharpening in the plane of the slices."""
 
-from collections.abc import Hashable, Mapping
-
-import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, RandomizableTransform
+from monai.transforms.transform import RandomizableTransform
 from torchvision.transforms.v2 import functional as tvf
 
+from ichmonai.transforms.dictionary import RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 
@@ -54,7 +52,7 @@ class RandSharpness(RandomizableTransform):
         return from_slices(slices, img)
 
 
-class RandSharpnessd(RandomizableTransform, MapTransform):
+class RandSharpnessd(RandDictionaryTransform):
     """Dictionary version of `RandSharpness`: one draw for all keys.
 
     Args:
@@ -73,19 +71,4 @@ class RandSharpnessd(RandomizableTransform, MapTransform):
     def __init__(
         self, keys: KeysCollection, factor: float = 2.0, prob: float = 0.5, allow_missing_keys: bool = False
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
-        self.transform = RandSharpness(factor, prob)
-
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> "RandSharpnessd":
-        """Seed the array transform, which draws for all keys."""
-        self.transform.set_random_state(seed, state)
-        return self
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with all images sharpened, or none."""
-        d = dict(data)
-        self.transform.randomize(None)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key], randomize=False)
-        return d
+        super().__init__(keys, RandSharpness(factor, prob), allow_missing_keys)

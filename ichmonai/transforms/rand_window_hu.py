@@ -1,12 +1,13 @@
 """CT windows of random level and width."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, RandomizableTransform
+from monai.transforms.transform import RandomizableTransform
 
+from ichmonai.transforms.dictionary import RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 from ichmonai.transforms.window_hu import DTVIT_WINDOWS, WindowHU
 
@@ -87,7 +88,7 @@ class RandWindowHU(RandomizableTransform):
         return WindowHU(varied)(from_slices(hu + beyond / NEAR * FAR, img))
 
 
-class RandWindowHUd(RandomizableTransform, MapTransform):
+class RandWindowHUd(RandDictionaryTransform):
     """Dictionary version of `RandWindowHU`: the same windows for all keys.
 
     Args:
@@ -115,19 +116,4 @@ class RandWindowHUd(RandomizableTransform, MapTransform):
         prob: float = 1.0,
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
-        self.transform = RandWindowHU(windows, level_shift, width_factors, clipped, prob)
-
-    def set_random_state(self, seed: int | None = None, state: np.random.RandomState | None = None) -> "RandWindowHUd":
-        """Seed the array transform, which draws for all keys."""
-        self.transform.set_random_state(seed, state)
-        return self
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the images windowed alike."""
-        d = dict(data)
-        self.transform.randomize()
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key], randomize=False)
-        return d
+        super().__init__(keys, RandWindowHU(windows, level_shift, width_factors, clipped, prob), allow_missing_keys)

@@ -1,12 +1,11 @@
 """Remove everything that is not head: holder, table, pillow, cables."""
 
-from collections.abc import Hashable, Mapping
-
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
 from monai.data.meta_tensor import MetaTensor
-from monai.transforms.transform import MapTransform, Transform
+from monai.transforms.transform import Transform
 
+from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.head_mask import head_mask
 from ichmonai.transforms.inplane import from_slices, to_slices
 
@@ -56,7 +55,7 @@ class RemoveHeadHolder(Transform):
         return from_slices(to_slices(torch.where(mask, plain.float(), self.fill)), img)
 
 
-class RemoveHeadHolderd(MapTransform):
+class RemoveHeadHolderd(DictionaryTransform):
     """Dictionary version of `RemoveHeadHolder`.
 
     Args:
@@ -71,12 +70,4 @@ class RemoveHeadHolderd(MapTransform):
     """
 
     def __init__(self, keys: KeysCollection, fill: float = AIR_HU, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = RemoveHeadHolder(fill)
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` without head holders in the images."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, RemoveHeadHolder(fill), allow_missing_keys)

@@ -1,13 +1,12 @@
 """DTViT's head-holder removal exactly as its code does it, faults included."""
 
-from collections.abc import Hashable, Mapping
-
 import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, Transform
+from monai.transforms.transform import Transform
 
 from ichmonai.transforms.binary_image import Mask, Pieces, dilate_by_boxes, fill_holes
+from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 DISK_3 = [(3, 0), (2, 2), (0, 3)]
@@ -58,7 +57,7 @@ class RemoveHeadHolderAsPublished(Transform):
         return from_slices(stack.to(to_slices(img).device), img)
 
 
-class RemoveHeadHolderAsPublishedd(MapTransform):
+class RemoveHeadHolderAsPublishedd(DictionaryTransform):
     """Dictionary version of `RemoveHeadHolderAsPublished`.
 
     Args:
@@ -72,15 +71,7 @@ class RemoveHeadHolderAsPublishedd(MapTransform):
     """
 
     def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = RemoveHeadHolderAsPublished()
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the images treated as published."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, RemoveHeadHolderAsPublished(), allow_missing_keys)
 
 
 def published_chain(hu: np.ndarray) -> tuple[np.ndarray, Mask]:

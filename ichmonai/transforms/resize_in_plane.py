@@ -1,13 +1,12 @@
 """Resize every slice so that its shorter side has a given length."""
 
-from collections.abc import Hashable, Mapping
-
 import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, Transform
+from monai.transforms.transform import Transform
 from torchvision.transforms.v2 import functional as tvf
 
+from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 
@@ -51,7 +50,7 @@ class ResizeInPlane(Transform):
         return from_slices(resized, img, to_input)
 
 
-class ResizeInPlaned(MapTransform):
+class ResizeInPlaned(DictionaryTransform):
     """Dictionary version of `ResizeInPlane`.
 
     Args:
@@ -66,12 +65,4 @@ class ResizeInPlaned(MapTransform):
     """
 
     def __init__(self, keys: KeysCollection, size: int = 256, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = ResizeInPlane(size)
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the images resized."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, ResizeInPlane(size), allow_missing_keys)

@@ -1,11 +1,12 @@
 """CT windows: HU to [0, 1], one channel a window."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
-from monai.transforms.transform import MapTransform, Transform
+from monai.transforms.transform import Transform
 
+from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 DTVIT_WINDOWS = ((40.0, 80.0),)
@@ -59,7 +60,7 @@ class WindowHU(Transform):
         return from_slices(channels[0] if len(channels) == 1 else torch.cat(channels, dim=1), img)
 
 
-class WindowHUd(MapTransform):
+class WindowHUd(DictionaryTransform):
     """Dictionary version of `WindowHU`.
 
     Args:
@@ -79,12 +80,4 @@ class WindowHUd(MapTransform):
         windows: Sequence[Sequence[float]] = DTVIT_WINDOWS,
         allow_missing_keys: bool = False,
     ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        self.transform = WindowHU(windows)
-
-    def __call__(self, data: Mapping[Hashable, NdarrayOrTensor]) -> dict[Hashable, NdarrayOrTensor]:
-        """Return a copy of `data` with the images windowed."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = self.transform(d[key])
-        return d
+        super().__init__(keys, WindowHU(windows), allow_missing_keys)

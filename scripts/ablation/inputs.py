@@ -35,7 +35,7 @@ class KeepIntracraniald(RandomizableTransform, MapTransform):
 class LevelBraind(MapTransform):
     """Bring the brain of every slice to one grey, by the power that leaves black and white as they are.
 
-    The brain's grey is the median of what is neither black nor white. Windows of unknown level and width are then alike.
+    The brain's grey is the median of what is neither black nor white. Windows of any level and width are then alike.
 
     Args:
         keys: images in [0, 1], (1, H, W) or (1, H, W, S).
