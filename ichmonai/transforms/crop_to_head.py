@@ -23,6 +23,8 @@ class CropToHead(Transform):
     Args:
         margin: added on each side, as a fraction of the longer side of the head's box.
         fill: HU of the padding.
+        outside: HU of everything outside the head where that was removed before, by `RemoveHeadHolder(fill=outside)`:
+            the head need not be looked for again then.
 
     Raises:
         ValueError: if `margin` is negative.
@@ -35,11 +37,12 @@ class CropToHead(Transform):
         torch.Size([74, 74])
     """
 
-    def __init__(self, margin: float = 0.05, fill: float = AIR_HU) -> None:
+    def __init__(self, margin: float = 0.05, fill: float = AIR_HU, outside: float | None = None) -> None:
         if margin < 0:
             raise ValueError(f"CropToHead needs a margin of 0 or more, not {margin}.")
         self.margin = margin
         self.fill = fill
+        self.outside = outside
 
     def __call__(self, img: NdarrayOrTensor) -> torch.Tensor:
         """Crop an image.
@@ -57,8 +60,10 @@ class CropToHead(Transform):
             raise ValueError(f"CropToHead takes one channel of HU; this image has {img.shape[0]}.")
         slices = to_slices(img).float()
         height, width = slices.shape[-2:]
-        mask = torch.as_tensor(head_mask(img[0]))
-        plane = mask.any(dim=-1) if mask.ndim == 3 else mask
+        if self.outside is None:
+            plane = torch.as_tensor(head_mask(img[0])).reshape(height, width, -1).any(dim=-1)
+        else:
+            plane = (slices[:, 0] != self.outside).any(dim=0)
         if plane.any():
             rows, columns = plane.any(1).nonzero().flatten(), plane.any(0).nonzero().flatten()
             box = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
@@ -80,6 +85,7 @@ class CropToHeadd(DictionaryTransform):
         keys: keys of the images.
         margin: see `CropToHead`.
         fill: see `CropToHead`.
+        outside: see `CropToHead`.
         allow_missing_keys: do not raise if a key is missing.
 
     Example:
@@ -89,6 +95,11 @@ class CropToHeadd(DictionaryTransform):
     """
 
     def __init__(
-        self, keys: KeysCollection, margin: float = 0.05, fill: float = AIR_HU, allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        margin: float = 0.05,
+        fill: float = AIR_HU,
+        outside: float | None = None,
+        allow_missing_keys: bool = False,
     ) -> None:
-        super().__init__(keys, CropToHead(margin, fill), allow_missing_keys)
+        super().__init__(keys, CropToHead(margin, fill, outside), allow_missing_keys)

@@ -82,6 +82,15 @@ def test_it_is_fitted_on_the_validation_patients_and_applied_to_the_test(run_fol
     assert commanded == calibration  # `ichmonai evaluate --validation` fits the same
 
 
+def test_it_can_be_fitted_alone(training: Path, cohort: Path, run_folder: Path, tmp_path: Path) -> None:
+    for name in ("model.pt", "split.json"):
+        shutil.copy(training / name, tmp_path)
+    options = {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(tmp_path)}
+    run("calibrating", config_files("train", "evaluate"), **options)
+    assert (tmp_path / "calibration.json").read_bytes() == (run_folder / "calibration.json").read_bytes()
+    assert not (tmp_path / "evaluation" / "predictions.csv").exists()
+
+
 def test_labels_of_the_test_change_no_fitted_number(
     training: Path, cohort: Path, run_folder: Path, tmp_path: Path
 ) -> None:
