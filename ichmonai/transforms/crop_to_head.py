@@ -24,7 +24,7 @@ class CropToHead(Transform):
         margin: added on each side, as a fraction of the longer side of the head's box.
         fill: HU of the padding.
         outside: HU of everything outside the head where that was removed before, by `RemoveHeadHolder(fill=outside)`:
-            the head need not be looked for again then.
+            the head need not be looked for again then. A value that no scanner gives, such as -2000.
 
     Raises:
         ValueError: if `margin` is negative.

@@ -23,6 +23,9 @@ from ichmonai.transforms import (
 from ichmonai.transforms.intracranial import brain_content
 from ichmonai.transforms.keep_brain_slices import MINIMUM
 
+OUTSIDE = -2000.0
+"""HU of everything outside the head, as in light.json."""
+
 
 @dataclass(frozen=True)
 class Image:
@@ -73,7 +76,7 @@ def in_other_windows(images: Sequence[Image], seed: int = 1) -> Iterator[Image]:
     """Each image as if it had been exported in another window, and were taken for one of 0 to 80 HU."""
     window = RandWindowHU(level_shift=15, width_factors=(0.6, 2)).set_random_state(seed)
     for image in images:
-        hu = window(image.hu.clamp(0, 80)) * 80
+        hu = torch.where(image.hu == OUTSIDE, image.hu, window(image.hu.clamp(0, 80)) * 80)
         yield Image(hu, image.labels, image.patient, image.classified)
 
 
@@ -96,7 +99,7 @@ def external_studies(folder: Path) -> Iterator[Image]:
 
 
 def _image(hu: torch.Tensor, labels: np.ndarray, patient: str) -> Image:
-    plain = RemoveHeadHolder()(torch.as_tensor(np.asarray(hu)))
+    plain = RemoveHeadHolder(fill=OUTSIDE)(torch.as_tensor(np.asarray(hu)))
     return Image(plain, labels, patient, ~(brain_content(plain[0]) < MINIMUM))
 
 

@@ -20,14 +20,14 @@ def test_square_around_the_head(head, margin):
 def test_head_is_what_the_removal_of_the_holder_left(head):
     hu, _ = head(512, 640)
     hu[500:506] = 60
-    removed = RemoveHeadHolder()(torch.stack([torch.as_tensor(hu)] * 2, dim=-1)[None])
-    result = CropToHead(0, outside=-1000.0)(removed)
+    removed = RemoveHeadHolder(fill=-2000.0)(torch.stack([torch.as_tensor(hu)] * 2, dim=-1)[None])
+    result = CropToHead(0, outside=-2000.0)(removed)
     extent = np.flatnonzero(head_mask(hu).any(1))
     assert result.shape == (1, len(extent), len(extent), 2)
 
 
 def test_nothing_left_by_the_removal_is_no_head():
-    assert CropToHead(outside=-1000.0)(torch.full((1, 40, 60), -1000.0)).shape == (1, 60, 60)
+    assert CropToHead(outside=-2000.0)(torch.full((1, 40, 60), -2000.0)).shape == (1, 60, 60)
 
 
 def test_one_window_for_the_volume(head):
