@@ -82,7 +82,7 @@ def head_mask(hu: Image) -> Image:
     threshold = max(TISSUE_HU, float(image.min()) + ABOVE_BLACK_HU)
     step = max(1, round(max(image.shape[:2]) / GRID))
     tissue = _shrink(image > threshold, step)
-    result = np.zeros(image.shape, bool)
+    result = np.zeros_like(image, bool)  # laid out in memory as the image is
     if tissue.any():
         box = _box(tissue)
         slices = np.ascontiguousarray(np.moveaxis(np.atleast_3d(tissue[box]), -1, 0))
@@ -90,9 +90,9 @@ def head_mask(hu: Image) -> Image:
         masks = _join_volume(parts)
         if len(parts) > STANDING:
             masks = _without_standing_plates(parts, masks, threshold == TISSUE_HU)
-        inside = np.stack(masks, axis=-1).reshape(tissue[box].shape)
         full = result[tuple(slice(side.start * step, side.stop * step) for side in box)]
-        full[:] = inside.repeat(step, axis=0).repeat(step, axis=1)[: full.shape[0], : full.shape[1]]
+        for inside, target in zip(masks, np.moveaxis(np.atleast_3d(full), -1, 0), strict=True):
+            target[:] = inside.repeat(step, axis=0).repeat(step, axis=1)[: target.shape[0], : target.shape[1]]
     return torch.from_numpy(result).to(hu.device) if isinstance(hu, torch.Tensor) else result
 
 

@@ -39,7 +39,7 @@ def from_slices(slices: torch.Tensor, image: NdarrayOrTensor, to_input: np.ndarr
     Returns:
         Tensor (C, H, W) or (C, H, W, S); a MetaTensor with the metadata of `image` where `image` is one.
     """
-    plain = slices.movedim(0, -1).contiguous() if image.ndim == 4 else slices[0]
+    plain = slices.movedim(0, -1) if image.ndim == 4 else slices[0]
     if not isinstance(image, MetaTensor):
         return plain
     result = MetaTensor(plain, meta=image.meta, applied_operations=image.applied_operations)

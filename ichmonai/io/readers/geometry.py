@@ -52,10 +52,12 @@ def empty_volume(
         affine: 4x4 from index of that orientation to RAS+ millimetres.
 
     Returns:
-        The empty float32 volume (H, W, S), contiguous; the same memory as (I, J, K); and the affine of the first.
+        The empty float32 volume (H, W, S), slice after slice in memory, since everything that follows works on slices;
+        the same memory as (I, J, K); and the affine of the first.
     """
     change = _to_display(affine)
-    display = np.empty([shape[int(axis)] for axis in np.argsort(change[:, 0])], np.float32)
+    height, width, depth = (shape[int(axis)] for axis in np.argsort(change[:, 0]))
+    display = np.moveaxis(np.empty((depth, height, width), np.float32), 0, -1)
     back = orientations.ornt_transform(orientations.axcodes2ornt(DISPLAY_AXES), orientations.io_orientation(affine))
     acquired = orientations.apply_orientation(display, back)
     return display, acquired, affine @ orientations.inv_ornt_aff(change, shape)

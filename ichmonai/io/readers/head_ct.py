@@ -138,5 +138,5 @@ def _tensor(
         meta["sop_instance_uids"] = [image.uid for image in images]
     if any(image.location.frame >= 0 for image in images):
         meta["frames"] = [image.location.frame + 1 for image in images]
-    data = torch.from_numpy(np.ascontiguousarray(hu[None], dtype=np.float32))
+    data = torch.from_numpy(hu.astype(np.float32, copy=False)[None])
     return MetaTensor(data, affine=torch.from_numpy(np.eye(4) if affine is None else affine), meta=meta)

@@ -14,8 +14,6 @@ from ichmonai.io.readers.dicom import GEOMETRY, CTSlice
 from ichmonai.io.readers.geometry import empty_volume
 from ichmonai.io.series import Location
 
-ROWS = 8
-
 logger = logging.getLogger(__name__)
 
 
@@ -89,11 +87,8 @@ def stack_slices(images: Sequence[CTSlice]) -> Stack:
     lps[:3, 3] = first.position
     # The last axis stays the last and ascending, since the series is axial.
     hu, acquired, affine = empty_volume((*first.stored.shape, len(slices)), np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps)
-    # Slices are interleaved in memory: a few rows at a time stay in the processor's cache.
-    for start in range(0, len(acquired), ROWS):
-        rows = slice(start, start + ROWS)
-        for index, one in enumerate(slices):
-            acquired[rows, :, index] = one.rescale(one.stored[rows])
+    for index, one in enumerate(slices):
+        acquired[:, :, index] = one.rescale(one.stored)
     for one in images:
         one.stored = one.stored[:0]
     return Stack(hu, affine, slices, findings)

@@ -59,7 +59,7 @@ def load_volume(location: Location) -> Volume:
         voxels, affine = _itk(path, location)
         _check_numbers(voxels, location)
         volume, display = to_display_orientation(voxels, affine)
-        return np.maximum(volume, np.float32(AIR_HU), order="C"), display, affine  # a copy: ITK owns what stands there
+        return np.maximum(volume, np.float32(AIR_HU), order="K"), display, affine  # a copy: ITK owns what stands there
 
 
 def _nifti(path: Path, location: Location) -> Volume:
