@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def sha256_of_hu(hu: NDArray[np.floating]) -> str:
-    """The SHA-256 of an image's shape and values, slice by slice, in hexadecimal; images of other names may share it."""
+    """The SHA-256 of an image's shape and values, slice by slice, in hexadecimal; images of other names share it."""
     digest = hashlib.sha256(f"{hu.shape}".encode())
     digest.update(np.ascontiguousarray(np.moveaxis(hu, -1, 0)).ravel().data)  # as volumes are read: not copied
     return digest.hexdigest()
