@@ -31,7 +31,7 @@ from ablation.variants import VARIANTS
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
 
-from ichmonai.datasets import drop_unreadable, keep_brain, load_datalist, read_splits
+from ichmonai.datasets import read_splits
 from ichmonai.evaluation.intervals import patient_bootstrap
 from ichmonai.evaluation.metrics import head_metrics
 from ichmonai.networks import load_trained
@@ -106,7 +106,10 @@ def judged_by(options: argparse.Namespace) -> dict[str, list[Image]]:
     """Sets of images, read once."""
     if not hasattr(options, "sets"):
         split = options.out / options.variants[0] / "split.json"
-        validation = read_splits(keep_brain(drop_unreadable(load_datalist(options.data))), split)["validation"]
+        recipe = ConfigParser()
+        recipe.read_config([bundle_root() / "configs" / f"{one}.json" for one in ("train", "light")])
+        recipe.update({"dataset_dir": str(options.data)})
+        validation = read_splits(recipe.get_parsed_content("readable"), split)["validation"]
         options.sets = {"validation": list(slices(validation))}
         options.sets["counterfactual"] = list(counterfactuals(options.sets["validation"]))
         options.sets["other windows"] = list(in_other_windows(options.sets["counterfactual"]))
