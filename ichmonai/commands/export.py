@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, bundle_source
 from ichmonai.commands.stop import stop
 from ichmonai.errors import InputError
 
@@ -28,15 +29,9 @@ def export(
         Path | None, typer.Option(dir_okay=False, help="File to write; beside the weights unless given.")
     ] = None,
     format: Annotated[FormatName, typer.Option(help="What to write.")] = FormatName.ONNX,
-    bundle: Annotated[Path | None, typer.Option(help="Folder of a MONAI bundle; ichmonai's own unless given.")] = None,
-    config: Annotated[
-        list[Path] | None,
-        typer.Option(help="A config to lay over the bundle's, or its name, such as dtvit_inference; repeatable."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the bundle's inference config; repeatable."),
-    ] = None,
+    bundle: BundleOption = None,
+    config: ConfigOption = None,
+    settings: SettingsOption = None,
     int8: Annotated[
         Path | None,
         typer.Option(
@@ -54,19 +49,15 @@ def export(
 
     The file says whose weights it has (SHA-256), what its outputs are, and that it is not for clinical use.
     """
-    from ichmonai.batch.bundle import BundleSource, InferenceBundle
-    from ichmonai.commands.predict import find_overlay, read_settings
+    from ichmonai.batch.bundle import InferenceBundle
     from ichmonai.inference.runtimes.export import export_checked
     from ichmonai.inference.runtimes.int8 import int8_path
     from ichmonai.inference.runtimes.names import FORMATS
     from ichmonai.notice import NOTICE
-    from ichmonai.paths import bundle_root
 
     console = Console(stderr=True)
     try:
-        root = (bundle or bundle_root()).absolute()
-        overlays = tuple(find_overlay(root, path) for path in config or [])
-        source = BundleSource(root, read_settings(settings or [], "cpu", None), overlays)
+        source = bundle_source(bundle, config, settings, "cpu")
         parts = InferenceBundle(source)
         weights, image_size = parts.weights, parts.setting("image_size")
         network = parts.setting("trained_network").eval()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, bundle_source
 from ichmonai.commands.stop import stop
 from ichmonai.errors import InputError
 from ichmonai.notice import NOTICE
@@ -18,33 +19,22 @@ label = typer.Typer(help="Read head CT in 3D Slicer or OHIF through a MONAI Labe
 @label.command()
 def prepare(
     folder: Annotated[Path, typer.Argument(help="New folder, or one to be brought up to date.")],
-    bundle: Annotated[Path | None, typer.Option(help="Folder of a MONAI bundle; ichmonai's own unless given.")] = None,
-    config: Annotated[
-        list[Path] | None,
-        typer.Option(help="Laid over the bundle's inference.json: a file, or its name in the bundle; repeatable."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the bundle's inference config; repeatable."),
-    ] = None,
+    bundle: BundleOption = None,
+    config: ConfigOption = None,
+    settings: SettingsOption = None,
 ) -> None:
     """Install MONAI Label into an environment of its own, and write its apps and the model.
 
     Only pip needs the network, unless it is configured for a folder of wheels; starting and reading need none.
     """
     console = Console(stderr=True)
-    from ichmonai.batch.bundle import BundleSource
-    from ichmonai.commands.predict import find_overlay, read_settings
     from ichmonai.label.environment import make_environment
     from ichmonai.label.folder import MODEL, write_apps, write_model
-    from ichmonai.paths import bundle_root
 
     folder = folder.absolute()
     try:
         console.print(f"[bold]1/3[/bold] Writing the model {folder / 'models' / MODEL}", soft_wrap=True)
-        root = (bundle or bundle_root()).absolute()
-        overlays = tuple(find_overlay(root, path) for path in config or [])
-        source = BundleSource(root, read_settings(settings or [], None, None), overlays)
+        source = bundle_source(bundle, config, settings)
         if kept := write_model(source, folder / "models" / MODEL):
             console.print(f"The weights that were used until now are kept: {kept}", soft_wrap=True)
         console.print(

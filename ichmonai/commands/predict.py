@@ -4,12 +4,13 @@ import json
 import re
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, bundle_source
 from ichmonai.commands.progress import BatchProgress
 from ichmonai.commands.stop import stop
 from ichmonai.errors import InputError
@@ -43,15 +44,9 @@ def predict(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the tables; a run that was stopped continues in it.")],
-    bundle: Annotated[Path | None, typer.Option(help="Folder of a MONAI bundle; ichmonai's own unless given.")] = None,
-    config: Annotated[
-        list[Path] | None,
-        typer.Option(help="Laid over the bundle's inference.json: a file, or its name in the bundle; repeatable."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the bundle's inference config; repeatable."),
-    ] = None,
+    bundle: BundleOption = None,
+    config: ConfigOption = None,
+    settings: SettingsOption = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 and so on; a GPU if there is one.")] = None,
     runtime: Annotated[
         RuntimeName | None,
@@ -83,19 +78,13 @@ def predict(
 
     if engine is EngineName.LOCAL:
         prepare_workers()
-    from ichmonai.batch.bundle import BundleSource
     from ichmonai.batch.engines import make_engine
     from ichmonai.batch.run import BatchOptions, ResultsError, run_batch
-    from ichmonai.paths import bundle_root
 
     try:
-        formats, share, chosen = table_formats(format), _shard(shard), read_settings(settings or [], device, batch_size)
-        if runtime is not None:
-            chosen["runtime"] = runtime.value
-        if accept:
-            chosen["accept"] = accept
-        root = (bundle or bundle_root()).absolute()
-        source = BundleSource(root, chosen, tuple(find_overlay(root, path) for path in config or []))
+        formats, share = table_formats(format), _shard(shard)
+        more = {"batch_size": batch_size, "runtime": runtime and runtime.value, "accept": accept or None}
+        source = bundle_source(bundle, config, settings, device, **more)
         options = BatchOptions(all_series, formats, share, dry_run, workers)
         run = make_engine(engine.value, source, workers, timeout, not dry_run)
         with BatchProgress(console, quiet or as_json) as progress:
@@ -120,39 +109,11 @@ def table_formats(text: str) -> tuple:
         raise InputError(f"--format {text} is not known; choose from {known}.") from error
 
 
-def find_overlay(root: Path, path: Path) -> Path:
-    """The config that a path or a name in the bundle stands for."""
-    for one in (path, root / "configs" / path, root / "configs" / f"{path}.json"):
-        if one.is_file():
-            return one.absolute()
-    raise InputError(f"--config {path}: there is neither such a file nor one of that name in {root / 'configs'}.")
-
-
 def _shard(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
     if not match:
         raise InputError(f"--shard {text} is no I/N; write, for example, --shard 3/8.")
     return int(match[1]), int(match[2])
-
-
-def read_settings(pairs: list[str], device: str | None, batch_size: int | None) -> dict[str, Any]:
-    """Settings of a bundle's config, out of what the command line has for them."""
-    chosen: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise InputError(f"--set {pair} is no KEY=VALUE; write, for example, --set batch_size=4.")
-        try:
-            chosen[name] = json.loads(value)
-        except ValueError:
-            chosen[name] = value
-    if device is not None:
-        if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
-            raise InputError(f"--device {device} is not known; choose cpu, cuda, cuda:N or mps.")
-        chosen["device"] = f"$torch.device('{device}')"
-    if batch_size is not None:
-        chosen["batch_size"] = batch_size
-    return chosen
 
 
 def _show(console: Console, summary: "Summary", out: Path, dry_run: bool) -> None:
