@@ -58,8 +58,8 @@ def kill(process: psutil.Popen) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--studies", type=int, default=30)
-    parser.add_argument("--size", type=int, default=128, help="pixels along each side of a slice")
+    parser.add_argument("--studies", type=int, default=300)
+    parser.add_argument("--size", type=int, default=96, help="pixels along each side of a slice")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="csv to write")
     arguments = parser.parse_args()

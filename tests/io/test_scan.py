@@ -4,11 +4,13 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import itk
 import nibabel as nib
 import numpy as np
+import psutil
 import pydicom
 import pytest
 from dicom_factory import SERIES, uid_of, write_enhanced, write_head, write_slice
@@ -391,6 +393,24 @@ def test_without_the_processes_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_quiet", os.abort)  # what each process does first
     write_head(tmp_path)
     assert list(scan([tmp_path], workers=2)) == list(scan([tmp_path], workers=1))
+
+
+def test_the_processes_end_when_the_run_is_killed(tmp_path):
+    write_head(tmp_path)
+    program = (
+        "import importlib, sys, time\n"
+        "module = importlib.import_module('ichmonai.io.discovery.scan')\n"
+        "module.INLINE, module.CHUNK = 1, 1\n"
+        "found = module.scan([sys.argv[1]], workers=2)\n"
+        "print([next(found) for _ in range(5)][-1].location, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as run:
+        assert run.stdout.readline()
+        children = psutil.Process(run.pid).children(recursive=True)
+        run.kill()
+    assert children
+    assert not psutil.wait_procs(children, timeout=60)[1]
 
 
 def test_names_that_are_no_text_are_read_and_shown_escaped(tmp_path):
