@@ -33,7 +33,7 @@ import numpy as np
 from monai.bundle import ConfigParser
 
 from ichmonai.datasets import make_folds, write_splits
-from ichmonai.datasets.datalist import has_rsna_labels
+from ichmonai.datasets.item import has_rsna_labels
 from ichmonai.errors import InputError
 from ichmonai.evaluation import Evaluation, evaluate, write_evaluation
 from ichmonai.evaluation.intervals import RESAMPLES

@@ -23,7 +23,8 @@ from ichmonai.audit.probes import (
     leakage_probe,
     shortcut_probe,
 )
-from ichmonai.datasets.datalist import SPLITS, DatasetError, Item, class_names, has_rsna_labels, load_datalist
+from ichmonai.datasets.datalist import load_datalist
+from ichmonai.datasets.item import SPLITS, DatasetError, Item, class_names, has_rsna_labels
 from ichmonai.datasets.splits import recorded_splits
 from ichmonai.labels import LOCATIONS, NOT_APPLICABLE
 

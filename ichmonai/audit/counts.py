@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ichmonai.datasets.datalist import Item, class_names, count_classes
+from ichmonai.datasets.item import Item, class_names, count_classes
 
 
 @dataclass(frozen=True)

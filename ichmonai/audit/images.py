@@ -12,7 +12,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from ichmonai.audit.features import Value, file_features, image_features
-from ichmonai.datasets.datalist import Item, digest_hu
+from ichmonai.datasets.item import Item
+from ichmonai.datasets.readable import digest_hu
 from ichmonai.io import HeadCTReadError, load_head_ct
 
 SMALL, LARGE = 32, 128

@@ -2,14 +2,10 @@
 
 from ichmonai.datasets.balancing import PAPER_FACTORS
 from ichmonai.datasets.brain import keep_brain
-from ichmonai.datasets.datalist import (
-    DatasetError,
-    count_classes,
-    drop_unreadable,
-    load_datalist,
-    require_all_classes,
-)
+from ichmonai.datasets.datalist import load_datalist
 from ichmonai.datasets.folds import make_folds
+from ichmonai.datasets.item import DatasetError, count_classes, require_all_classes
+from ichmonai.datasets.readable import drop_unreadable
 from ichmonai.datasets.rsna import label_prevalence, load_rsna, with_neighbours
 from ichmonai.datasets.slice_dataset import SliceDataset
 from ichmonai.datasets.splits import check_no_leakage, make_splits, read_splits, split_by_patient, write_splits

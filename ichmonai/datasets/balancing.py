@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ichmonai.datasets.datalist import CLASS_NAMES, DatasetError, Item, class_names, has_rsna_labels
+from ichmonai.datasets.item import CLASS_NAMES, DatasetError, Item, class_names, has_rsna_labels
 from ichmonai.labels import LOCATIONS, RSNA_LABELS
 
 PAPER_FACTORS = {"normal": 3, "deep": 1, "lobar": 3, "subtentorial": 12}

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ichmonai.datasets.datalist import DatasetError, Item
+from ichmonai.datasets.item import DatasetError, Item
 from ichmonai.io import load_head_ct
 from ichmonai.transforms.intracranial import brain_content
 from ichmonai.transforms.keep_brain_slices import MINIMUM

@@ -2,42 +2,20 @@
 
 import csv
 import json
-import logging
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ichmonai.digests import sha256_of_hu
-from ichmonai.errors import InputError, first_line
-from ichmonai.io import HeadCTReadError, load_head_ct
+from ichmonai.datasets.item import SPLITS, DatasetError, Item
+from ichmonai.datasets.rsna import LABELS_NAME, load_rsna
+from ichmonai.errors import first_line
 from ichmonai.io.suffixes import PICTURE_SUFFIXES
-from ichmonai.labels import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
-
-logger = logging.getLogger(__name__)
-
-Item = dict[str, Any]
-"""`image` path, `patient` pseudonym, perhaps `split`, and `label`: int64 (2,), ICH 0/1 and location index or -1, or
-float32 (6,), the `RSNA_LABELS`."""
-
-SPLITS = ("training", "validation", "test")
-"""Parts of a dataset, by the section names of a MONAI datalist."""
-
-CLASS_NAMES = ("normal", *LOCATIONS, "ich", *RSNA_LABELS[1:])
-"""Classes that balancing and stratification see; `ich` is a haemorrhage whose location is not known, and those after it
-are the subtypes of RSNA, of which a slice may show several."""
+from ichmonai.labels import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
 
 CSV_NAME = "slices.csv"
 _CSV_COLUMNS = ("image", "patient", "ich", "location")
-
-
-class DatasetError(InputError):
-    """A dataset cannot be used."""
 
 
 def load_datalist(dataset_dir: str | PathLike) -> list[Item]:
@@ -67,106 +45,12 @@ def load_datalist(dataset_dir: str | PathLike) -> list[Item]:
             return _from_csv(folder / CSV_NAME)
         if (folder / "no").is_dir() or (folder / "yes").is_dir():
             return _from_folders(folder)
-    from ichmonai.datasets.rsna import LABELS_NAME, load_rsna  # which is built on this module
-
     if (root / LABELS_NAME).is_file():
         return load_rsna(root)
     raise DatasetError(
         f"{root} has neither {CSV_NAME} nor {LABELS_NAME} nor the folders no/ and yes/; "
         "see load_datalist for the layouts."
     )
-
-
-def has_rsna_labels(item: Item) -> bool:
-    """Whether a slice has the six `RSNA_LABELS`, and not the two of DTViT's heads."""
-    return len(item["label"]) == len(RSNA_LABELS)
-
-
-def class_names(item: Item) -> tuple[str, ...]:
-    """Those of `CLASS_NAMES` that a slice counts for: one, or each subtype that it shows."""
-    if not has_rsna_labels(item):
-        return (class_name(item),)
-    return tuple(name for name, shown in zip(RSNA_LABELS, item["label"], strict=True) if shown)[1:] or ("normal",)
-
-
-def class_name(item: Item) -> str:
-    """One of `CLASS_NAMES`, for a slice with the labels of the two heads."""
-    ich, location = (int(v) for v in item["label"])
-    if not ich:
-        return "normal"
-    return LOCATIONS[location] if location != NOT_APPLICABLE else "ich"
-
-
-def count_classes(items: Iterable[Item]) -> dict[str, int]:
-    """The number of slices of each class; every class of the two heads, or of RSNA's labels, is included."""
-    items = list(items)
-    counts = Counter(name for item in items for name in class_names(item))
-    names = RSNA_LABELS[1:] if items and has_rsna_labels(items[0]) else LOCATIONS
-    return {name: counts.pop(name, 0) for name in ("normal", *names)} | dict(counts)
-
-
-def require_all_classes(items: Sequence[Item], where: str) -> None:
-    """Refuse to train where a class has no slice.
-
-    RSNA's labels are learnt apart from each other, so a subtype that is missing is only warned of as long as there are
-    normal slices and some haemorrhage.
-
-    Raises:
-        DatasetError: naming the empty classes and `where` they are missing.
-    """
-    empty = [name for name, count in count_classes(items).items() if not count]
-    if items and has_rsna_labels(items[0]) and "normal" not in empty and len(empty) < len(RSNA_LABELS) - 1:
-        if empty:
-            logger.warning("The %s has no slice of %s: nothing is learnt of it.", where, ", ".join(empty))
-    elif empty:
-        raise DatasetError(
-            f"The {where} has no slice of {', '.join(empty)}; add some, or change the split or its seed."
-        )
-
-
-def drop_unreadable(items: Sequence[Item], stop: bool = False, workers: int = 4) -> list[Item]:
-    """Read every image once and leave out those that cannot be read, so that no training time is lost to them.
-
-    What is read is also digested: items with the same `sha256` show the same pixels, whatever their names. That
-    of an image of one value throughout is "": empty slices do not make two patients one.
-
-    Args:
-        items: datalist with `image` entries.
-        stop: raise instead, after all images were tried.
-        workers: threads that read.
-
-    Returns:
-        The items that can be read, with `sha256` added. What was left out is logged, one line each and a count.
-
-    Raises:
-        DatasetError: when `stop` is set and an image cannot be read, or when none can.
-    """
-    with ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(digest_image, items))
-    readable = [{**item, **result} for item, result in zip(items, results, strict=True) if isinstance(result, dict)]
-    faults = [result for result in results if isinstance(result, HeadCTReadError)]
-    for fault in faults:
-        logger.warning("%s", fault)
-    if faults:
-        logger.warning("%d of %d images cannot be read and are left out.", len(faults), len(items))
-    if faults and (stop or not readable):
-        raise DatasetError(f"{len(faults)} of {len(items)} images cannot be read; the first: {faults[0]}")
-    return readable
-
-
-def digest_image(item: Item) -> dict[str, str] | HeadCTReadError:
-    """The `sha256` of an item's image as `drop_unreadable` has it, or why it cannot be read."""
-    try:
-        return {"sha256": digest_hu(load_head_ct(item["image"]).numpy())}
-    except HeadCTReadError as error:
-        return error
-
-
-def digest_hu(hu: np.ndarray) -> str:
-    """The SHA-256 of an image's shape and HU; "" for an image of one value throughout."""
-    if hu.min() == hu.max():
-        return ""
-    return sha256_of_hu(hu)
 
 
 def _label(ich: str, location: str, where: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from ichmonai.datasets.datalist import DatasetError, Item
+from ichmonai.datasets.item import DatasetError, Item
 from ichmonai.datasets.splits import check_no_leakage, patient_groups, rarest_class, split_by_patient
 
 

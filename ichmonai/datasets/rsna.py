@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
-from ichmonai.datasets.datalist import DatasetError, Item
+from ichmonai.datasets.item import DatasetError, Item
 from ichmonai.datasets.rsna_index import SliceRecord, index_images
 from ichmonai.digests import sha256_of_file
 from ichmonai.errors import first_line

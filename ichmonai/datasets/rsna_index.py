@@ -13,7 +13,8 @@ import pydicom
 import torch.distributed as dist
 from tqdm import tqdm
 
-from ichmonai.datasets.datalist import DatasetError, digest_image
+from ichmonai.datasets.item import DatasetError
+from ichmonai.datasets.readable import digest_image
 from ichmonai.io import HeadCTReadError
 
 _CHUNK = 64

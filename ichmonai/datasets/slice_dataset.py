@@ -6,7 +6,7 @@ from typing import Any
 from monai.data import CacheDataset
 from monai.transforms import Compose
 
-from ichmonai.datasets.datalist import Item
+from ichmonai.datasets.item import Item
 
 
 class SliceDataset(CacheDataset):

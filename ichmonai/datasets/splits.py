@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ichmonai.datasets.datalist import SPLITS, DatasetError, Item, class_names, count_classes
+from ichmonai.datasets.item import SPLITS, DatasetError, Item, class_names, count_classes
 from ichmonai.errors import first_line
 
 

@@ -8,7 +8,7 @@ import torch.distributed as dist
 from torch.utils.data import Sampler
 
 from ichmonai.datasets.balancing import PAPER_FACTORS, balancing_weights, replicated_indices
-from ichmonai.datasets.datalist import Item
+from ichmonai.datasets.item import Item
 from ichmonai.errors import InputError
 
 Balance = Literal["replication", "weighted", "weighted_by_patient", "none"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ichmonai.datasets.datalist import Item
+from ichmonai.datasets.item import Item
 from ichmonai.io import load_head_ct
 from ichmonai.labels import NOT_APPLICABLE
 from ichmonai.transforms import (

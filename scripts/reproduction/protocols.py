@@ -15,7 +15,7 @@ import numpy as np
 
 from ichmonai.datasets import count_classes, drop_unreadable, load_datalist, load_rsna
 from ichmonai.datasets.balancing import replicated_indices
-from ichmonai.datasets.datalist import SPLITS, Item, class_names, has_rsna_labels
+from ichmonai.datasets.item import SPLITS, Item, class_names, has_rsna_labels
 from ichmonai.datasets.rsna import LABELS_NAME
 from ichmonai.datasets.splits import check_no_leakage, split_by_patient
 from ichmonai.errors import InputError

@@ -11,7 +11,7 @@ import pytest
 from scipy.special import expit, logit
 
 from ichmonai.datasets import drop_unreadable, load_datalist, read_splits, write_splits
-from ichmonai.datasets.datalist import Item
+from ichmonai.datasets.item import Item
 from ichmonai.evaluation import Calibration, calibration_path, evaluate
 from ichmonai.labels import LOCATIONS
 from tests.bundle.conftest import SMALL, TRAINING, config_files, run

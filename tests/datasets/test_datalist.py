@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from ichmonai.datasets import DatasetError, count_classes, drop_unreadable, load_datalist, require_all_classes
-from ichmonai.datasets.datalist import class_name, patient_of_file
+from ichmonai.datasets.datalist import patient_of_file
+from ichmonai.datasets.item import class_name
 from ichmonai.errors import InputError
 
 ROWS = "image,patient,ich,location\nimages/a.jpg,p1,0,\nimages/b.jpg,p2,1,Deep\nc.jpg,p3,1,subtentorial\nd.jpg,p3,1,\n"

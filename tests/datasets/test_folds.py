@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ichmonai.datasets import DatasetError, make_folds
-from ichmonai.datasets.datalist import count_classes
+from ichmonai.datasets.item import count_classes
 
 LABELS = {"n": [0, -1], "d": [1, 0], "l": [1, 1], "s": [1, 2]}
 

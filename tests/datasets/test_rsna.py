@@ -22,8 +22,8 @@ from ichmonai.datasets import (
     with_neighbours,
 )
 from ichmonai.datasets.balancing import balancing_weights, replicated_indices
-from ichmonai.datasets.datalist import digest_image
 from ichmonai.datasets.phantom import PhantomKind, make_study, write_rsna
+from ichmonai.datasets.readable import digest_image
 from ichmonai.datasets.rsna import read_labels
 from ichmonai.io import load_head_ct
 from ichmonai.labels import RSNA_LABELS

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ichmonai.datasets import DatasetError, check_no_leakage, make_splits, read_splits, split_by_patient
-from ichmonai.datasets.datalist import class_name, count_classes
+from ichmonai.datasets.item import class_name, count_classes
 
 LABELS = {"n": [0, -1], "d": [1, 0], "l": [1, 1], "s": [1, 2]}
 

@@ -9,7 +9,7 @@ import pytest
 from reproduction import protocols
 
 from ichmonai.datasets import DatasetError
-from ichmonai.datasets.datalist import Item
+from ichmonai.datasets.item import Item
 from ichmonai.errors import InputError
 
 

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from ichmonai.datasets.datalist import Item
+from ichmonai.datasets.item import Item
 from ichmonai.errors import InputError
 from ichmonai.evaluation.reliability import reliability_estimator
 from ichmonai.inference.runtimes.formats import describe, head_sizes, save_openvino, to_openvino

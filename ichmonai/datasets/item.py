@@ -1,0 +1,73 @@
+"""A labelled slice, and the classes that it counts for."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ichmonai.errors import InputError
+from ichmonai.labels import LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
+
+logger = logging.getLogger(__name__)
+
+Item = dict[str, Any]
+"""`image` path, `patient` pseudonym, perhaps `split`, and `label`: int64 (2,), ICH 0/1 and location index or -1, or
+float32 (6,), the `RSNA_LABELS`."""
+
+SPLITS = ("training", "validation", "test")
+"""Parts of a dataset, by the section names of a MONAI datalist."""
+
+CLASS_NAMES = ("normal", *LOCATIONS, "ich", *RSNA_LABELS[1:])
+"""Classes that balancing and stratification see; `ich` is a haemorrhage whose location is not known, and those after it
+are the subtypes of RSNA, of which a slice may show several."""
+
+
+class DatasetError(InputError):
+    """A dataset cannot be used."""
+
+
+def has_rsna_labels(item: Item) -> bool:
+    """Whether a slice has the six `RSNA_LABELS`, and not the two of DTViT's heads."""
+    return len(item["label"]) == len(RSNA_LABELS)
+
+
+def class_names(item: Item) -> tuple[str, ...]:
+    """Those of `CLASS_NAMES` that a slice counts for: one, or each subtype that it shows."""
+    if not has_rsna_labels(item):
+        return (class_name(item),)
+    return tuple(name for name, shown in zip(RSNA_LABELS, item["label"], strict=True) if shown)[1:] or ("normal",)
+
+
+def class_name(item: Item) -> str:
+    """One of `CLASS_NAMES`, for a slice with the labels of the two heads."""
+    ich, location = (int(v) for v in item["label"])
+    if not ich:
+        return "normal"
+    return LOCATIONS[location] if location != NOT_APPLICABLE else "ich"
+
+
+def count_classes(items: Iterable[Item]) -> dict[str, int]:
+    """The number of slices of each class; every class of the two heads, or of RSNA's labels, is included."""
+    items = list(items)
+    counts = Counter(name for item in items for name in class_names(item))
+    names = RSNA_LABELS[1:] if items and has_rsna_labels(items[0]) else LOCATIONS
+    return {name: counts.pop(name, 0) for name in ("normal", *names)} | dict(counts)
+
+
+def require_all_classes(items: Sequence[Item], where: str) -> None:
+    """Refuse to train where a class has no slice.
+
+    RSNA's labels are learnt apart from each other, so a subtype that is missing is only warned of as long as there are
+    normal slices and some haemorrhage.
+
+    Raises:
+        DatasetError: naming the empty classes and `where` they are missing.
+    """
+    empty = [name for name, count in count_classes(items).items() if not count]
+    if items and has_rsna_labels(items[0]) and "normal" not in empty and len(empty) < len(RSNA_LABELS) - 1:
+        if empty:
+            logger.warning("The %s has no slice of %s: nothing is learnt of it.", where, ", ".join(empty))
+    elif empty:
+        raise DatasetError(
+            f"The {where} has no slice of {', '.join(empty)}; add some, or change the split or its seed."
+        )
