@@ -35,17 +35,26 @@ def replicated_indices(items: Sequence[Item], factors: Mapping[str, int] = PAPER
     return np.repeat(np.arange(len(items)), [max(factors.get(n, 1) for n in class_names(item)) for item in items])
 
 
-def balancing_weights(items: Sequence[Item]) -> np.ndarray:
+def balancing_weights(items: Sequence[Item], by_patient: bool = False) -> np.ndarray:
     """Sampling weights that make half of the drawn slices normal and share the other half equally among the locations.
 
     Or among the subtypes, for RSNA's labels; a slice of several has the sum of their weights.
 
+    Args:
+        items: training split of N slices.
+        by_patient: share what a class has equally among its patients, and only then among their slices: where
+            patients have very different numbers of slices, those with many do not stand for the class.
+
     Returns:
         float64 (N,), adding up to 1.
     """
-    names = [class_names(item) for item in items]
-    counts = Counter(name for several in names for name in several)
+    groups = [[(name, item["patient"] if by_patient else "") for name in class_names(item)] for item in items]
+    slices = Counter(group for several in groups for group in several)
+    patients = Counter(name for name, _ in slices)
     others = len(RSNA_LABELS) - 1 if has_rsna_labels(items[0]) else len(LOCATIONS)
-    weight = {name: (0.5 if name == "normal" else 0.5 / others) / count for name, count in counts.items()}
-    weights = np.array([sum(weight[name] for name in several) for several in names])
+    weight = {
+        (name, patient): (0.5 if name == "normal" else 0.5 / others) / patients[name] / count
+        for (name, patient), count in slices.items()
+    }
+    weights = np.array([sum(weight[group] for group in several) for several in groups])
     return weights / weights.sum()

@@ -1,7 +1,7 @@
 """The order in which training slices are drawn."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch.distributed as dist
@@ -11,7 +11,7 @@ from ichmonai.datasets.balancing import PAPER_FACTORS, balancing_weights, replic
 from ichmonai.datasets.item import Item
 from ichmonai.errors import InputError
 
-Balance = Literal["replication", "weighted", "none"]
+Balance = Literal["replication", "weighted", "weighted_by_patient", "none"]
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -24,12 +24,13 @@ class EpochSampler(Sampler[tuple[int, int]]):
     Args:
         items: the training split, N slices.
         balance: `replication` repeats the slices of a class by its factor (DTViT), `weighted` draws N slices with
-            replacement by `balancing_weights`, `none` draws each slice once.
+            replacement by `balancing_weights`, `weighted_by_patient` by those that share a class equally among its
+            patients, `none` draws each slice once.
         factors: repetitions by class name for `replication`; default: the paper's.
         seed: first seed of the run.
 
     Raises:
-        InputError: when `balance` is none of the three, or there are fewer draws than processes.
+        InputError: when `balance` is none of these, or there are fewer draws than processes.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
         factors: Mapping[str, int] = PAPER_FACTORS,
         seed: int = 0,
     ) -> None:
-        if balance not in ("replication", "weighted", "none"):
-            raise InputError(f"balance is {balance!r}; choose replication, weighted or none.")
+        if balance not in get_args(Balance):
+            raise InputError(f"balance is {balance!r}; choose one of {', '.join(get_args(Balance))}.")
         self.indices = replicated_indices(items, factors) if balance == "replication" else np.arange(len(items))
-        self.weights = balancing_weights(items) if balance == "weighted" else None
+        by_patient = balance == "weighted_by_patient"
+        self.weights = balancing_weights(items, by_patient) if balance == "weighted" or by_patient else None
         self.seed = seed
         self.epoch = 0
         self.rank, self.world_size = _place(len(self.indices))

@@ -17,15 +17,18 @@ AS_PUBLISHED = {
     ],
 }
 ONE_CHANNEL = {"mirror_transforms": []}
-CROP = {**ONE_CHANNEL, "counterfactual_transforms": []}
+BY_SLICE = {"balance": "weighted"}
+CROP = {**ONE_CHANNEL, **BY_SLICE, "counterfactual_transforms": []}
 COUNTERFACTUAL = {
     **ONE_CHANNEL,
+    **BY_SLICE,
     "counterfactual_transforms#2#prob": 0.0,
     "counterfactual_transforms#3#prob": 0.0,
     "counterfactual_transforms#4#prob": 0.0,
 }
 DRAWN = {
     **ONE_CHANNEL,
+    **BY_SLICE,
     "counterfactual_transforms#3#prob": 0.0,
     "counterfactual_transforms#4#prob": 0.0,
 }
@@ -58,8 +61,9 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "crop": ("crop to the head, strong augmentation", CROP),
     "counterfactual": ("the same, bleedings erased and transplanted", COUNTERFACTUAL),
     "drawn": ("the same, bleedings of other kinds drawn", DRAWN),
-    "covered": ("the same, calcifications drawn and brains covered", ONE_CHANNEL),
-    "recipe": ("the same, difference to the mirror image as a channel: light.json", {}),
+    "covered": ("the same, calcifications drawn and brains covered", {**ONE_CHANNEL, **BY_SLICE}),
+    "mirror": ("the same, difference to the mirror image as a channel", BY_SLICE),
+    "recipe": ("the same, patients of a class drawn alike: light.json", {}),
     "levelled": ("light.json, brain brought to one grey", LEVELLED),
     "windows": ("light.json, three windows instead of the mirror image", WINDOWS),
     "masked": ("light.json, black outside the skull", MASKED),

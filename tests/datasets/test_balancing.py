@@ -40,6 +40,16 @@ def test_weights_halve_normals_and_share_the_rest():
         assert part.sum() == pytest.approx(1 / 6)
 
 
+def test_weights_by_patient_share_a_class_among_its_patients():
+    patients = [*"aaaaab", *"ccd", *"ee", "f"]
+    items = [{**item, "patient": patient} for item, patient in zip(ITEMS, patients, strict=True)]
+    weights = balancing_weights(items, by_patient=True)
+    assert weights.sum() == pytest.approx(1)
+    by_patient = {one: sum(w for w, p in zip(weights, patients, strict=True) if p == one) for one in set(patients)}
+    expected = {"a": 1 / 4, "b": 1 / 4, "c": 1 / 12, "d": 1 / 12, "e": 1 / 6, "f": 1 / 6}
+    assert by_patient == pytest.approx(expected)
+
+
 def test_weights_where_a_class_is_absent():
     weights = balancing_weights(ITEMS[:9])
     assert weights.sum() == pytest.approx(1)
