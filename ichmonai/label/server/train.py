@@ -20,7 +20,7 @@ from ichmonai.label.training_data import LabelledStudy, write_training_data
 logger = logging.getLogger(__name__)
 
 _METRIC = "val_mean_balanced_accuracy"
-_FROM_INFERENCE = ("backbone", "image_size", "head", "location_classes", "windows")
+_FROM_INFERENCE = ("backbone", "image_size", "head", "location_classes")
 
 
 class HaemorrhageTraining(TrainTask):
