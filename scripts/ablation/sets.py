@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as tvf
 
 from ichmonai.datasets.item import Item
 from ichmonai.io import load_head_ct
@@ -77,6 +79,24 @@ def in_other_windows(images: Sequence[Image], seed: int = 1) -> Iterator[Image]:
     window = RandWindowHU(level_shift=15, width_factors=(0.6, 2)).set_random_state(seed)
     for image in images:
         hu = torch.where(image.hu == OUTSIDE, image.hu, window(image.hu.clamp(0, 80)) * 80)
+        yield Image(hu, image.labels, image.patient, image.classified)
+
+
+def turned(images: Sequence[Image], seed: int = 2) -> Iterator[Image]:
+    """Each image as a slice of a study whose head lies turned, and is wider and higher in other slices.
+
+    Studies are cropped as a whole, so that a slice's head may lie anywhere in the square.
+    """
+    rng = np.random.default_rng(seed)
+    for image in images:
+        angle = float(rng.uniform(-25, 25))
+        inside = tvf.rotate((image.hu != OUTSIDE).float(), angle) > 0
+        hu = torch.where(inside, tvf.rotate(image.hu.clamp(0, 80), angle, InterpolationMode.BILINEAR), OUTSIDE)
+        if inside.any():
+            rows, columns = inside[0].any(1).nonzero().flatten(), inside[0].any(0).nonzero().flatten()
+            for side, end in ((0, -1), (-1, 1)):  # two pixels that count as head, and show nothing
+                row, column = (int(place[side] + end * rng.uniform(0, 0.2) * len(place)) for place in (rows, columns))
+                hu[0, min(max(row, 0), hu.shape[1] - 1), min(max(column, 0), hu.shape[2] - 1)] = 0
         yield Image(hu, image.labels, image.patient, image.classified)
 
 

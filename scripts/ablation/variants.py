@@ -63,6 +63,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "drawn": ("the same, bleedings of other kinds drawn", DRAWN),
     "covered": ("the same, calcifications drawn and brains covered", {**ONE_CHANNEL, **BY_SLICE}),
     "mirror": ("the same, difference to the mirror image as a channel", BY_SLICE),
+    "alike": ("the same, patients of a class drawn alike", ONE_CHANNEL),
     "recipe": ("the same, patients of a class drawn alike: light.json", {}),
     "levelled": ("light.json, brain brought to one grey", LEVELLED),
     "windows": ("light.json, three windows instead of the mirror image", WINDOWS),
