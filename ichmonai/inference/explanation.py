@@ -93,7 +93,7 @@ def to_input_grid(places: NDArray[np.float32], image: MetaTensor) -> NDArray[np.
     Args:
         places: (H, W, S).
         image: what the map is of, (C, H, W) or (C, H, W, S), with the meta data of `load_head_ct` and
-            `KeepBrainSlices` and the affine that the transforms gave it.
+            `KeepBrainSlices` and `CropToHead`, and the affine that the transforms gave it.
 
     Returns:
         float32 (I, J, K), see `outline`; bilinear in the plane, and slice by slice.
@@ -110,10 +110,11 @@ def to_input_grid(places: NDArray[np.float32], image: MetaTensor) -> NDArray[np.
     original = np.asarray(meta["original_affine"], dtype=np.float64)
     blank, display = to_display_orientation(np.zeros([int(n) for n in meta["spatial_shape"]], np.float32), original)
     result: NDArray[np.float32] = np.zeros(blank.shape, np.float32)
-    # Rows and columns of the input -> those of the map; which slice is which, the affine of uneven slices cannot say.
-    step = np.linalg.inv(image.affine.cpu().numpy().astype(np.float64)) @ display
     kept = [int(i) for i in meta.get("brain_slices") or range(result.shape[-1])]
-    for index, place in zip(kept, np.moveaxis(places, -1, 0), strict=True):
+    affines = meta.get("slice_affines", [image.affine] * len(kept))
+    for index, place, affine in zip(kept, np.moveaxis(places, -1, 0), affines, strict=True):
+        # Rows and columns of the input -> those of the map; which slice is which, affines of uneven slices cannot say.
+        step = np.linalg.inv(affine.cpu().numpy().astype(np.float64)) @ display
         result[..., index] = affine_transform(place, step[:2, :2], step[:2, 3], result.shape[:2], order=1)
     return to_original_orientation(result, display, original)
 

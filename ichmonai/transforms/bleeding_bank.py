@@ -63,7 +63,7 @@ def bleeding_bank(
         items: datalist of slices with `label`, int64 (2,) or float (6,), and, if known, `patient`. Normal ones and
             those without a credible proposal are passed over.
         load: turns an item into one whose `image` is HU (1, H, W), as a Compose up to the windows does. Let it do what
-            happens to the slices that the bleedings are transplanted into, such as `CropToHeadd` and `ResizeInPlaned`.
+            happens to the slices that the bleedings are transplanted into, such as `CropToHeadd`.
         per_patient: most bleedings of one patient, spread over the patient's slices.
         spacing: see `propose_bleeding`.
 

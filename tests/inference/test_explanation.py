@@ -94,7 +94,7 @@ def test_no_places(bright):
 
 CHAINS = {
     "centre": [ResizeInPlane(112), CenterCropInPlane(96)],
-    "head": [CropToHead(), ResizeInPlane(96)],
+    "head": [CropToHead(96, limits=(-1000, 3000))],
 }
 
 

@@ -16,7 +16,7 @@ PAIRS = [
     ("WindowHU", {"windows": T.RSNA_WINDOWS}),
     ("RemoveHeadHolder", {}),
     ("RemoveHeadHolderAsPublished", {}),
-    ("CropToHead", {"margin": 0.1}),
+    ("CropToHead", {"size": 60, "margin": 0.1}),
     ("ResizeInPlane", {"size": 50}),
     ("CenterCropInPlane", {"size": 80}),
     ("MirrorDifference", {}),
@@ -38,7 +38,7 @@ OTHERS = {
         for end in ("", "d")
     ),
 }
-# CropToHead takes one window for all slices, SlicesToChannels joins them, the others look at the neighbours.
+# SlicesToChannels joins the slices, the others look at their neighbours to find the head.
 NOT_PLANAR = ("CropToHead", "KeepBrainSlices", "RemoveHeadHolder", "SlicesToChannels")
 PLANAR = [pair for pair in PAIRS if pair[0] not in NOT_PLANAR]
 RANDOM = [pair for pair in PAIRS if pair[0].startswith("Rand")]

@@ -24,7 +24,7 @@ def world_of_blob(image: torch.Tensor, affine: torch.Tensor) -> np.ndarray:
         ResizeInPlane(300),
         CenterCropInPlane(150),
         CenterCropInPlane(221),
-        CropToHead(0.2),
+        CropToHead(96, 0.2, limits=(-1000.0, 100.0)),
         RandRotateInPlane(30, fill=-1000).set_random_state(seed=2),
     ],
     ids=lambda t: type(t).__name__,
