@@ -4,17 +4,15 @@ import functools
 
 import joblib  # knows the cores that a container or a job scheduler allows
 
-from ichmonai.batch.bundle import BundleSource
 from ichmonai.batch.local import predict_locally
 from ichmonai.batch.run import Engine
 
 
-def make_engine(name: str, bundle: BundleSource, workers: int | None, timeout: float, classifies: bool) -> Engine:
+def make_engine(name: str, workers: int | None, timeout: float, classifies: bool) -> Engine:
     """The engine of a name.
 
     Args:
         name: `local` or `ray`.
-        bundle: what runs.
         workers: processes; one a core, or what the cluster has room for, where None.
         timeout: seconds for one series.
         classifies: False to read and check only.
@@ -25,6 +23,6 @@ def make_engine(name: str, bundle: BundleSource, workers: int | None, timeout: f
     if name == "ray":
         from ichmonai.batch.cluster import predict_on_ray
 
-        return functools.partial(predict_on_ray, bundle, actors=workers, timeout=timeout, classifies=classifies)
+        return functools.partial(predict_on_ray, actors=workers, timeout=timeout, classifies=classifies)
     processes = workers or joblib.cpu_count()
-    return functools.partial(predict_locally, bundle, workers=processes, timeout=timeout, classifies=classifies)
+    return functools.partial(predict_locally, workers=processes, timeout=timeout, classifies=classifies)

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS answers (
     sentence TEXT NOT NULL, study_row TEXT NOT NULL, slice_rows TEXT NOT NULL, seconds TEXT NOT NULL,
     PRIMARY KEY (study, series)
 );
+CREATE TABLE IF NOT EXISTS runtimes (runtime TEXT PRIMARY KEY);
 DROP TABLE IF EXISTS headers;
 DROP TABLE IF EXISTS tasks;
 DROP TABLE IF EXISTS rejections;
@@ -126,6 +127,8 @@ class Journal:
         """Write the answer to a series, at once and as a whole."""
         code, sentence = answer.finding or ("", "")
         with self.connection:
+            if answer.runtime:
+                self.connection.execute("INSERT OR IGNORE INTO runtimes VALUES (?)", (answer.runtime["runtime"],))
             self.connection.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -140,6 +143,11 @@ class Journal:
                     json.dumps(answer.seconds),
                 ),
             )
+
+    def runtime(self) -> str | None:
+        """What the network ran on for all answers; None where it did not say, or ran on several."""
+        found = self.connection.execute("SELECT runtime FROM runtimes").fetchall()
+        return found[0][0] if len(found) == 1 else None
 
     def count(self, condition: str = "1") -> int:
         """The number of planned series, all or those whose answer fulfils a condition."""

@@ -1,11 +1,12 @@
 """A batch from its inputs to its tables."""
 
+import functools
 import hashlib
 import itertools
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,8 +29,8 @@ from ichmonai.outputs.tables import require_parquet, write_table
 
 PLAN_COLUMNS = ("study", "series", "slices", "brain_slices", "flags", "description")
 
-Engine = Callable[[Iterable[Series]], Iterator[tuple[Series, Answer]]]
-"""Takes series one by one and gives each back with its answer, in any order."""
+Engine = Callable[[BundleSource, Iterable[Series]], Iterator[tuple[Series, Answer]]]
+"""Takes a bundle, and series one by one, and gives each back with its answer, in any order."""
 
 
 class ResultsError(InputError):
@@ -140,7 +141,8 @@ def run_batch(
                 file.unlink(missing_ok=True)
             journal = Journal(file, identity)
             try:
-                summary = _run(inputs, journal, engine, accept, options, progress)
+                predictor = functools.partial(engine, _as_before(source, bundle, journal))
+                summary = _run(inputs, journal, predictor, accept, options, progress)
                 written = time.perf_counter()
                 write_tables(folder, journal, options.formats, options.dry_run)
                 summary.seconds["write"] = time.perf_counter() - written
@@ -175,7 +177,7 @@ def check_options(options: BatchOptions) -> None:
 def _run(
     inputs: Sequence[str | PathLike],
     journal: Journal,
-    engine: Engine,
+    predictor: Callable[[Iterable[Series]], Iterator[tuple[Series, Answer]]],
     accept: frozenset[Code],
     options: BatchOptions,
     progress: Progress,
@@ -192,7 +194,7 @@ def _run(
     progress.planned(summary.series, summary.resumed)
     predicting = time.perf_counter()
     recording = 0.0
-    for series, answer in engine(journal.open_tasks()):
+    for series, answer in predictor(journal.open_tasks()):
         before = time.perf_counter()
         journal.record(series, answer)
         recording += time.perf_counter() - before
@@ -208,6 +210,14 @@ def _run(
     for row in journal.rejected_rows():
         summary.rejected[row["code"]] = summary.rejected.get(row["code"], 0) + 1
     return summary
+
+
+def _as_before(source: BundleSource, bundle: InferenceBundle, journal: Journal) -> BundleSource:
+    """The bundle on the runtime of an earlier run's answers: another, though as good, differs in the last digit."""
+    runtime = journal.runtime()
+    if runtime is None or bundle.parser.get().get("runtime") != "auto":
+        return source
+    return replace(source, settings={**source.settings, "runtime": runtime})
 
 
 def _discover(

@@ -86,7 +86,7 @@ def predict(
         more = {"batch_size": batch_size, "runtime": runtime and runtime.value, "accept": accept or None}
         source = bundle_source(bundle, config, settings, device, **more)
         options = BatchOptions(all_series, formats, share, dry_run, workers)
-        run = make_engine(engine.value, source, workers, timeout, not dry_run)
+        run = make_engine(engine.value, workers, timeout, not dry_run)
         with BatchProgress(console, quiet or as_json) as progress:
             summary = run_batch(inputs, out, source, run, options, progress)
     except InputError as error:

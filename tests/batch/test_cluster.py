@@ -43,10 +43,10 @@ class KillsANode(Silent):
 def test_the_tables_are_those_of_a_local_run_though_a_node_dies(small_bundle, volume, tmp_path, cluster):
     for name in (*(f"study{i}" for i in range(8)), "crash", "raise", "hang"):
         folder = volume(name).parent
-    engine = make_engine("local", small_bundle, workers=2, timeout=6, classifies=True)
+    engine = make_engine("local", workers=2, timeout=6, classifies=True)
     run(small_bundle, [folder], tmp_path / "local", engine=engine)
     second = cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
-    engine = make_engine("ray", small_bundle, workers=None, timeout=6, classifies=True)
+    engine = make_engine("ray", workers=None, timeout=6, classifies=True)
     progress = KillsANode(cluster, second)
     summary = run_batch([folder], tmp_path / "ray", small_bundle, engine, BatchOptions(), progress)
     assert progress.done == summary.series == 11
@@ -59,8 +59,8 @@ def test_the_tables_are_those_of_a_local_run_though_a_node_dies(small_bundle, vo
 
 def test_no_cluster_is_one_sentence(small_bundle, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    engine = make_engine("ray", small_bundle, workers=1, timeout=6, classifies=True)
+    engine = make_engine("ray", workers=1, timeout=6, classifies=True)
     with pytest.raises(InputError, match="No Ray cluster"):
-        next(engine(iter(())))
+        next(engine(small_bundle, iter(())))
     assert not ray.is_initialized()
     assert "RAY_ADDRESS" in os.environ

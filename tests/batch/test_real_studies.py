@@ -14,7 +14,7 @@ def results(real_data, whole_bundle, tmp_path_factory):
     folder = tmp_path_factory.mktemp("real")
     studies = write_real_studies(real_data, folder / "phe", 3)
     nifti = write_real_studies(real_data, folder / "nifti", 1, nifti=True)
-    engine = make_engine("local", whole_bundle, workers=2, timeout=300, classifies=True)
+    engine = make_engine("local", workers=2, timeout=300, classifies=True)
     inputs = [folder / "phe", folder / "nifti", real_data / "dicom" / "ge_tilted_head"]
     run_batch(inputs, folder / "out", whole_bundle, engine, BatchOptions(), Silent())
     return {name: table(folder / "out" / name) for name in TABLES}, studies, nifti

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from ichmonai.batch.bundle import BundleSource
 from ichmonai.batch.engines import make_engine
 from ichmonai.batch.merge import merge_shards
 from ichmonai.batch.run import BatchOptions, ResultsError, run_batch
+from ichmonai.batch.study import Answer
 from ichmonai.errors import InputError
 from ichmonai.outputs.formats import TableFormat
 
@@ -38,7 +40,7 @@ class Silent:
 
 
 def run(source, inputs, out, engine=None, progress=None, **options):
-    engine = engine or make_engine("local", source, workers=2, timeout=30, classifies=not options.get("dry_run"))
+    engine = engine or make_engine("local", workers=2, timeout=30, classifies=not options.get("dry_run"))
     return run_batch(inputs, out, source, engine, BatchOptions(**options), progress or Silent())
 
 
@@ -90,10 +92,10 @@ def test_the_worklist_is_ordered_by_score(small_bundle, scans, tmp_path):
 
 def test_a_stopped_run_continues_and_does_nothing_twice(small_bundle, scans, tmp_path):
     run(small_bundle, [scans], tmp_path / "whole")
-    whole = make_engine("local", small_bundle, workers=2, timeout=30, classifies=True)
+    whole = make_engine("local", workers=2, timeout=30, classifies=True)
 
-    def stops(tasks):
-        for i, pair in enumerate(whole(tasks)):
+    def stops(source, tasks):
+        for i, pair in enumerate(whole(source, tasks)):
             if i == 3:
                 raise KeyboardInterrupt
             yield pair
@@ -105,6 +107,21 @@ def test_a_stopped_run_continues_and_does_nothing_twice(small_bundle, scans, tmp
     assert (summary.resumed, progress.resumed) == (3, 3)
     assert progress.done == progress.series - 3
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_stopped_run_continues_on_the_runtime_that_it_began_with(small_bundle, scans, tmp_path):
+    source = replace(small_bundle, settings={**small_bundle.settings, "runtime": "auto"})
+    asked = []
+
+    def stops(source, tasks):
+        asked.append(source.settings["runtime"])
+        yield next(iter(tasks)), Answer(runtime={"runtime": "onnxruntime"})
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(source, [scans], tmp_path / "out", engine=stops)
+    assert asked == ["auto", "onnxruntime"]
 
 
 @pytest.mark.slow
