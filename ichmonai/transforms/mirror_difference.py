@@ -7,16 +7,20 @@ from monai.transforms.transform import Transform
 from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
+EDGE = 0.02
+"""What is this near to black or white is air, fat or bone; blood of more than 78 HU is, too, in a window of 0 to 80."""
+
 
 class MirrorDifference(Transform):
     """Put an image beside its difference to its own mirror image, for networks of three channels.
 
-    A haemorrhage is rarely on both sides alike, while bone, ventricles and calcifications mostly are. The mirror is the
-    middle of the image: crop to the head first.
+    A haemorrhage is rarely on both sides alike, while ventricles and calcifications mostly are. Bone and air are left
+    out of the comparison, since heads lie turned and skull bases are uneven. The mirror is the middle of the image:
+    crop to the head first.
 
     Example:
-        >>> MirrorDifference()(torch.tensor([[[1.0, 0.5, 0.0]]]))[2].tolist()
-        [[1.0, 0.5, 0.0]]
+        >>> MirrorDifference()(torch.tensor([[[1.0, 0.75, 0.25, 0.5]]]))[2].tolist()  # bone beside 0.5: no difference
+        [[0.5, 0.75, 0.25, 0.5]]
     """
 
     def __call__(self, img: NdarrayOrTensor) -> torch.Tensor:
@@ -27,7 +31,8 @@ class MirrorDifference(Transform):
 
         Returns:
             float32 in [0, 1], (3, H, W) or (3, H, W, S): the image twice, so that backbones pretrained on colours find
-            it where they look for brightness, and 0.5 plus half of what the image is above its mirror image.
+            it where they look for brightness, and 0.5 plus half of what the image is above its mirror image; 0.5 where
+            either is near 0 or 1.
 
         Raises:
             ValueError: if the image does not have exactly one channel.
@@ -35,7 +40,8 @@ class MirrorDifference(Transform):
         if img.shape[0] != 1:
             raise ValueError(f"MirrorDifference takes one channel; this image has {img.shape[0]}.")
         slices = to_slices(img).float()
-        difference = (slices - slices.flip(-1) + 1) / 2
+        soft = (slices > EDGE) & (slices < 1 - EDGE)
+        difference = ((slices - slices.flip(-1)) * (soft & soft.flip(-1)) + 1) / 2
         return from_slices(torch.cat([slices, slices, difference], dim=1), img)
 
 
