@@ -143,7 +143,7 @@ def label_name(item: Item) -> str:
 
 def _splits(items: Sequence[Item], manifest: str | PathLike | None) -> Mapping[str, list[Item]]:
     if manifest is not None:
-        return recorded_splits(items, manifest)
+        return recorded_splits(items, manifest, same_slices=False)
     if any("split" in item for item in items):
         return {name: [item for item in items if item.get("split") == name] for name in SPLITS}
     return {}

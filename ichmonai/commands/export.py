@@ -88,7 +88,7 @@ def _int8(parts: "InferenceBundle", data: Path, split: Path | None, file: Path) 
     from ichmonai.inference.runtimes.quantise import make_int8
 
     items = load_datalist(data)
-    splits = read_splits(items, split) if split else split_by_patient(items)
+    splits = read_splits(items, split, same_slices=False) if split else split_by_patient(items)
     return make_int8(
         parts.setting("trained_network"),
         parts.weights,

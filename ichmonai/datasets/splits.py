@@ -132,18 +132,24 @@ def write_splits(
     partial.replace(path)
 
 
-def read_splits(items: Sequence[Item], manifest: str | PathLike) -> dict[str, list[Item]]:
+def read_splits(items: Sequence[Item], manifest: str | PathLike, same_slices: bool = True) -> dict[str, list[Item]]:
     """The splits of a dataset as a manifest records them.
+
+    Args:
+        items: datalist.
+        manifest: file that a training wrote.
+        same_slices: the items have to be those that were split. False: there may be more, since a training leaves
+            out slices, by its config; slices of patients who are in no split are in none here.
 
     Raises:
         DatasetError: when there is no manifest, it is of other data, or a patient or an image stands in two splits.
     """
-    splits = recorded_splits(items, manifest)
+    splits = recorded_splits(items, manifest, same_slices)
     check_no_leakage(splits)
     return splits
 
 
-def recorded_splits(items: Sequence[Item], manifest: str | PathLike) -> dict[str, list[Item]]:
+def recorded_splits(items: Sequence[Item], manifest: str | PathLike, same_slices: bool = True) -> dict[str, list[Item]]:
     """As `read_splits`, for an audit: splits that share patients or images are returned as they are.
 
     Raises:
@@ -155,9 +161,11 @@ def recorded_splits(items: Sequence[Item], manifest: str | PathLike) -> dict[str
             f"{path} does not exist; it is written by training, so set output_dir to that of a training."
         )
     record = _manifest(path)
-    if record["dataset_sha256"] != _digest(items):
-        raise DatasetError(f"{path} was made of other slices or labels than these; set dataset_dir to the training's.")
     in_split = {name: set(record["splits"][name]["patients"]) for name in SPLITS}
+    if same_slices and record["dataset_sha256"] != _digest(items):
+        raise DatasetError(f"{path} was made of other slices or labels than these; set dataset_dir to the training's.")
+    if missing := sorted(set().union(*in_split.values()) - {item["patient"] for item in items}):
+        raise DatasetError(f"{path} was made of other data: patient {missing[0]} is missing; give the training's data.")
     return {name: [item for item in items if item["patient"] in in_split[name]] for name in SPLITS}
 
 

@@ -197,8 +197,9 @@ def test_a_manifest_that_was_changed_by_hand(clean: tuple[Path, list[Row]], tmp_
 def test_a_manifest_of_other_data(clean: tuple[Path, list[Row]], tmp_path: Path) -> None:
     folder, rows = clean
     make_splits(load_datalist(folder), tmp_path / "split.json")
-    write_csv(folder, rows[3:])
-    with pytest.raises(DatasetError, match="made of other slices"):
+    patient = rows[0]["patient"]
+    write_csv(folder, [row for row in rows if row["patient"] != patient])
+    with pytest.raises(DatasetError, match=f"made of other data: patient {patient} is missing"):
         audit(folder, tmp_path / "split.json")
 
 

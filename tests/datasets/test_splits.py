@@ -128,6 +128,20 @@ def test_manifest_of_another_training_is_refused(tmp_path, items):
             make_splits(other, path)
 
 
+def test_manifest_of_some_of_the_slices(tmp_path, items):
+    path = tmp_path / "split.json"
+    kept = [item for item in items if item["patient"] != items[0]["patient"]][1:]
+    made = make_splits(kept, path)
+    with pytest.raises(DatasetError, match="other slices"):
+        read_splits(items, path)
+    splits = read_splits(items, path, same_slices=False)
+    for name, split in splits.items():
+        patients = {item["patient"] for item in made[name]}
+        assert [item for item in items if item["patient"] in patients] == split
+    with pytest.raises(DatasetError, match="is missing; give"):
+        read_splits([item for item in items if item["patient"] != kept[-1]["patient"]], path, same_slices=False)
+
+
 def test_manifest_that_leaks_is_refused(tmp_path, items):
     path = tmp_path / "split.json"
     splits = make_splits(items, path)
