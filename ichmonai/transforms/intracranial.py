@@ -16,6 +16,7 @@ fluid, a frontal sinus or mastoid may be part of the mask.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -147,11 +148,11 @@ def _take_apart(image: np.ndarray, spacing: Sequence[float] | None) -> _Slices:
     step = _step(image)
     volume = image if image.ndim == 3 else image[..., None]
     rows, columns = (side // step * step for side in image.shape[:2])
-    parts = [volume[i:rows:step, j:columns:step] for i in range(step) for j in range(step)]
-    total = parts[0].astype(np.float32)
-    for part in parts[1:]:
-        total += part
-    small = np.ascontiguousarray(np.moveaxis(total / len(parts), -1, 0))
+    slices = np.moveaxis(volume[:rows, :columns], -1, 0).astype(np.float32, copy=False)
+    # Rows first: they are added as they lie in memory.
+    of_rows = reduce(np.add, [slices[:, offset::step] for offset in range(step)])
+    of_blocks = reduce(np.add, [of_rows[:, :, offset::step] for offset in range(step)])
+    small = np.ascontiguousarray(of_blocks / step**2)
 
     low, high = float(volume.min(where=volume > FILL_HU, initial=0)), float(volume.max())
     in_hu = low < -100 or high > 300  # else clipped to a window
