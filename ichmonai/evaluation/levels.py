@@ -8,11 +8,11 @@ from ichmonai.evaluation.tables import Strings
 
 NEIGHBOURS = (
     "the highest probability that two neighbouring slices of a series both reach; location: mean over the slices, "
-    "weighted by their ICH probability"
+    "weighted by the square of their ICH probability"
 )
 """The rule of `ichmonai.inference.study_probabilities`."""
-HIGHEST = "the highest of its slices, whose order is not known; location: mean, weighted by ICH probability"
-OF_STUDIES = "the highest of its series; location: mean, weighted by ICH probability"
+HIGHEST = "the highest of its slices, whose order is not known; location: mean, weighted by ICH probability squared"
+OF_STUDIES = "the highest of its series; location: mean, weighted by ICH probability squared"
 
 _EPS = float(np.finfo(np.float32).eps)  # as in study_probabilities, whose tensors are float32
 
@@ -49,7 +49,7 @@ def _grouped(cases: Cases, keys: Strings, level: str, rule: str) -> Cases:
     for head, score in cases.scores.items():
         if head == "location":
             truth[head] = _commonest(cases.truth[head][rows], group, len(names))
-            weight = cases.scores["ich"][rows].clip(_EPS)
+            weight = np.square(cases.scores["ich"][rows].clip(_EPS))
             total = np.bincount(group, weight)
             sums = [np.bincount(group, weight * score[rows, k]) / total for k in range(score.shape[1])]
             scores[head] = np.stack(sums, axis=1)

@@ -19,8 +19,8 @@ def study_probabilities(slices: Tensor) -> Tensor:
     """Probabilities of a study from those of its slices.
 
     The study's ICH probability is the highest that two neighbouring slices both reach, so that no single noisy slice
-    decides; a study of one slice has that slice's. Its location probabilities are the mean over the slices,
-    weighted by their ICH probability.
+    decides; a study of one slice has that slice's. Its location probabilities are the mean over the slices, weighted by
+    the square of their ICH probability: slices without a haemorrhage have no location, and are many.
 
     Args:
         slices: probabilities (5, S) of S >= 1 slices in anatomical order: normal, ich, deep, lobar, subtentorial.
@@ -30,7 +30,7 @@ def study_probabilities(slices: Tensor) -> Tensor:
     """
     ich = slices[1]
     score = ich[0] if len(ich) == 1 else torch.minimum(ich[1:], ich[:-1]).max()
-    weights = ich.clamp_min(torch.finfo(ich.dtype).eps)  # all slices alike where none shows any haemorrhage
+    weights = ich.clamp_min(torch.finfo(ich.dtype).eps).square()  # all slices alike where none shows any haemorrhage
     location = (slices[2:] * weights).sum(dim=1) / weights.sum()
     return torch.cat([torch.stack([1 - score, score]), location])
 

@@ -71,7 +71,7 @@ def test_patient_has_the_highest_of_their_series(columns, table):
     assert patients.names.tolist() == ["a", "b"]
     assert patients.scores["ich"].tolist() == series.scores["ich"].reshape(2, 2).max(axis=1).tolist()
     assert patients.truth["ich"].tolist() == [1, 1]
-    weight = cases.scores["ich"][:12, None]
+    weight = cases.scores["ich"][:12, None] ** 2
     expected = (cases.scores["location"][:12] * weight).sum(axis=0) / weight.sum()
     assert patients.scores["location"][0] == pytest.approx(expected)
 
