@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import logging
 import os
 import traceback
 from collections.abc import Callable, Iterator
@@ -72,3 +73,11 @@ def _join(function: Callable[[], Any], rank: int, store: Path, results: Any) -> 
     except BaseException:
         answer = (False, traceback.format_exc())
     results.put((rank, answer))
+
+
+@pytest.fixture(autouse=True)
+def no_logging_to_a_stream_of_an_earlier_test() -> Iterator[None]:
+    """Take off what a bundle's logging.conf leaves: a handler that writes to this test's own, captured stream."""
+    yield
+    root = logging.getLogger()
+    root.handlers[:] = [one for one in root.handlers if type(one) is not logging.StreamHandler]
