@@ -1,7 +1,7 @@
 """Fixtures shared by all tests."""
 
-import logging
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +12,13 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:  # two processes of many threads each would wait for one another
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import absl.logging  # of tensorboard
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+
+# logging.config closes all handlers, and absl's then closes a stream that is not the present sys.stderr: pytest's own.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(scope="session")
@@ -73,11 +77,3 @@ def _join(function: Callable[[], Any], rank: int, store: Path, results: Any) -> 
     except BaseException:
         answer = (False, traceback.format_exc())
     results.put((rank, answer))
-
-
-@pytest.fixture(autouse=True)
-def no_logging_to_a_stream_of_an_earlier_test() -> Iterator[None]:
-    """Take off what a bundle's logging.conf leaves: a handler that writes to this test's own, captured stream."""
-    yield
-    root = logging.getLogger()
-    root.handlers[:] = [one for one in root.handlers if type(one) is not logging.StreamHandler]

@@ -30,7 +30,6 @@ def test_train_evaluate_and_predict(cohort: Path, volumes: Path, tmp_path: Path)
         ckpt_path=str(tmp_path / "model.pt"),
         image_size=64,
         num_workers=0,
-        runtime="torch",  # others have tests of their own
     )
     with (tmp_path / "predictions" / "slices.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
