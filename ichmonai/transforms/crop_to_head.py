@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional as tvf
 
 from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.head_mask import head_mask
-from ichmonai.transforms.inplane import to_slices
+from ichmonai.transforms.inplane import moved_affine, to_slices
 
 
 class CropToHead(Transform):
@@ -112,12 +112,7 @@ def _placed(result: torch.Tensor, img: NdarrayOrTensor, to_input: list[np.ndarra
     if not isinstance(img, MetaTensor):
         return result
     placed = MetaTensor(result, meta=img.meta, applied_operations=img.applied_operations)
-    affines = []
-    for matrix in to_input:
-        step = torch.eye(len(img.affine), dtype=img.affine.dtype, device=img.affine.device)
-        moved = torch.as_tensor(matrix, dtype=step.dtype, device=step.device)
-        step[:2, :2], step[:2, -1] = moved[:2, :2], moved[:2, 2]
-        affines.append(img.affine @ step)
+    affines = [moved_affine(img.affine, matrix) for matrix in to_input]
     placed.affine = affines[len(affines) // 2]
     placed.meta["slice_affines"] = torch.stack(affines)
     return placed

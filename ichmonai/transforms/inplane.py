@@ -44,10 +44,22 @@ def from_slices(slices: torch.Tensor, image: NdarrayOrTensor, to_input: np.ndarr
         return plain
     result = MetaTensor(plain, meta=image.meta, applied_operations=image.applied_operations)
     if to_input is not None:
-        affine = image.affine
-        step = torch.eye(len(affine), dtype=affine.dtype, device=affine.device)
-        moved = torch.as_tensor(to_input, dtype=affine.dtype, device=affine.device)
-        step[:2, :2] = moved[:2, :2]
-        step[:2, -1] = moved[:2, 2]
-        result.affine = affine @ step
+        result.affine = moved_affine(image.affine, to_input)
     return result
+
+
+def moved_affine(affine: torch.Tensor, to_input: np.ndarray) -> torch.Tensor:
+    """The affine of an image whose pixels were moved within the plane of the slices.
+
+    Args:
+        affine: 4x4 of the image before.
+        to_input: 3x3 homogeneous matrix from (row, column) of the result to (row, column) of that image.
+
+    Returns:
+        4x4, of the dtype and on the device of `affine`.
+    """
+    step = torch.eye(len(affine), dtype=affine.dtype, device=affine.device)
+    moved = torch.as_tensor(to_input, dtype=affine.dtype, device=affine.device)
+    step[:2, :2] = moved[:2, :2]
+    step[:2, -1] = moved[:2, 2]
+    return affine @ step
