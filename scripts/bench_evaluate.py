@@ -9,7 +9,6 @@ scikit-learn, a few times, and is scaled to 2,000.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from bench_predict import processor
+from machine import machine
 from sklearn.metrics import average_precision_score, confusion_matrix, log_loss, roc_auc_score
 
 from ichmonai.evaluation.intervals import RESAMPLES
@@ -82,9 +81,8 @@ def main() -> None:
         "slices": arguments.slices,
         "patients": arguments.patients,
         "resamples": RESAMPLES,
-        "machine": f"{processor()}, {os.cpu_count()} cores",
+        "machine": machine(),
         "versions": " ".join(f"{name} {version(name)}" for name in ("numpy", "scikit-learn")),
-        "load": f"{os.getloadavg()[0]:.1f}",
     }
     times = {"scikit-learn in a loop, four metrics of slices": theirs, "ichmonai evaluate": ours}
     rows = [

@@ -32,6 +32,7 @@ import numpy as np
 import psutil
 import pydicom
 import torch
+from machine import machine
 from monai.data import MetaTensor
 from phantom_archive import write_archive, write_bundle
 
@@ -131,7 +132,7 @@ def main() -> None:
         print(json.dumps(one_after_another(Path(inputs), Path(bundle), json.loads(settings))))
         return
     versions = " ".join(f"{package} {version(package)}" for package in PACKAGES)
-    machine = f"{processor()}, {os.cpu_count()} cores"
+    computer = machine()
     rows: list[dict[str, Any]] = []
 
     def add(variant: str, studies: int, slices: int, measured: Measured, stages: dict, runtime: str) -> None:
@@ -152,7 +153,7 @@ def main() -> None:
             {
                 **row,
                 "network": f"{arguments.network}, {arguments.size} px slices, {arguments.workers} workers",
-                "machine": machine,
+                "machine": computer,
                 "versions": f"{versions} python {platform.python_version()}",
             }
         )
@@ -178,12 +179,6 @@ def main() -> None:
                 add("predict", studies, slices, measured, stages, summary["runtimes"][0]["runtime"])
     if arguments.out:
         write_csv(arguments.out, rows[0], rows)
-
-
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ as DICOM in a temporary folder.
 import argparse
 import datetime
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -35,6 +34,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before any library starts its threads
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 import torch
+from machine import machine
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
 from PIL import Image, ImageDraw
@@ -165,12 +165,6 @@ def measure(chains: dict[str, Chain], paths: list[Path], rounds: int) -> Iterato
         yield name, cpu, wall
 
 
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with dicom/ge_tilted_head and phe")
@@ -183,10 +177,9 @@ def main() -> None:
     lenient = "published, labels"
     chains = {"published, contours": published(largest_contour), lenient: published(largest_component), **ours()}
     packages = ("ichmonai", "monai", "torch", "torchvision", "scikit-image", "simpleitk", "pydicom", "numpy")
-    machine = {
+    computer = {
         "threads": 1,
-        "cpu": processor(),
-        "cores": os.cpu_count(),
+        "cpu": machine(),
         "versions": " ".join(f"{package}={version(package)}" for package in packages),
         "date": datetime.date.today().isoformat(),
     }
@@ -216,7 +209,7 @@ def main() -> None:
                     "dice_min": round(min(values), 4) if values else "",
                 }
                 print(*row.values(), sep="  ", flush=True)
-                rows.append({**row, **machine})
+                rows.append({**row, **computer})
     write_csv(arguments.out, rows[0], rows)
 
 

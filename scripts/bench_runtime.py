@@ -19,8 +19,6 @@ import copy
 import csv
 import functools
 import gc
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -28,6 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from machine import machine
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -184,16 +183,6 @@ def measure(folder: Path, name: str, peak: dict[str, float], rounds: int) -> lis
     return rows
 
 
-def machine() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    has = " ".join(flag for flag in ("avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8") if flag in flags)
-    load = os.getloadavg()[0]
-    return f"{name} ({has}), {os.cpu_count()} cores, {torch.get_num_threads()} used, load {load:.1f} at the start"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, required=True, help="folder of converted networks; several GB")
@@ -208,7 +197,10 @@ def main() -> None:
         gc.collect()
     if args.build:
         return
-    same = {"machine": machine(), "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES)}
+    same = {
+        "machine": f"{machine()}, {torch.get_num_threads()} threads",
+        "versions": " ".join(f"{name} {version(name)}" for name in PACKAGES),
+    }
     peak = peaks(args.models, args.rounds)
     done: list[dict[str, object]] = []
     if args.out.is_file():  # of networks that are not measured now

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench_runtime import machine
+from machine import machine
 
 from ichmonai.datasets.phantom import make_study, write_dicom
 from ichmonai.networks import create_network

@@ -10,8 +10,6 @@ process, no workers.
 """
 
 import argparse
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -21,6 +19,7 @@ from typing import Any
 
 import timm.layers
 import torch
+from machine import machine
 from monai.bundle import ConfigParser
 from PIL import Image
 from torchvision import transforms
@@ -111,15 +110,6 @@ def step_variants(backbone: str, batch_size: int) -> dict[str, Callable[[], int]
     }
 
 
-def cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if not info.is_file():
-        return platform.processor()
-    lines = info.read_text().splitlines()
-    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-    return name + (" with AMX" if any("amx_bf16" in line for line in lines) else "")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="dataset, as for dataset_dir of the bundle")
@@ -140,7 +130,7 @@ def main() -> None:
             step_variants(args.backbone, args.batch_size), args.rounds
         ),
     }
-    machine = f"{cpu_name()}, {os.cpu_count()} cores, {args.threads} used"
+    computer = f"{machine()}, {args.threads} used"
     versions = " ".join(f"{name} {version(name)}" for name in PACKAGES)
     rows = []
     for part, rates in parts.items():
@@ -154,7 +144,7 @@ def main() -> None:
                     "images_per_second": f"{statistics.median(rate):.1f}",
                     "ratio": f"{ratio:.2f}",
                     "rounds": args.rounds,
-                    "machine": machine,
+                    "machine": computer,
                     "versions": versions,
                 }
             )
