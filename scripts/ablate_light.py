@@ -6,7 +6,8 @@ Each variant is trained by the bundle's own configs on the training patients, in
 - the same with counterfactuals: every bleeding also erased, every normal slice also with a bleeding, so that only the
   blood tells the classes apart. What the bundle does is decided by this column;
 - these as 8-bit images of other windows, of a level and width that is not known;
-- these with the head turned and beside the middle of the square, as in studies, which are cropped as a whole;
+- these with noise, as of thinner slices;
+- these with the head turned and beside the middle of the square;
 - sets from elsewhere, if given.
 
     python scripts/ablate_light.py --data dtvit --out RUNS --image-size 160 --epochs 2 \
@@ -27,7 +28,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from ablation.sets import Image, counterfactuals, external_slices, external_studies, in_other_windows, slices, turned
+from ablation.sets import (
+    Image,
+    counterfactuals,
+    external_slices,
+    external_studies,
+    in_other_windows,
+    noisy,
+    slices,
+    turned,
+)
 from ablation.variants import VARIANTS
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
@@ -44,7 +54,9 @@ from ichmonai.paths import bundle_root
 SPLIT = [0.7, 0.15, 0.15]
 METRICS = {
     "validation": ("ich_auc", "location_balanced_accuracy"),
+    "counterfactual": ("ich_auc", "ich_balanced_accuracy"),
     "other windows": ("ich_auc", "ich_balanced_accuracy"),
+    "noisy": ("ich_auc", "ich_balanced_accuracy"),
     "turned": ("ich_auc", "ich_balanced_accuracy"),
 }
 """Of a set; of others the first."""
@@ -115,6 +127,7 @@ def judged_by(options: argparse.Namespace) -> dict[str, list[Image]]:
         options.sets = {"validation": list(slices(validation))}
         options.sets["counterfactual"] = list(counterfactuals(options.sets["validation"]))
         options.sets["other windows"] = list(in_other_windows(options.sets["counterfactual"]))
+        options.sets["noisy"] = list(noisy(options.sets["counterfactual"]))
         options.sets["turned"] = list(turned(options.sets["counterfactual"]))
         if options.slices:
             options.sets[options.slices.name] = list(external_slices(options.slices))

@@ -17,6 +17,7 @@ from ichmonai.labels import NOT_APPLICABLE
 from ichmonai.transforms import (
     RandDrawBleeding,
     RandEraseBleeding,
+    RandNoiseHU,
     RandTransplantBleeding,
     RandWindowHU,
     RemoveHeadHolder,
@@ -82,11 +83,19 @@ def in_other_windows(images: Sequence[Image], seed: int = 1) -> Iterator[Image]:
         yield Image(hu, image.labels, image.patient, image.classified)
 
 
-def turned(images: Sequence[Image], seed: int = 2) -> Iterator[Image]:
-    """Each image as a slice of a study whose head lies turned, and is wider and higher in other slices.
+def noisy(images: Sequence[Image], seed: int = 3) -> Iterator[Image]:
+    """Each image as of a thinner slice, a lower dose or a sharper kernel: 3 to 15 HU of noise in its own pixels."""
+    rng = np.random.default_rng(seed)
+    for image in images:
+        noise = RandNoiseHU(highest=0, grain=1, prob=1).set_random_state(int(rng.integers(2**31)))
+        noise.randomize()
+        noise.strength = float(rng.uniform(3, 15))
+        hu = torch.where(image.hu == OUTSIDE, image.hu, noise(image.hu.clamp(0, 80), randomize=False))
+        yield Image(hu, image.labels, image.patient, image.classified)
 
-    Studies are cropped as a whole, so that a slice's head may lie anywhere in the square.
-    """
+
+def turned(images: Sequence[Image], seed: int = 2) -> Iterator[Image]:
+    """Each image with the head turned, and beside the middle of the square, as where a tube counts as head."""
     rng = np.random.default_rng(seed)
     for image in images:
         angle = float(rng.uniform(-25, 25))
