@@ -15,21 +15,23 @@ if TYPE_CHECKING:
     from ichmonai.evaluation.calibration import Calibration  # which needs this module for its levels
 
 
-def study_probabilities(slices: Tensor) -> Tensor:
+def study_probabilities(slices: Tensor, apart: int = 1) -> Tensor:
     """Probabilities of a study from those of its slices.
 
     The study's ICH probability is the highest that two neighbouring slices both reach, so that no single noisy slice
-    decides; a study of one slice has that slice's. Its location probabilities are the mean over the slices, weighted by
-    the square of their ICH probability: slices without a haemorrhage have no location, and are many.
+    decides; a study of one slice has that slice's. Of slices that overlap, it is the highest that a slice, the next one
+    that it does not overlap, and all between them reach. Its location probabilities are the mean over the slices,
+    weighted by the square of their ICH probability: slices without a haemorrhage have no location, and are many.
 
     Args:
         slices: probabilities (5, S) of S >= 1 slices in anatomical order: normal, ich, deep, lobar, subtentorial.
+        apart: how many slices further the next one is that a slice does not overlap.
 
     Returns:
         Probabilities (5,): normal and ich add up to 1, and so do the locations.
     """
     ich = slices[1]
-    score = ich[0] if len(ich) == 1 else torch.minimum(ich[1:], ich[:-1]).max()
+    score = ich.unfold(0, min(apart + 1, len(ich)), 1).amin(1).max()
     weights = ich.clamp_min(torch.finfo(ich.dtype).eps).square()  # all slices alike where none shows any haemorrhage
     location = (slices[2:] * weights).sum(dim=1) / weights.sum()
     return torch.cat([torch.stack([1 - score, score]), location])
@@ -64,9 +66,9 @@ class SliceProbabilitiesd(MapTransform):
 class AggregateSlices(Transform):
     """Array form of `study_probabilities`: (5, S) to (5,)."""
 
-    def __call__(self, slices: Tensor) -> Tensor:
+    def __call__(self, slices: Tensor, apart: int = 1) -> Tensor:
         """Return probabilities (5,)."""
-        return study_probabilities(torch.as_tensor(slices))
+        return study_probabilities(torch.as_tensor(slices), apart)
 
 
 class AggregateSlicesd(MapTransform):
@@ -77,7 +79,7 @@ class AggregateSlicesd(MapTransform):
 
     Args:
         keys: probabilities, see `SliceProbabilitiesd`.
-        image_key: the network's input.
+        image_key: the network's input; how far slices overlap is taken from its meta data (see `AverageThinSlices`).
     """
 
     def __init__(self, keys: KeysCollection, image_key: str = "image") -> None:
@@ -88,10 +90,11 @@ class AggregateSlicesd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Tensor]) -> dict:
         """Return the data with the study's probabilities."""
         changed = dict(data)
+        image = changed.get(self.image_key)
+        apart = int(image.meta.get("slices_apart", 1)) if isinstance(image, MetaTensor) else 1
         for key in self.key_iterator(changed):
             changed[f"{key}_slices"] = changed[key]
-            changed[key] = MetaTensor(self.aggregate(changed[key]))
-        image = changed.get(self.image_key)
+            changed[key] = MetaTensor(self.aggregate(changed[key], apart))
         if isinstance(image, MetaTensor):
             image.meta.pop("spatial_shape", None)
         return changed

@@ -28,6 +28,8 @@ class Code(str, Enum):
     VARYING_SPACING = "varying_spacing"
     """Slices at different distances, as where the skull base is scanned thinner."""
     GANTRY_TILT = "gantry_tilt"
+    THIN_SLICES = "thin_slices"
+    """Slices thinner than those that the networks learnt from, which were averaged."""
     DUPLICATES = "duplicates"
     """Copies of images, left out."""
     NOT_HEAD = "not_head"
@@ -51,7 +53,14 @@ class Code(str, Enum):
 
 
 WARNINGS = frozenset(
-    {Code.MISSING_SLICES, Code.VARYING_SPACING, Code.GANTRY_TILT, Code.DUPLICATES, Code.INTERCEPT_CORRECTED}
+    {
+        Code.MISSING_SLICES,
+        Code.VARYING_SPACING,
+        Code.GANTRY_TILT,
+        Code.THIN_SLICES,
+        Code.DUPLICATES,
+        Code.INTERCEPT_CORRECTED,
+    }
 )
 """Codes with which an input is answered all the same; every other code refuses it."""
 

@@ -19,7 +19,7 @@ from ichmonai.io.series import Location
 from ichmonai.io.suffixes import VOLUME_SUFFIXES
 from ichmonai.labels import LOCATIONS
 from ichmonai.outputs.tables import write_csv
-from ichmonai.transforms import KeepBrainSlices, RemoveHeadHolder
+from ichmonai.transforms import AverageThinSlices, KeepBrainSlices, RemoveHeadHolder
 
 
 class LabelledStudy(NamedTuple):
@@ -108,7 +108,7 @@ def write_training_data(studies: Iterable[LabelledStudy], folder: str | PathLike
         if volume.ndim != 4:
             raise InputError(f"{study.image} is a single slice; label volumes or series.")
         labels = read_label(study, volume)
-        brain = cast(MetaTensor, KeepBrainSlices()(RemoveHeadHolder()(volume)))
+        brain = cast(MetaTensor, KeepBrainSlices()(RemoveHeadHolder()(AverageThinSlices()(volume))))
         grey = ((brain.as_tensor()[0] - low) * (255 / DTVIT_WINDOW[1])).round().clamp(0, 255).to(torch.uint8).numpy()
         place = folder / f"{number:04d}"
         place.mkdir(parents=True)

@@ -1,5 +1,6 @@
 """HU to network input: array and dictionary transforms that act in the plane of the slices."""
 
+from ichmonai.transforms.average_thin_slices import AverageThinSlices, AverageThinSlicesd
 from ichmonai.transforms.bleeding import propose_bleeding
 from ichmonai.transforms.bleeding_bank import Bleeding, bleeding_bank
 from ichmonai.transforms.center_crop_in_plane import CenterCropInPlane, CenterCropInPlaned
@@ -36,6 +37,8 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "RSNA_WINDOWS",
+    "AverageThinSlices",
+    "AverageThinSlicesd",
     "Bleeding",
     "CenterCropInPlane",
     "CenterCropInPlaned",

@@ -29,6 +29,15 @@ def test_rule_of_two_neighbours(ich, expected):
     assert study[2:].sum().item() == pytest.approx(1)
 
 
+def test_slices_that_overlap_are_no_neighbours():
+    ich = [0.1, 0.1, 0.9, 0.8, 0.9, 0.1, 0.1]
+    assert study_probabilities(slices(ich), apart=2)[1].item() == pytest.approx(0.8)
+    assert study_probabilities(slices(ich), apart=3)[1].item() == pytest.approx(0.1)
+    assert study_probabilities(slices([0.9, 0.6]), apart=4)[1].item() == pytest.approx(0.6)  # there are no more
+    image = MetaTensor(torch.zeros(3, 4, 4, 7), meta={"slices_apart": 3})
+    assert AggregateSlicesd("pred")({"pred": slices(ich), "image": image})["pred"][1].item() == pytest.approx(0.1)
+
+
 def test_location_is_that_of_the_slices_with_haemorrhage():
     study = study_probabilities(slices([0.0, 0.9, 0.3], [[0, 0, 1.0], [1.0, 0, 0], [0, 1.0, 0]]))
     assert study[2:].tolist() == pytest.approx([0.9, 0.1, 0], abs=1e-6)

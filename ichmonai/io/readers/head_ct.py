@@ -41,8 +41,9 @@ def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DT
         float32 HU, not below -1024: a volume (1, H, W, S), or a slice (1, H, W) for one DICOM image, one frame or one
         8-bit image. H runs to posterior, W to the patient's left, S to superior. The meta data has `affine` (index to
         RAS+ millimetres), `filename_or_obj`, `findings` (a list of [code, sentence] on what was seen while reading)
-        and, for DICOM, `sop_instance_uids`, one for each slice, with `frames` (numbers from 1) where the file has
-        several. A slice without geometry (any 8-bit image) is taken as it stands, and its affine is the unit matrix.
+        and, for DICOM, `slice_thickness` in mm and `sop_instance_uids`, one for each slice, with `frames` (numbers from
+        1) where the file has several. A slice without geometry (any 8-bit image) is taken as it stands, and its affine
+        is the unit matrix.
         What has geometry also has MONAI's `original_affine` and `spatial_shape`, of the file's own axes: of a DICOM
         series columns, rows, slices, as ITK and NIfTI have them.
         At its peak, reading takes the memory of the result and little more for NIfTI, half as much again for a DICOM
@@ -136,6 +137,7 @@ def _tensor(
         meta |= {"original_affine": torch.from_numpy(original_affine), "spatial_shape": np.array(original.shape)}
     if images:
         meta["sop_instance_uids"] = [image.uid for image in images]
+        meta["slice_thickness"] = images[0].thickness
     if any(image.location.frame >= 0 for image in images):
         meta["frames"] = [image.location.frame + 1 for image in images]
     data = torch.from_numpy(hu.astype(np.float32, copy=False)[None])
