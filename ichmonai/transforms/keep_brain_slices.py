@@ -63,7 +63,9 @@ class KeepBrainSlices(Transform):
         if not kept:
             raise HeadCTReadError(_no_brain(image, float(content.max(initial=0)), self.minimum), Code.NO_BRAIN)
         follow = kept[-1] - kept[0] + 1 == len(kept)  # nearly always, and then nothing has to be copied
-        selected = plain if plain.ndim == 3 else plain[..., kept[0] : kept[-1] + 1] if follow else plain[..., kept]
+        selected = plain if plain.ndim == 3 else plain[..., kept[0] : kept[-1] + 1]
+        if not follow:
+            selected = plain.movedim(-1, 0)[kept].movedim(0, -1)  # slice after slice in memory, as it was
         if not isinstance(image, MetaTensor):
             return selected
         result = MetaTensor(selected, meta=image.meta, applied_operations=image.applied_operations)
