@@ -9,6 +9,9 @@ from monai.transforms.transform import Transform
 from ichmonai.io.findings import Code
 from ichmonai.transforms.dictionary import DictionaryTransform
 
+LOWEST_HEAD = 60.0
+"""mm. Files that were not written by a scanner often have slices of 1 mm by default; such a head would be this flat."""
+
 
 class AverageThinSlices(Transform):
     """Average each thin slice with those around it, to the noise and partial volume of a thicker one.
@@ -16,7 +19,7 @@ class AverageThinSlices(Transform):
     The noise of CT grows as slices get thinner, by the square root at equal dose, and a network that learnt from slices
     of 5 mm takes it for texture of a haemorrhage. Every slice of the volume is kept, as the mean of what lies within
     half the thickness above and below its middle, less at the ends of the volume. A volume without geometry, whose
-    affine is the unit matrix, stays as it is.
+    affine is the unit matrix, stays as it is, and so does one that would be lower than `LOWEST_HEAD`.
 
     Args:
         thickness: mm over which is averaged; that of the papers' images.
@@ -27,9 +30,9 @@ class AverageThinSlices(Transform):
         ValueError: if `thinner_than` is not above 0, or `thickness` is below it.
 
     Example:
-        >>> hu = torch.tensor([0.0, 0, 50, 0, 0]).reshape(1, 1, 1, 5)
+        >>> hu = torch.tensor([0.0, 0, 50, *[0] * 27]).reshape(1, 1, 1, 30)
         >>> volume = MetaTensor(hu, affine=torch.diag(torch.tensor([0.5, 0.5, 2.5, 1])))
-        >>> AverageThinSlices()(volume).flatten().tolist()  # half of each neighbour lies within 5 mm
+        >>> AverageThinSlices()(volume).flatten().tolist()[:5]  # half of each neighbour lies within 5 mm
         [0.0, 12.5, 25.0, 12.5, 0.0]
     """
 
@@ -56,7 +59,7 @@ class AverageThinSlices(Transform):
             return img
         distance = _distance(img.affine.cpu().numpy())
         own = max(distance, float(img.meta.get("slice_thickness") or 0))
-        if not distance or own >= self.thinner_than:
+        if own >= self.thinner_than or distance * img.shape[-1] < LOWEST_HEAD:
             return img
         slices = img.as_tensor().movedim(-1, 0).float()
         weights = _weights(distance, self.thickness).to(slices)

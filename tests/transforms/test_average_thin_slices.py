@@ -23,10 +23,10 @@ def volume(hu, distance, thickness=None, tilt=0.0):
 @pytest.mark.parametrize("distance", [0.5, 0.625, 1.0, 1.25, 2.0, 2.5, 2.9])
 def test_is_the_mean_over_five_millimetres(distance):
     rng = np.random.default_rng(0)
-    hu = rng.normal(30, 10, (1, 4, 5, 40)).astype(np.float32)
+    hu = rng.normal(30, 10, (1, 4, 5, 130)).astype(np.float32)
     fine = np.repeat(hu, 200, axis=-1)  # each slice as 200 layers
     found = AverageThinSlices()(volume(hu, distance)).numpy()
-    for index in (0, 7, 20, 39):
+    for index in (0, 7, 20, 129):
         middle, half = (index + 0.5) * 200, 2.5 / distance * 200
         truth = fine[..., max(round(middle - half), 0) : round(middle + half)].mean(-1)
         np.testing.assert_allclose(found[..., index], truth, atol=0.1)
@@ -39,7 +39,7 @@ def test_noise_falls_as_that_of_thicker_slices():
 
 
 def test_what_it_says_of_the_volume():
-    image = volume(np.zeros((1, 4, 4, 8), np.float32), 1.25)
+    image = volume(np.zeros((1, 4, 4, 50), np.float32), 1.25)
     image.meta["findings"] = [["duplicates", "Copies."]]
     found = AverageThinSlices()(image)
     assert [code for code, _ in found.meta["findings"]] == ["duplicates", "thin_slices"]
@@ -55,8 +55,9 @@ def test_what_it_says_of_the_volume():
         MetaTensor(torch.rand(1, 4, 4, 9)),  # nor of this
         volume(torch.rand(1, 4, 4), 1.0),  # a slice alone
         volume(torch.rand(1, 4, 4, 1), 1.0),
-        volume(torch.rand(1, 4, 4, 9), 3.0),
-        volume(torch.rand(1, 4, 4, 9), 2.5, thickness=5.0),  # slices that overlap
+        volume(torch.rand(1, 4, 4, 30), 1.0),  # no head is so low
+        volume(torch.rand(1, 4, 4, 99), 3.0),
+        volume(torch.rand(1, 4, 4, 99), 2.5, thickness=5.0),  # slices that overlap
     ],
 )
 def test_others_stay_as_they_are(image):
@@ -64,8 +65,8 @@ def test_others_stay_as_they_are(image):
 
 
 def test_distance_is_that_of_the_planes():
-    assert "slices_apart" not in AverageThinSlices()(volume(torch.rand(1, 4, 4, 9), 3.0, tilt=-1.0)).meta
-    assert AverageThinSlices()(volume(torch.rand(1, 4, 4, 9), 2.5, tilt=2.0)).meta["slices_apart"] == 2
+    assert "slices_apart" not in AverageThinSlices()(volume(torch.rand(1, 4, 4, 99), 3.0, tilt=-1.0)).meta
+    assert AverageThinSlices()(volume(torch.rand(1, 4, 4, 99), 2.5, tilt=2.0)).meta["slices_apart"] == 2
 
 
 def test_bad_settings():
