@@ -1,3 +1,3 @@
 """Find intracerebral haemorrhage on head CT and say where it is."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
