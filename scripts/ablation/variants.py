@@ -51,7 +51,6 @@ LEVELLED = {
     ]
 }
 NOISIER = {"train#augmentation_transforms#0#highest": 12, "train#augmentation_transforms#0#prob": 0.8}
-NOISIEST = {"train#augmentation_transforms#0#highest": 16, "train#augmentation_transforms#0#prob": 0.9}
 WINDOWS = {**ONE_CHANNEL, "windows": [[40, 80], [25, 50], [50, 40]]}
 BRANCHES = {
     "network_def#branches": ["tf_efficientnet_lite0", "tf_efficientnet_lite2"],
@@ -68,8 +67,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "alike": ("the same, patients of a class drawn alike", ONE_CHANNEL),
     "recipe": ("the same, patients of a class drawn alike: light.json", {}),
     "levelled": ("light.json, brain brought to one grey", LEVELLED),
-    "noisier": ("light.json, noise of 0 to 12 HU in 80% instead of 0 to 8 in 50%", NOISIER),
-    "noisiest": ("light.json, noise of 0 to 16 HU in 90%", NOISIEST),
+    "noisier": ("light.json, noise of up to 12 HU in 80% instead of 8 in 50%", NOISIER),
     "windows": ("light.json, three windows instead of the mirror image", WINDOWS),
     "masked": ("light.json, black outside the skull", MASKED),
     "branches": ("light.json, branches EfficientNet-lite0 and -lite2", BRANCHES),
