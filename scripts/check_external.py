@@ -6,8 +6,8 @@ Slices that inference leaves out as `outside_brain`, and inputs that it refuses,
 
     python scripts/check_external.py --slices head_ct_200 --studies phe --out OUT
 
-It leaves in --out the tables of both predictions, `external.csv` and `external.md` (AUC, and sensitivity and
-specificity at 0.5, with 95% intervals that resample patients), and contact sheets: `wrong_slices.png`, and `ends.png`
+It leaves in --out the tables of both predictions, `external.csv` and `external.md` (AUC, log loss, and sensitivity
+and specificity at 0.5, with 95% intervals that resample patients), and contact sheets: `wrong_slices.png`, and `ends.png`
 with the lowest and highest classified slices of each study and the lowest that is called bleeding, to see whether any
 shows no brain. Research software; not for clinical use.
 """
@@ -29,7 +29,7 @@ from ichmonai.evaluation.metrics import THRESHOLD, head_metrics
 from ichmonai.notice import NOTICE
 from ichmonai.outputs.tables import write_csv
 
-METRICS = ("ich_auc", "ich_average_precision", "ich_sensitivity", "ich_specificity")
+METRICS = ("ich_auc", "ich_average_precision", "ich_sensitivity", "ich_specificity", "ich_log_loss")
 TILE = 160
 Row = dict[str, Any]
 
