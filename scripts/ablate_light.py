@@ -5,7 +5,8 @@ Each variant is trained by the bundle's own configs on the training patients, in
 - the validation patients' slices as they are;
 - the same with counterfactuals: every bleeding also erased, every normal slice also with a bleeding, so that only the
   blood tells the classes apart. What the bundle does is decided by this column;
-- these as 8-bit images of other windows, of a level and width that is not known;
+- the normal ones with bleedings between brain and skull drawn;
+- the counterfactual ones as 8-bit images of other windows, of a level and width that is not known;
 - these with noise, as of thinner slices;
 - these with the head turned and beside the middle of the square;
 - sets from elsewhere, if given.
@@ -33,6 +34,7 @@ from ablation.sets import (
     counterfactuals,
     external_slices,
     external_studies,
+    extra_axial,
     in_other_windows,
     noisy,
     slices,
@@ -126,6 +128,7 @@ def judged_by(options: argparse.Namespace) -> dict[str, list[Image]]:
         validation = read_splits(recipe.get_parsed_content("readable"), split)["validation"]
         options.sets = {"validation": list(slices(validation))}
         options.sets["counterfactual"] = list(counterfactuals(options.sets["validation"]))
+        options.sets["extra-axial"] = list(extra_axial(options.sets["validation"]))
         options.sets["other windows"] = list(in_other_windows(options.sets["counterfactual"]))
         options.sets["noisy"] = list(noisy(options.sets["counterfactual"]))
         options.sets["turned"] = list(turned(options.sets["counterfactual"]))

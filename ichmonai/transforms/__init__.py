@@ -11,7 +11,6 @@ from ichmonai.transforms.draw_bleeding import RandDrawBleeding, RandDrawBleeding
 from ichmonai.transforms.draw_calcification import RandDrawCalcification, RandDrawCalcificationd
 from ichmonai.transforms.erase_bleeding import RandEraseBleeding, RandEraseBleedingd
 from ichmonai.transforms.keep_brain_slices import KeepBrainSlices, KeepBrainSlicesd
-from ichmonai.transforms.mirror_difference import MirrorDifference, MirrorDifferenced
 from ichmonai.transforms.neighbouring_slices import LoadNeighbouringSlicesd, SlicesToChannels, SlicesToChannelsd
 from ichmonai.transforms.normalize_image_net import (
     IMAGENET_MEAN,
@@ -49,8 +48,6 @@ __all__ = [
     "KeepBrainSlices",
     "KeepBrainSlicesd",
     "LoadNeighbouringSlicesd",
-    "MirrorDifference",
-    "MirrorDifferenced",
     "NormalizeImageNet",
     "NormalizeImageNetd",
     "RandCoverBrain",

@@ -75,6 +75,20 @@ def counterfactuals(images: Sequence[Image], seed: int = 0) -> Iterator[Image]:
             yield Image(hu, np.asarray(label)[None], image.patient, image.classified)
 
 
+def extra_axial(images: Sequence[Image], seed: int = 4) -> Iterator[Image]:
+    """Normal slices, as they are and with a subdural, epidural or subarachnoid bleeding drawn."""
+    rng = np.random.default_rng(seed)
+    draw = RandDrawBleeding(("subdural", "epidural", "subarachnoid"), prob=1)
+    for image in images:
+        if image.labels[0, 0]:
+            continue
+        yield image
+        draw.set_random_state(int(rng.integers(2**31)))
+        hu, label = draw(image.hu, image.labels[0])
+        if label[0]:
+            yield Image(hu, np.asarray(label)[None], image.patient, image.classified)
+
+
 def in_other_windows(images: Sequence[Image], seed: int = 1) -> Iterator[Image]:
     """Each image as if it had been exported in another window, and were taken for one of 0 to 80 HU."""
     window = RandWindowHU(level_shift=15, width_factors=(0.6, 2)).set_random_state(seed)

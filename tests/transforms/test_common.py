@@ -19,7 +19,6 @@ PAIRS = [
     ("CropToHead", {"size": 60, "margin": 0.1}),
     ("ResizeInPlane", {"size": 50}),
     ("CenterCropInPlane", {"size": 80}),
-    ("MirrorDifference", {}),
     ("NormalizeImageNet", {}),
     ("SlicesToChannels", {}),
     ("RandRotateInPlane", {"degrees": 20, "prob": 0.7}),
