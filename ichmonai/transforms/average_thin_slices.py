@@ -8,6 +8,7 @@ from monai.transforms.transform import Transform
 
 from ichmonai.io.findings import Code
 from ichmonai.transforms.dictionary import DictionaryTransform
+from ichmonai.transforms.inplane import to_slices
 
 LOWEST_HEAD = 60.0
 """mm. Files that were not written by a scanner often have slices of 1 mm by default; such a head would be this flat."""
@@ -45,7 +46,7 @@ class AverageThinSlices(Transform):
         self.thickness = thickness
         self.thinner_than = thinner_than
 
-    def __call__(self, img: NdarrayOrTensor) -> NdarrayOrTensor:
+    def __call__(self, img: NdarrayOrTensor) -> torch.Tensor:
         """Average a volume where its slices are thin.
 
         Args:
@@ -54,14 +55,18 @@ class AverageThinSlices(Transform):
         Returns:
             What was given where it is not thin; else float32 of the same shape, with the code `thin_slices` added to
             `meta["findings"]` and `meta["slices_apart"]`: how many slices further the next one of that thickness is.
+
+        Raises:
+            ValueError: if the image has neither three nor four dimensions.
         """
-        if not isinstance(img, MetaTensor) or img.ndim != 4 or img.shape[-1] < 2:
-            return img
+        slices = to_slices(img)
+        if not isinstance(img, MetaTensor) or len(slices) < 2:
+            return torch.as_tensor(img)
         distance = _distance(img.affine.cpu().numpy())
         own = max(distance, float(img.meta.get("slice_thickness") or 0))
         if own >= self.thinner_than or distance * img.shape[-1] < LOWEST_HEAD:
             return img
-        slices = img.as_tensor().movedim(-1, 0).float()
+        slices = slices.float()
         weights = _weights(distance, self.thickness).to(slices)
         reach = len(weights) // 2
         averaged = torch.empty_like(slices)

@@ -12,6 +12,7 @@ from ichmonai import transforms as T
 
 PAIRS = [
     ("CheckHeadCT", {}),
+    ("AverageThinSlices", {}),
     ("KeepBrainSlices", {}),
     ("WindowHU", {"windows": T.RSNA_WINDOWS}),
     ("RemoveHeadHolder", {}),
