@@ -171,7 +171,8 @@ def without_bleeding(name: str, rows: list[Row]) -> list[Row]:
         if bleeding:
             low, high = min(bleeding) - 1, max(bleeding) + 1
             parts = ([row for row in study if row["slice"] < low], [row for row in study if row["slice"] > high])
-            scores[patient] = max(study_score([row["p_ich"] for row in part]) for part in parts if part)
+            left = [study_score([row["p_ich"] for row in part]) for part in parts if part]
+            scores |= {patient: max(left)} if left else {}
     p_ich = np.array(list(scores.values()))
     table = np.stack([1 - p_ich, p_ich, *[np.full(len(p_ich), 1 / 3)] * 3], axis=1)
     labels = np.tile([0, -1], (len(p_ich), 1))

@@ -31,30 +31,6 @@ class KeepIntracraniald(RandomizableTransform, MapTransform):
         return d
 
 
-class NarrowSecondChanneld(MapTransform):
-    """Show the second channel in a narrower window, for images of 0 to 80 HU whose first two channels are the same.
-
-    Args:
-        keys: images in [0, 1], (3, H, W) or (3, H, W, S).
-        low: black of the second channel, in HU.
-        high: white of it.
-    """
-
-    def __init__(self, keys: str, low: float = 30.0, high: float = 70.0) -> None:
-        super().__init__(keys)
-        self.low = low / 80
-        self.high = high / 80
-
-    def __call__(self, data: Mapping[Hashable, torch.Tensor]) -> dict[Hashable, torch.Tensor]:
-        """Return the data with the second channel of another window."""
-        d = dict(data)
-        for key in self.key_iterator(d):
-            slices = to_slices(d[key]).clone()
-            slices[:, 1] = ((slices[:, 1] - self.low) / (self.high - self.low)).clamp(0, 1)
-            d[key] = from_slices(slices, d[key])
-        return d
-
-
 class MirrorDifferenced(MapTransform):
     """Put an image twice beside half its difference to its own mirror image, where neither is bone or air.
 
