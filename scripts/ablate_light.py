@@ -14,7 +14,8 @@ Each variant is trained by the bundle's own configs on the training patients, in
     python scripts/ablate_light.py --data dtvit --out RUNS --image-size 160 --epochs 2 \
         --slices head_ct_200 --studies phe
 
-It leaves `ablation.csv` and `ablation.md` in --out. What is trained and judged is kept when the command is repeated.
+It leaves `ablation.csv` and `ablation.md` in --out, with the paired differences to the recipe as it is. What is trained
+and judged is kept when the command is repeated.
 Research software; not for clinical use.
 """
 
@@ -23,9 +24,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,8 +46,8 @@ from monai.bundle import ConfigParser
 from monai.transforms import Compose
 
 from ichmonai.datasets import read_splits
-from ichmonai.evaluation.intervals import patient_bootstrap
-from ichmonai.evaluation.metrics import head_metrics
+from ichmonai.evaluation.intervals import RESAMPLES, interval, resample
+from ichmonai.evaluation.metrics import head_metrics, heads_estimator
 from ichmonai.networks import load_trained
 from ichmonai.networks.heads import softmax_heads
 from ichmonai.notice import NOTICE
@@ -64,13 +65,24 @@ METRICS = {
 """Of a set; of others the first."""
 READ = ("CopyItemsd", "LoadHeadCTd", "RemoveHeadHolderd")
 """Beginning of the preprocessing, which the sets have behind them."""
+RECIPE = "recipe"
+"""The variant that the others are compared with: the bundle's own."""
+
+
+class Judged(NamedTuple):
+    """Slices of a set: probabilities (S, 5), labels (S, 2) and patients (S,)."""
+
+    scores: np.ndarray
+    labels: np.ndarray
+    patients: np.ndarray
 
 
 def main() -> None:
     options = parse()
     for name in options.variants:
         train(options, name)
-    rows = [row for name in options.variants for row in judged(options, name)]
+    found = {name: judged(options, name) for name in options.variants}
+    rows = measure(found)
     write_csv(options.out / "ablation.csv", rows[0], rows)
     (options.out / "ablation.md").write_text(page(options, rows), encoding="utf-8")
     print(f"Look at {options.out / 'ablation.md'}. {NOTICE}")
@@ -139,16 +151,20 @@ def judged_by(options: argparse.Namespace) -> dict[str, list[Image]]:
     return options.sets
 
 
-def judged(options: argparse.Namespace, name: str) -> list[dict[str, Any]]:
-    """The rows of a variant, of this run or an earlier one."""
-    record = options.out / name / "judged.json"
+def judged(options: argparse.Namespace, name: str) -> dict[str, Judged]:
+    """What a variant says of every set, in this run or an earlier one."""
+    record = options.out / name / "judged.npz"
     if not record.is_file():
-        record.write_text(json.dumps(judge(options, name, judged_by(options)), indent=2), encoding="utf-8")
-    return json.loads(record.read_text(encoding="utf-8"))
+        found = judge(options, name, judged_by(options))
+        arrays = {f"{one}/{what}": array for one, judged in found.items() for what, array in judged._asdict().items()}
+        np.savez_compressed(record, **arrays)
+    with np.load(record) as arrays:
+        names = dict.fromkeys(path.partition("/")[0] for path in arrays)
+        return {one: Judged(*(arrays[f"{one}/{what}"] for what in Judged._fields)) for one in names}
 
 
-def judge(options: argparse.Namespace, name: str, sets: dict[str, list[Image]]) -> list[dict[str, Any]]:
-    """A row for each set."""
+def judge(options: argparse.Namespace, name: str, sets: dict[str, list[Image]]) -> dict[str, Judged]:
+    """The slices of every set whose truth is known."""
     parser = ConfigParser()
     configs = bundle_root() / "configs"
     parser.read_config([configs / "train.json", configs / "light.json", options.out / name / "overlay.json"])
@@ -159,30 +175,40 @@ def judge(options: argparse.Namespace, name: str, sets: dict[str, list[Image]]) 
     network = network.to(memory_format=torch.channels_last)
     listed = parser.get_parsed_content("validate#preprocessing#transforms")
     chain = Compose([one for one in listed if type(one).__name__ not in READ])
-    rows = []
-    for set_name, images in sets.items():
+    found = {}
+    for one, images in sets.items():
         scores = np.concatenate([predict(network, chain, image) for image in images])
         labels = np.concatenate([image.labels for image in images])
         patients = np.repeat([image.patient for image in images], [len(image.labels) for image in images])
         known = labels[:, 0] >= 0
-        scores, labels, patients = scores[known], labels[known], patients[known]
-        names = METRICS.get(set_name, ("ich_auc",))
-        values, intervals = head_metrics(scores, labels), patient_bootstrap(scores, labels, patients, names)
-        rows += [
-            {
-                "variant": name,
-                "set": set_name,
-                "slices": len(labels),
-                "patients": len(set(patients)),
-                "metric": metric,
-                "value": values[metric],
-                "low": intervals[metric][0],
-                "high": intervals[metric][1],
-            }
-            for metric in names
-        ]
-        print(name, set_name, *(f"{metric} {values[metric]:.3f}" for metric in names), flush=True)
+        found[one] = Judged(scores[known], labels[known], patients[known])
+        print(name, one, flush=True)
+    return found
+
+
+def measure(found: Mapping[str, Mapping[str, Judged]]) -> list[dict[str, Any]]:
+    """A row for each variant, set and metric, with the difference to the recipe in the same draws of the patients."""
+    all_draws = {name: {one: draws(judged) for one, judged in sets.items()} for name, sets in found.items()}
+    rows = []
+    for name, sets in found.items():
+        for one, judged in sets.items():
+            values = head_metrics(judged.scores, judged.labels)
+            for metric in METRICS.get(one, ("ich_auc",)):
+                low, high = interval(all_draws[name][one][metric])
+                row = {"variant": name, "set": one, "slices": len(judged.labels), "patients": len(set(judged.patients))}
+                row |= {"metric": metric, "value": values[metric], "low": low, "high": high}
+                if RECIPE in found:
+                    difference = values[metric] - head_metrics(*found[RECIPE][one][:2])[metric]
+                    low, high = interval(all_draws[name][one][metric] - all_draws[RECIPE][one][metric])
+                    row |= {"difference": difference, "difference_low": low, "difference_high": high}
+                rows.append(row)
     return rows
+
+
+def draws(judged: Judged) -> dict[str, np.ndarray]:
+    """Metrics in draws of the patients, which are the same for all who judged the same slices."""
+    names, patient = np.unique(judged.patients, return_inverse=True)
+    return resample(heads_estimator(judged.scores, judged.labels, patient, len(names)), len(names), RESAMPLES)
 
 
 @torch.inference_mode()
@@ -202,11 +228,6 @@ def predict(network: torch.nn.Module, chain: Compose, image: Image) -> np.ndarra
 
 
 def page(options: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> str:
-    columns = list(dict.fromkeys((row["set"], row["metric"]) for row in rows))
-    cells = {
-        (row["variant"], row["set"], row["metric"]): f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
-        for row in rows
-    }
     counts = "; ".join(
         f"{name}: {row['slices']} slices of {row['patients']} patients"
         for name in dict.fromkeys(row["set"] for row in rows)
@@ -216,12 +237,26 @@ def page(options: argparse.Namespace, rows: Sequence[dict[str, Any]]) -> str:
         f"{NOTICE} {options.image_size} pixels, {options.epochs} epochs, seed {options.seed}, {SPLIT} of the patients; "
         f"95% intervals resample patients. {counts}.",
         "",
+        *table(rows, "{value:.3f} ({low:.3f} to {high:.3f})"),
+    ]
+    others = [row for row in rows if row["variant"] != RECIPE and "difference" in row]
+    if others:
+        lines += ["", f"Less the value of {VARIANTS[RECIPE][0]!r}, in the same draws of the patients.", ""]
+        lines += table(others, "{difference:+.3f} ({difference_low:+.3f} to {difference_high:+.3f})")
+    return "\n".join(lines) + "\n"
+
+
+def table(rows: Sequence[dict[str, Any]], cell: str) -> list[str]:
+    """A line for each variant, a column for each metric of a set."""
+    columns = list(dict.fromkeys((row["set"], row["metric"]) for row in rows))
+    cells = {(row["variant"], row["set"], row["metric"]): cell.format(**row) for row in rows}
+    lines = [
         "| | " + " | ".join(f"{name}: {metric.replace('_', ' ')}" for name, metric in columns) + " |",
         "| --- " * (len(columns) + 1) + "|",
     ]
-    for name in options.variants:
+    for name in dict.fromkeys(row["variant"] for row in rows):
         lines.append(f"| {VARIANTS[name][0]} | " + " | ".join(cells[(name, *column)] for column in columns) + " |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 if __name__ == "__main__":

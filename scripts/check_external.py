@@ -7,17 +7,18 @@ Slices that inference leaves out as `outside_brain`, and inputs that it refuses,
     python scripts/check_external.py --slices head_ct_200 --studies phe --out OUT
 
 It leaves in --out the tables of both predictions, `external.csv` and `external.md` (AUC, log loss, and sensitivity
-and specificity at 0.5, with 95% intervals that resample patients; how many of the studies are called negative without
-the slices of their bleeding), and contact sheets: `wrong_slices.png`, and `ends.png` with the lowest and highest
-classified slices of each study and the lowest that is called bleeding, to see whether any shows no brain. Research
-software; not for clinical use.
+and specificity at 0.5, with 95% intervals that resample patients; what the studies are called; how many of them are
+called negative without the slices of their bleeding; what slices with little brain are called), and contact sheets:
+`wrong_slices.png`, and `ends.png` with the lowest and highest classified slices of each study and the lowest that is
+called bleeding, to see whether any shows no brain. Research software; not for clinical use.
 """
 
 import argparse
 import csv
 import subprocess
 import sys
-from itertools import groupby
+from collections import Counter
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,14 @@ from PIL import Image, ImageDraw
 from ichmonai.evaluation.intervals import patient_bootstrap
 from ichmonai.evaluation.metrics import THRESHOLD, head_metrics
 from ichmonai.inference import study_probabilities
+from ichmonai.labels import LOCATIONS
 from ichmonai.notice import NOTICE
 from ichmonai.outputs.tables import write_csv
 
 METRICS = ("ich_auc", "ich_average_precision", "ich_sensitivity", "ich_specificity", "ich_log_loss")
 TILE = 160
+LITTLE_BRAIN = (0, 0.12, 0.3)
+"""Limits of the share of the head that is inside the skull."""
 Row = dict[str, Any]
 
 
@@ -54,6 +58,8 @@ def main() -> None:
     table = [row for name, rows in judged.items() for row in measure(name, rows)]
     if options.studies:
         table += without_bleeding(options.studies.name, judged[options.studies.name])
+        table += at_the_ends(options.studies.name, judged[options.studies.name])
+        table += of_studies(options.studies.name, options.out / f"{options.studies.name}_predicted" / "studies.csv")
     write_csv(options.out / "external.csv", table[0], table)
     wrong([row for rows in judged.values() for row in rows], options.out / "wrong_slices.png")
     (options.out / "external.md").write_text(page(table), encoding="utf-8")
@@ -106,6 +112,7 @@ def studies(options: argparse.Namespace) -> list[Row]:
                 "ich": int(float(row["ich_proxy"])) if row["ich_proxy"] else -1,
                 "p_ich": float((one and one["p_ich"]) or 0),
                 "state": one["state"] if one else "refused",
+                "brain_content": float((one and one["brain_content"]) or "nan"),
                 "image": options.studies / row["image"],
             }
         )
@@ -154,9 +161,7 @@ def measure(name: str, rows: list[Row]) -> list[Row]:
         "slices_with_haemorrhage": int(labels[:, 0].sum()),
         **{f"slices_{state}": states.count(state) for state in ("classified", "outside_brain", "refused")},
     }
-    return measured + [
-        {"set": name, "metric": key, "value": value, "low": "", "high": ""} for key, value in counts.items()
-    ]
+    return measured + [counted(name, key, value) for key, value in counts.items()]
 
 
 def without_bleeding(name: str, rows: list[Row]) -> list[Row]:
@@ -178,8 +183,37 @@ def without_bleeding(name: str, rows: list[Row]) -> list[Row]:
     labels = np.tile([0, -1], (len(p_ich), 1))
     ((low, high),) = patient_bootstrap(table, labels, list(scores), ("ich_specificity",)).values()
     value = head_metrics(table, labels)["ich_specificity"]
-    counted = {"set": name, "metric": "studies_without_bleeding", "value": len(p_ich), "low": "", "high": ""}
-    return [{"set": name, "metric": "their_ich_specificity", "value": value, "low": low, "high": high}, counted]
+    return [
+        {"set": name, "metric": "their_ich_specificity", "value": value, "low": low, "high": high},
+        counted(name, "studies_without_bleeding", len(p_ich)),
+    ]
+
+
+def at_the_ends(name: str, rows: list[Row]) -> list[Row]:
+    """How many of the slices with little brain, as at the foramen magnum and the vertex, are called bleeding.
+
+    What little is: the share of the head that is inside the skull.
+    """
+    table = []
+    for low, high in pairwise(LITTLE_BRAIN):
+        few = [row for row in rows if row["state"] == "classified" and low <= row["brain_content"] < high]
+        called = sum(row["p_ich"] > THRESHOLD for row in few)
+        where = f"{low:.0%}_to_{high:.0%}_brain"
+        table += [counted(name, f"slices_with_{where}", len(few)), counted(name, "called_bleeding", called)]
+    return table
+
+
+def of_studies(name: str, predicted: Path) -> list[Row]:
+    """How many studies are called positive, and where their bleeding is said to be."""
+    with predicted.open(newline="", encoding="utf-8") as file:
+        positive = [row for row in csv.DictReader(file) if float(row["p_ich"] or 0) > THRESHOLD]
+    table = [counted(name, "studies_called_positive", len(positive))]
+    called = Counter(row["location"] for row in positive)
+    return [*table, *(counted(name, f"studies_called_{location}", called[location]) for location in LOCATIONS)]
+
+
+def counted(name: str, metric: str, value: int) -> Row:
+    return {"set": name, "metric": metric, "value": value, "low": "", "high": ""}
 
 
 def study_score(p_ich: list[float]) -> float:
