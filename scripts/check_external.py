@@ -36,8 +36,8 @@ from ichmonai.outputs.tables import write_csv
 
 METRICS = ("ich_auc", "ich_average_precision", "ich_sensitivity", "ich_specificity", "ich_log_loss")
 TILE = 160
-LITTLE_BRAIN = (0, 0.12, 0.3)
-"""Limits of the share of the head that is inside the skull."""
+LITTLE_BRAIN = (0, 0.06, 0.12, 0.3)
+"""Limits of the share of the head that is inside the skull; below the second is also the spinal canal."""
 Row = dict[str, Any]
 
 
