@@ -111,5 +111,5 @@ class InferenceBundle:
             raise (cause or InputError(f"{name} of {self.path} cannot be made: {first_line(error)}.")) from error
 
 
-_NOT_RESULTS = {"bundle_root", "dataset_dir", "output_dir", "ckpt_path", "num_workers"}
-"""Entries that do not change what is predicted (the weights count by their content)."""
+_NOT_RESULTS = {"bundle_root", "dataset_dir", "output_dir", "ckpt_path", "calibration_path", "num_workers"}
+"""Entries that do not change what is predicted (weights and calibration count by their content)."""

@@ -275,6 +275,7 @@ def _write_record(
         settings=dict(source.settings),
         config_sha256=bundle.identity["config_sha256"],
         threshold=bundle.setting("threshold"),
+        temperature=dict(bundle.setting("calibration").temperature),
         accept=bundle.setting("accept"),
         all_series=options.all_series,
         shard=list(options.shard),

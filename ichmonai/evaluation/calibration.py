@@ -102,15 +102,16 @@ class Calibration:
         record = {"notice": NOTICE, **asdict(self)}
         Path(path).write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
-    def scale(self, head: str, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    def scale(self, head: str, probabilities: NDArray[np.floating], of: float = 1.0) -> NDArray[np.float64]:
         """Probabilities of one head at its temperature.
 
         Args:
-            head: name; unchanged where it has no temperature.
+            head: name; one without a temperature is at 1.
             probabilities: (N,) of a label; of `location` (N, 3).
+            of: the temperature that the probabilities are at.
         """
-        temperature = self.temperature.get(head)
-        if temperature is None:
+        temperature = self.temperature.get(head, 1.0) / of
+        if temperature == 1:
             return np.asarray(probabilities, dtype=np.float64)
         return _scale_location(probabilities, temperature) if head == "location" else _scale(probabilities, temperature)
 

@@ -1,7 +1,7 @@
 """What is evaluated: scores, truth and patients of slices, series or patients."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ class Cases:
         studies: (N,) series that each slice is of, or None where that is not known.
         order: (N,) position of each slice in its series, or None.
         columns: name -> (N,) other columns, for subgroups.
+        temperature: head -> what its logits were divided by for these scores; 1 where a head is absent.
     """
 
     level: str
@@ -40,6 +41,7 @@ class Cases:
     studies: Strings | None = None
     order: NDArray[np.float64] | None = None
     columns: Mapping[str, Strings] | None = None
+    temperature: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -63,8 +65,11 @@ class Cases:
         )
 
     def calibrated(self, calibration: Calibration) -> "Cases":
-        """The same cases at the fitted temperatures."""
-        return replace(self, scores={head: calibration.scale(head, score) for head, score in self.scores.items()})
+        """The same cases at the fitted temperatures, instead of those that they are at."""
+        scores = {
+            head: calibration.scale(head, score, self.temperature.get(head, 1.0)) for head, score in self.scores.items()
+        }
+        return replace(self, scores=scores, temperature=calibration.temperature)
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,7 @@ def read_cases(predictions: Table, truth: Table | None = None) -> Intake:
         studies=studies,
         order=order,
         columns={name: cells for name, cells in joined.columns.items() if not name.startswith("p_")},
+        temperature=predictions.temperature,
     )
     known = patients != ""
     if not known.all():

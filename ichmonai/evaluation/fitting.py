@@ -25,6 +25,8 @@ def levels_of(intake: Intake, cases: Cases | None = None) -> dict[str, Cases]:
 def fit_calibration(validation: Intake) -> Calibration:
     """Fit the temperature of each head, then the thresholds of each level at that temperature.
 
+    Temperatures are of the network's logits, also where the validation was predicted at others (`Cases.temperature`).
+
     Raises:
         InputError: the validation holds no truth.
     """
@@ -36,8 +38,9 @@ def fit_calibration(validation: Intake) -> Calibration:
     for head, truth in finest.truth.items():
         known = truth >= 0
         fitted = fit_temperature(head, truth[known], finest.scores[head][known])
-        if fitted is not None:
-            temperature[head] = fitted
+        before = validation.cases.temperature.get(head)
+        if fitted is not None or before is not None:
+            temperature[head] = (1.0 if fitted is None else fitted) * (1.0 if before is None else before)
     calibration = Calibration(temperature)
     thresholds: dict[str, dict[str, dict[str, float]]] = {}
     scaled = levels_of(validation, validation.cases.calibrated(calibration))

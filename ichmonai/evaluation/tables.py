@@ -2,8 +2,9 @@
 
 import csv
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from os import PathLike
 from pathlib import Path
@@ -30,6 +31,8 @@ class Table:
         folder: that relative paths in the cells start from.
         sha256: of the file; "" for rows that were never in one.
         rows: (N,) of the file, where some were left out.
+        temperature: head -> what its logits were divided by for these probabilities, as the `run.json` of a prediction
+            beside the file says; a head that is absent is as the network gave it.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Table:
     folder: Path = Path()
     sha256: str = ""
     rows: NDArray[np.int64] | None = None
+    temperature: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -69,7 +73,7 @@ class Table:
     def take(self, rows: NDArray) -> "Table":
         """Some of the rows."""
         kept = (np.arange(len(self)) if self.rows is None else self.rows)[rows]
-        return Table(self.name, {k: v[rows] for k, v in self.columns.items()}, self.folder, self.sha256, kept)
+        return replace(self, columns={k: v[rows] for k, v in self.columns.items()}, rows=kept)
 
     def line_number(self, row: int) -> int:
         """Line of the file that a row stands in."""
@@ -80,7 +84,8 @@ def read_table(path: str | PathLike) -> Table:
     """Read a csv file with a header.
 
     Raises:
-        InputError: it cannot be read, has no rows, a column twice, or a line with more or fewer cells than columns.
+        InputError: it cannot be read, has no rows, a column twice, or a line with more or fewer cells than columns; or
+            the `run.json` beside probabilities cannot be read.
     """
     path = Path(path)
     try:
@@ -98,7 +103,22 @@ def read_table(path: str | PathLike) -> Table:
             raise InputError(f"{path}, line {line} has {len(row)} cells for {len(header)} columns; mend the line.")
     cells = zip(*rows[1:], strict=True)
     columns = {name: np.char.strip(np.array(column, dtype=np.str_)) for name, column in zip(header, cells, strict=True)}
-    return Table(path.name, columns, path.parent, hashlib.sha256(content).hexdigest())
+    temperature = _temperature(path) if any(name.startswith("p_") for name in columns) else {}
+    return Table(path.name, columns, path.parent, hashlib.sha256(content).hexdigest(), temperature=temperature)
+
+
+def _temperature(predictions: Path) -> dict[str, float]:
+    run = predictions.with_name("run.json")
+    if not run.is_file():
+        return {}
+    try:
+        record = json.loads(run.read_text(encoding="utf-8"))
+        return {head: float(t) for head, t in record.get("temperature", {}).items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{run} does not say at which temperature {predictions.name} was predicted ({first_line(error)}); predict "
+            "again, or keep the table in a folder of its own."
+        ) from error
 
 
 def match(predictions: Table, truth: Table) -> tuple[tuple[str, ...], NDArray[np.int64]]:

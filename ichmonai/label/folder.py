@@ -27,7 +27,7 @@ def write_model(source: BundleSource, folder: Path) -> Path | None:
     """Write a bundle as MONAI Label reads one: its weights as `models/model.pt`, all settings in `inference.json`.
 
     Args:
-        source: bundle, and what is laid over it, `ckpt_path` among it.
+        source: bundle, and what is laid over it, `ckpt_path` and `calibration_path` among it.
         folder: of the model; what is there is replaced, but weights are kept as in `publish`.
 
     Returns:
@@ -41,10 +41,10 @@ def write_model(source: BundleSource, folder: Path) -> Path | None:
     state = load_trained(bundle.setting("network_def"), weights).state_dict()
     own = InferenceBundle(BundleSource(source.root)).parser.get()
     shutil.copytree(source.root, folder, ignore=_NOT_COPIED, dirs_exist_ok=True)
-    config = {**bundle.parser.get(), "bundle_root": ".", "ckpt_path": own["ckpt_path"]}
+    config = {**bundle.parser.get(), "bundle_root": ".", "ckpt_path": own["ckpt_path"], "calibration_path": None}
     (folder / "configs" / "inference.json").write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
-    calibration = calibration_path(weights)
-    return publish(state, Calibration.read(calibration) if calibration.is_file() else None, folder / "models")
+    calibration = bundle.setting("calibration")
+    return publish(state, calibration if calibration != Calibration({}) else None, folder / "models")
 
 
 def publish(state: dict[str, Any], calibration: Calibration | None, folder: Path) -> Path | None:

@@ -8,10 +8,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ichmonai import __version__
 from ichmonai.digests import sha256_of_file
 from ichmonai.notice import NOTICE
 
-_PACKAGES = ("ichmonai", "monai", "torch", "timm", "pydicom", "nibabel", "numpy")
+_PACKAGES = ("monai", "torch", "timm", "pydicom", "nibabel", "numpy")
 
 
 def write_provenance(path: Path, weights: str | PathLike | None, **facts: Any) -> None:
@@ -27,7 +28,11 @@ def write_provenance(path: Path, weights: str | PathLike | None, **facts: Any) -
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "weights": None if weights is None else {"file": Path(weights).name, "sha256": sha256_of_file(weights)},
         **facts,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            "ichmonai": __version__,
+            **{name: version(name) for name in _PACKAGES},
+        },
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
 """What an inference leaves: a table of studies and a table of slices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -32,6 +32,7 @@ class StudyWriter:
         directory: folder of the files; made if absent.
         weights: file that the network's weights came from.
         threshold: ICH probability above which a study is positive.
+        temperature: head -> what its logits were divided by, for `run.json`, where `ichmonai evaluate` looks for it.
         rejected: inputs that get no answer, with the reason.
         network: the network, which may say what it runs on (`choice`, see `RuntimeNetwork`).
     """
@@ -41,12 +42,14 @@ class StudyWriter:
         directory: str | PathLike,
         weights: str | PathLike,
         threshold: float = 0.5,
+        temperature: Mapping[str, float] | None = None,
         rejected: Sequence[Rejection] = (),
         network: nn.Module | None = None,
     ) -> None:
         self.directory = Path(directory)
         self.weights = weights
         self.threshold = threshold
+        self.temperature = dict(temperature or {})
         self.rejected = rejected
         self.choice = getattr(network, "choice", None)
         self.studies: list[dict[str, Any]] = []
@@ -78,5 +81,6 @@ class StudyWriter:
             slices=len(self.slices),
             rejected=len(self.rejected),
             threshold=self.threshold,
+            temperature=self.temperature,
             runtimes=[self.choice.record()] if self.choice else [],
         )

@@ -129,24 +129,30 @@ def test_inference_takes_the_calibration_that_lies_beside_its_weights(
     weights = tmp_path / "model.pt"
     shutil.copy(training / "model.pt", weights)
     found = {}
-    for name in ("without", "with"):
+    for name in ("without", "with", "given"):
+        settings = dict(SMALL)
         if name == "with":
             thresholds = {"series": {"ich": {"specificity_90": 0.125}}}
             Calibration({"ich": 3.0}, thresholds).write(calibration_path(weights))
+        elif name == "given":
+            Calibration({"ich": 2.0}, {"series": {"ich": {"specificity_90": 0.25}}}).write(tmp_path / "fitted.json")
+            settings["calibration_path"] = str(tmp_path / "fitted.json")
         run(
             "inference",
             config_files("inference", "dtvit_inference"),
             dataset_dir=str(volumes / "nifti"),
             output_dir=str(tmp_path / name),
             ckpt_path=str(weights),
-            **SMALL,
+            **settings,
         )
         rows = [row for row in read(tmp_path / name / "slices.csv") if row["p_ich"]]
         found[name] = np.array([float(row["p_ich"]) for row in rows])
     np.testing.assert_allclose(found["with"], expit(logit(found["without"]) / 3), atol=1e-4)
     assert np.abs(found["with"] - found["without"]).max() > 1e-3
-    thresholds = [json.loads((tmp_path / name / "run.json").read_text())["threshold"] for name in found]
-    assert thresholds == [0.5, 0.125]
+    np.testing.assert_allclose(found["given"], expit(logit(found["without"]) / 2), atol=1e-4)
+    records = [json.loads((tmp_path / name / "run.json").read_text()) for name in found]
+    assert [record["threshold"] for record in records] == [0.5, 0.125, 0.25]
+    assert [record["temperature"] for record in records] == [{}, {"ich": 3.0}, {"ich": 2.0}]
 
 
 def test_weights_of_the_bundle_take_their_calibration_from_models() -> None:

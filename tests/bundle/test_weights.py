@@ -54,7 +54,9 @@ def test_predict_answers_with_them_unless_told_otherwise(tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     (study,) = read(out / "studies.csv")
     assert study["outcome"] in ("positive", "negative")
-    assert sha256_of_file(MODELS / "model.pt") in (out / "run.json").read_text()
+    record = json.loads((out / "run.json").read_text())
+    assert record["weights"]["sha256"] == sha256_of_file(MODELS / "model.pt")
+    assert record["temperature"] == Calibration.read(MODELS / "calibration.json").temperature
 
 
 @pytest.mark.data

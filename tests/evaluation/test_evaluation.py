@@ -131,6 +131,54 @@ def test_operating_points_use_the_validation_s_thresholds(table):
     assert own.finest.heads["ich"].operating_points["specificity_90"]["specificity"].value >= 0.9
 
 
+def test_calibration_of_calibrated_predictions_is_of_the_logits(columns, write, tmp_path):
+    rows = {"test": columns(patients=60, seed=1), "validation": columns(patients=60, seed=2, prefix="v")}
+    used = Calibration({"ich": 1.25, "location": 0.8})
+    raw = {role: write(f"{role}.csv", one) for role, one in rows.items()}
+    expected = evaluate(raw["test"], validation=raw["validation"], resamples=10)
+
+    # The same predictions as `ichmonai predict` writes them with a calibration beside its weights.
+    (tmp_path / "predicted").mkdir()
+    (tmp_path / "predicted" / "run.json").write_text(json.dumps({"temperature": used.temperature}))
+    locations = [f"p_{name}" for name in ("deep", "lobar", "subtentorial")]
+    predicted = {}
+    for role, one in rows.items():
+        places = used.scale("location", np.array([[float(p) for p in one[name]] for name in locations]).T)
+        p_ich = used.scale("ich", np.array([float(p) for p in one["p_ich"]]))
+        scaled = {"p_ich": p_ich, **{name: places[:, k] for k, name in enumerate(locations)}}
+        cells = {**one, **{name: list(map(str, column.tolist())) for name, column in scaled.items()}}
+        predicted[role] = write(f"predicted/{role}.csv", cells)
+    found = evaluate(predicted["test"], validation=predicted["validation"], resamples=10)
+    assert found.calibration.temperature == pytest.approx(expected.calibration.temperature, rel=1e-4)
+    for level, heads in expected.calibration.thresholds.items():
+        assert found.calibration.thresholds[level]["ich"] == pytest.approx(heads["ich"], abs=1e-4)
+    np.testing.assert_allclose(
+        found.finest.calibrated.scores["ich"], expected.finest.calibrated.scores["ich"], atol=1e-4
+    )
+
+    again = evaluate(predicted["test"], calibration=used, resamples=10)
+    np.testing.assert_array_equal(again.finest.calibrated.scores["ich"], again.finest.cases.scores["ich"])
+    without = evaluate(predicted["test"], calibration=Calibration({}), resamples=10)
+    assert without.finest.calibrated.scores["ich"] == pytest.approx(expected.finest.cases.scores["ich"], abs=1e-5)
+
+
+def test_head_that_cannot_be_fitted_keeps_its_temperature(columns, write, tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"temperature": {"ich": 0.5, "location": 2.0}}))
+    one_place = {"p_deep": ["0.8"] * 360, "p_lobar": ["0.1"] * 360, "p_subtentorial": ["0.1"] * 360}
+    validation = columns(patients=60, prefix="v") | one_place
+    validation["location"] = [one and "deep" for one in validation["location"]]
+    found = evaluate(
+        write("test.csv", columns(patients=20, seed=1)), validation=write("val.csv", validation), resamples=10
+    )
+    assert found.calibration.temperature["location"] == 2.0
+
+
+def test_run_without_readable_temperature_is_refused(columns, write, tmp_path):
+    (tmp_path / "run.json").write_text('{"temperature": {"ich": "warm"}}')
+    with pytest.raises(InputError, match=r"run.json does not say at which temperature test.csv was predicted"):
+        evaluate(write("test.csv", columns(patients=20)), resamples=10)
+
+
 def test_validation_must_be_of_other_patients(table):
     with pytest.raises(InputError, match=r"20 patients of val.csv are also in rows.csv"):
         evaluate(table(patients=20), validation=table(patients=20, seed=3, name="val.csv"))

@@ -53,6 +53,14 @@ def test_settings_overlays_and_calibration_go_with_it(weights: Path, tmp_path: P
     assert bundle.setting("threshold") == 0.7
     assert bundle.setting("calibration").temperature == {"ich": 2.0}
 
+    given = tmp_path / "given.json"  # another, by name: it is copied, too, and goes when the weights go
+    Calibration({"ich": 3.0}).write(given)
+    write_model(BundleSource(bundle_root(), {**settings, "calibration_path": str(given)}), tmp_path / "model")
+    given.unlink()
+    bundle = InferenceBundle(BundleSource(tmp_path / "model"))
+    assert bundle.setting("calibration") == Calibration({"ich": 3.0})
+    assert bundle.setting("calibration_path") is None
+
 
 def test_no_weights(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no weights file"):
