@@ -198,8 +198,8 @@ def at_the_ends(name: str, rows: list[Row]) -> list[Row]:
     for low, high in pairwise(LITTLE_BRAIN):
         few = [row for row in rows if row["state"] == "classified" and low <= row["brain_content"] < high]
         called = sum(row["p_ich"] > THRESHOLD for row in few)
-        where = f"{low:.0%}_to_{high:.0%}_brain"
-        table += [counted(name, f"slices_with_{where}", len(few)), counted(name, "called_bleeding", called)]
+        where = f"slices_with_{low:.0%}_to_{high:.0%}_brain"
+        table += [counted(name, where, len(few)), counted(name, f"{where}_called_bleeding", called)]
     return table
 
 

@@ -27,7 +27,10 @@ def test_slices_with_little_brain_are_counted_where_they_were_classified() -> No
         row("b", 0, 0, 0.0, float("nan"), "refused"),
     ]
     table = check_external.at_the_ends("set", rows)
-    assert [one["metric"] for one in table[:2]] == ["slices_with_0%_to_6%_brain", "called_bleeding"]
+    assert [one["metric"] for one in table[:2]] == [
+        "slices_with_0%_to_6%_brain",
+        "slices_with_0%_to_6%_brain_called_bleeding",
+    ]
     assert values(table) == [1, 0, 2, 1, 1, 1]
 
 
