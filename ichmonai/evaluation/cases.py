@@ -10,6 +10,7 @@ from ichmonai.errors import InputError
 from ichmonai.evaluation.calibration import Calibration
 from ichmonai.evaluation.tables import KEYS, STUDY_KEYS, Strings, Table, identities, match, refuse_duplicates
 from ichmonai.labels import LOCATIONS
+from ichmonai.study_rule import MAX_APART
 
 LOCATION_COLUMNS = tuple(f"p_{name}" for name in LOCATIONS)
 LEVELS = ("slice", "series", "patient")
@@ -28,6 +29,7 @@ class Cases:
         scores: head -> (N,) probabilities; of `location` (N, 3).
         studies: (N,) series that each slice is of, or None where that is not known.
         order: (N,) position of each slice in its series, or None.
+        apart: (N,) how many slices further the next one is that a slice does not overlap, or None where none does.
         columns: name -> (N,) other columns, for subgroups.
         temperature: head -> what its logits were divided by for these scores; 1 where a head is absent.
     """
@@ -40,6 +42,7 @@ class Cases:
     scores: Mapping[str, NDArray[np.float64]]
     studies: Strings | None = None
     order: NDArray[np.float64] | None = None
+    apart: NDArray[np.int64] | None = None
     columns: Mapping[str, Strings] | None = None
     temperature: Mapping[str, float] = field(default_factory=dict)
 
@@ -61,6 +64,7 @@ class Cases:
             scores={head: values[rows] for head, values in self.scores.items()},
             studies=None if self.studies is None else self.studies[rows],
             order=None if self.order is None else self.order[rows],
+            apart=None if self.apart is None else self.apart[rows],
             columns=None if self.columns is None else {name: cells[rows] for name, cells in self.columns.items()},
         )
 
@@ -100,7 +104,7 @@ def read_cases(predictions: Table, truth: Table | None = None) -> Intake:
 
     Args:
         predictions: `p_ich` with `p_deep`, `p_lobar` and `p_subtentorial`, or `p_<label>` of any labels; columns that
-            name the row (`tables.KEYS`); `patient`, where the truth has none.
+            name the row (`tables.KEYS`); `patient`, where the truth has none; `slices_apart`, where slices overlap.
         truth: `ich` 0 or 1 and `location`, or a column for each label; an empty cell is unknown. Without it the
             predictions hold these columns themselves.
 
@@ -142,6 +146,7 @@ def read_cases(predictions: Table, truth: Table | None = None) -> Intake:
         scores={head: score for head, score in scores.items() if head in labels},
         studies=studies,
         order=order,
+        apart=_apart(joined, studies),
         columns={name: cells for name, cells in joined.columns.items() if not name.startswith("p_")},
         temperature=predictions.temperature,
     )
@@ -290,3 +295,20 @@ def _series(table: Table, patients: Strings, is_slices: bool) -> tuple[Strings |
         if len(pairs) == len(order):
             return patients, order
     return None, None
+
+
+def _apart(table: Table, studies: Strings | None) -> NDArray[np.int64] | None:
+    """How far slices overlap, as `slices.csv` of a prediction says of each series."""
+    if studies is None or "slices_apart" not in table.columns:
+        return None
+    values = table.numbers("slices_apart")
+    wrong = ~((values >= 1) & (values <= MAX_APART) & (values == np.round(values)))
+    _, first, group = np.unique(studies, return_index=True, return_inverse=True)
+    wrong |= values != values[first][group]
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"{table.line(row)}: slices_apart is '{table.columns['slices_apart'][row]}'; give a whole number from 1 to "
+            f"{MAX_APART}, the same for all slices of a series."
+        )
+    return values.astype(np.int64)

@@ -5,23 +5,17 @@ from numpy.typing import NDArray
 
 from ichmonai.evaluation.cases import Cases
 from ichmonai.evaluation.tables import Strings
+from ichmonai.study_rule import RULE, highest_of_neighbours, mean_location
 
-NEIGHBOURS = (
-    "the highest probability that two neighbouring slices of a series both reach; location: mean over the slices, "
-    "weighted by the square of their ICH probability"
-)
-"""The rule of `ichmonai.inference.study_probabilities`."""
 HIGHEST = "the highest of its slices, whose order is not known; location: mean, weighted by ICH probability squared"
 OF_STUDIES = "the highest of its series; location: mean, weighted by ICH probability squared"
-
-_EPS = float(np.finfo(np.float32).eps)  # as in study_probabilities, whose tensors are float32
 
 
 def series_of(cases: Cases) -> Cases | None:
     """The series of slices, or None where it is not known which series a slice is of."""
     if cases.level != "slice" or cases.studies is None:
         return None
-    rule = HIGHEST if cases.order is None else NEIGHBOURS
+    rule = HIGHEST if cases.order is None else RULE
     return _grouped(cases, cases.studies, "series", rule)
 
 
@@ -49,25 +43,13 @@ def _grouped(cases: Cases, keys: Strings, level: str, rule: str) -> Cases:
     for head, score in cases.scores.items():
         if head == "location":
             truth[head] = _commonest(cases.truth[head][rows], group, len(names))
-            weight = np.square(cases.scores["ich"][rows].clip(_EPS))
-            total = np.bincount(group, weight)
-            sums = [np.bincount(group, weight * score[rows, k]) / total for k in range(score.shape[1])]
-            scores[head] = np.stack(sums, axis=1)
-        elif rule == NEIGHBOURS:
-            scores[head] = _highest_of_neighbours(score[rows], group, first)
+            scores[head] = mean_location(cases.scores["ich"][rows], score[rows], first)
+        elif rule == RULE:
+            apart = np.ones(len(first), dtype=np.int64) if cases.apart is None else cases.apart[rows][first]
+            scores[head] = highest_of_neighbours(score[rows], first, apart)
         else:
             scores[head] = np.maximum.reduceat(score[rows], first)
     return Cases(level, rule, names, cases.patients[rows][first], truth, scores)
-
-
-def _highest_of_neighbours(
-    score: NDArray[np.float64], group: NDArray[np.integer], first: NDArray[np.integer]
-) -> NDArray[np.float64]:
-    pairs = np.zeros_like(score)
-    neighbours = group[1:] == group[:-1]
-    pairs[1:] = np.where(neighbours, np.minimum(score[1:], score[:-1]), 0)
-    alone = np.diff(first, append=len(score)) == 1
-    return np.where(alone, score[first], np.maximum.reduceat(pairs, first))
 
 
 def _any(truth: NDArray[np.int64], first: NDArray[np.integer]) -> NDArray[np.int64]:

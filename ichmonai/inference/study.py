@@ -1,8 +1,9 @@
-"""From slices to a study."""
+"""From slices to a study, as transforms."""
 
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
@@ -10,6 +11,7 @@ from monai.transforms import MapTransform, Transform
 from torch import Tensor
 
 from ichmonai.networks.heads import softmax_heads
+from ichmonai.study_rule import highest_of_neighbours, mean_location
 
 if TYPE_CHECKING:
     from ichmonai.evaluation.calibration import Calibration  # which needs this module for its levels
@@ -18,10 +20,7 @@ if TYPE_CHECKING:
 def study_probabilities(slices: Tensor, apart: int = 1) -> Tensor:
     """Probabilities of a study from those of its slices.
 
-    The study's ICH probability is the highest that two neighbouring slices both reach, so that no single noisy slice
-    decides; a study of one slice has that slice's. Of slices that overlap, it is the highest that a slice, the next one
-    that it does not overlap, and all between them reach. Its location probabilities are the mean over the slices,
-    weighted by the square of their ICH probability: slices without a haemorrhage have no location, and are many.
+    The rule is `ichmonai.study_rule`'s.
 
     Args:
         slices: probabilities (5, S) of S >= 1 slices in anatomical order: normal, ich, deep, lobar, subtentorial.
@@ -30,11 +29,11 @@ def study_probabilities(slices: Tensor, apart: int = 1) -> Tensor:
     Returns:
         Probabilities (5,): normal and ich add up to 1, and so do the locations.
     """
-    ich = slices[1]
-    score = ich.unfold(0, min(apart + 1, len(ich)), 1).amin(1).max()
-    weights = ich.clamp_min(torch.finfo(ich.dtype).eps).square()  # all slices alike where none shows any haemorrhage
-    location = (slices[2:] * weights).sum(dim=1) / weights.sum()
-    return torch.cat([torch.stack([1 - score, score]), location])
+    values = slices.detach().cpu().numpy()
+    first = np.zeros(1, dtype=np.int64)
+    score = highest_of_neighbours(values[1], first, np.array([apart]))
+    location = mean_location(values[1], values[2:].T, first)[0]
+    return torch.from_numpy(np.concatenate([1 - score, score, location]).astype(values.dtype))
 
 
 class SliceProbabilitiesd(MapTransform):

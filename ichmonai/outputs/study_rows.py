@@ -24,8 +24,18 @@ STUDY_COLUMNS = (
 )
 """Columns of the table of studies."""
 
-SLICE_COLUMNS = ("study", "series", "slice", "sop_instance_uid", "state", "brain_content", *PROBABILITIES)
-"""Columns of the table of slices."""
+SLICE_COLUMNS = (
+    "study",
+    "series",
+    "slice",
+    "sop_instance_uid",
+    "state",
+    "brain_content",
+    *PROBABILITIES,
+    "slices_apart",
+)
+"""Columns of the table of slices; `slices_apart` is how many slices further the next one is that a slice does not
+overlap, from which and the probabilities those of the study follow (`ichmonai.study_rule`)."""
 
 REJECTED_COLUMNS = ("study", "series", "path", "code", "sentence")
 """Columns of the table of inputs without an answer."""
@@ -44,7 +54,8 @@ def study_rows(
         summary: probabilities (5,): normal, ich, deep, lobar, subtentorial.
         slices: probabilities (5, S') of the slices that show brain.
         meta: of the image: `findings` with code and sentence, `sop_instance_uids` of all S slices, and, where slices
-            were left out, `slice_count` S, `brain_slices` (S',) indices and `brain_content` (S,).
+            were left out, `slice_count` S, `brain_slices` (S',) indices and `brain_content` (S,); where they overlap,
+            `slices_apart`.
         threshold: ICH probability above which a study is positive.
 
     Returns:
@@ -78,6 +89,7 @@ def study_rows(
             "state": CLASSIFIED if i in by_index else OUTSIDE_BRAIN,
             "brain_content": f"{content[i]:.3f}" if content[i] != "" else "",
             **(probability_columns(by_index[i]) if i in by_index else {}),
+            "slices_apart": int(meta.get("slices_apart", 1)),
         }
         for i in range(count)
     ]

@@ -82,7 +82,7 @@ def gather_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in chain.from_iterable(zip_longest(*parts)) if row is not None]
 
 
-_INTEGERS = ("slices", "brain_slices", "slice", "leading_slice")
+_INTEGERS = ("slices", "brain_slices", "slice", "leading_slice", "slices_apart")
 _REALS = (*PROBABILITIES, "brain_content")
 
 

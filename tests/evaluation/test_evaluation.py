@@ -8,10 +8,11 @@ import pytest
 from ichmonai.errors import InputError
 from ichmonai.evaluation import Calibration, evaluate, head_metrics, write_evaluation
 from ichmonai.evaluation.files import evaluation_record, measures
-from ichmonai.evaluation.levels import HIGHEST, NEIGHBOURS
+from ichmonai.evaluation.levels import HIGHEST
 from ichmonai.evaluation.report import NOTICE
 from ichmonai.labels import RSNA_LABELS
 from ichmonai.outputs import provenance
+from ichmonai.study_rule import RULE
 
 PREDICTED = ("image", "study", "slice", "p_ich", "p_deep", "p_lobar", "p_subtentorial")
 TRUTH = ("image", "patient", "ich", "location", "age", "scanner")
@@ -54,7 +55,7 @@ def test_levels_and_their_rules(table):
         "series": 20,
         "patient": 20,
     }
-    assert found.levels["series"].cases.rule == NEIGHBOURS
+    assert found.levels["series"].cases.rule == RULE
     unordered = evaluate(table(patients=20, without=("study", "slice")), resamples=10)
     assert list(unordered.levels) == ["slice", "patient"]
     assert unordered.levels["patient"].cases.rule == HIGHEST
@@ -90,7 +91,7 @@ def test_validation_fits_and_the_test_is_only_judged(columns, table, tmp_path):
     record, _ = written(found, tmp_path)
     stored = Calibration.read(tmp_path / "calibration.json")
     assert stored == found.calibration
-    assert (stored.n, stored.patients, stored.study_rule) == (480, 80, NEIGHBOURS)
+    assert (stored.n, stored.patients, stored.study_rule) == (480, 80, RULE)
     assert stored.fitted_on.startswith("val.csv")
     assert set(stored.thresholds) == {"slice", "series", "patient"}
     assert stored.temperature["ich"] > 1.2, "the scores were three times too sharp"

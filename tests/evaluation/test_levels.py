@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from ichmonai.evaluation.cases import read_cases
-from ichmonai.evaluation.levels import HIGHEST, NEIGHBOURS, patients_of, series_of
+from ichmonai.evaluation.levels import HIGHEST, patients_of, series_of
 from ichmonai.inference.study import study_probabilities
+from ichmonai.study_rule import RULE
 
 
 def rows(**columns):
@@ -18,7 +19,7 @@ def test_series_are_what_inference_makes_of_them(columns, table):
     whole = columns(patients=12, slices=9)
     order = np.random.default_rng(0).permutation(12 * 9)
     cases = series_of(read_cases(table({k: np.array(v)[order] for k, v in whole.items()})).cases)
-    assert cases.rule == NEIGHBOURS
+    assert cases.rule == RULE
     p = np.array([whole[f"p_{name}"] for name in ("ich", "deep", "lobar", "subtentorial")], dtype=float)
     for i, name in enumerate(cases.names):
         mine = torch.tensor(p[:, np.array(whole["study"]) == name])
@@ -78,7 +79,7 @@ def test_patient_has_the_highest_of_their_series(columns, table):
 
 def test_slices_numbered_within_a_patient_are_a_series(table):
     cases = series_of(read_cases(table(without=("study",), patients=4)).cases)
-    assert cases.rule == NEIGHBOURS
+    assert cases.rule == RULE
     assert len(cases) == 4
 
 

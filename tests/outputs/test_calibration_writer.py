@@ -10,9 +10,9 @@ from torch import nn
 
 from ichmonai.datasets import SliceDataset
 from ichmonai.evaluation import Calibration, evaluate
-from ichmonai.evaluation.levels import NEIGHBOURS
 from ichmonai.inference import SliceInferer
 from ichmonai.outputs import CalibrationWriter
+from ichmonai.study_rule import RULE
 from ichmonai.training import ShardSampler
 
 LABELS = [[0, -1], [1, 0], [0, -1], [0, -1], [0, -1], [0, -1], [1, 0], [1, 2], [1, 2], [0, -1], [0, -1], [0, -1]]
@@ -61,7 +61,7 @@ def test_series_whose_slices_are_known_get_a_threshold_by_the_rule_of_inference(
     calibration = Calibration.read(fit(tmp_path, places=True) / "calibration.json")
     rows = rows_of(tmp_path)
     assert [(row["study"], row["slice"]) for row in rows[:4]] == [("s0", "2"), ("s0", "1"), ("s0", "0"), ("s1", "2")]
-    assert calibration.study_rule == NEIGHBOURS
+    assert calibration.study_rule == RULE
     threshold = calibration.study_threshold("sensitivity_95")
     scores = calibration.scale("ich", np.array([float(row["p_ich"]) for row in rows])).reshape(4, 3)
     series = np.minimum(scores[:, 1:], scores[:, :-1]).max(axis=1)  # neighbours are neighbours from either end
