@@ -1,5 +1,7 @@
 """From the slices of a series to the series: the one rule, of prediction and of evaluation."""
 
+from typing import Any, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,12 +14,14 @@ RULE = (
 MAX_APART = 100
 """A slice overlaps no more others than this: scanners are not finer than 0.2 mm, and slices are not thicker than 10."""
 
+Real = TypeVar("Real", bound=np.floating[Any])
+
 _EPS = float(np.finfo(np.float32).eps)
 
 
 def highest_of_neighbours(
-    score: NDArray[np.floating], first: NDArray[np.integer], apart: NDArray[np.integer]
-) -> NDArray[np.floating]:
+    score: NDArray[Real], first: NDArray[np.integer], apart: NDArray[np.integer]
+) -> NDArray[Real]:
     """The probability of each series: the highest that two neighbouring slices both reach.
 
     No single noisy slice decides; a series of one slice has that slice's. Of slices that overlap, it is the highest
@@ -48,7 +52,7 @@ def highest_of_neighbours(
 
 def mean_location(
     ich: NDArray[np.floating], location: NDArray[np.floating], first: NDArray[np.integer]
-) -> NDArray[np.floating]:
+) -> NDArray[np.float64]:
     """The location of each series: the mean over its slices, weighted by the square of their ICH probability.
 
     Slices without a haemorrhage have no location, and are many. Where no slice shows any, all count alike.
