@@ -48,8 +48,8 @@ from torchvision import transforms as tv
 from ichmonai.io import load_head_ct
 from ichmonai.outputs.tables import write_csv
 from ichmonai.transforms import IMAGENET_MEAN, IMAGENET_STD, RemoveHeadHolderAsPublished
-from ichmonai.transforms.head_mask import head_mask
-from ichmonai.transforms.remove_head_holder_as_published import published_chain
+from ichmonai.transforms.anatomy.head_mask import head_mask
+from ichmonai.transforms.chain.remove_head_holder_as_published import published_chain
 
 CONFIG = Path(__file__).resolve().parents[1] / "bundle" / "configs" / "dtvit_inference.json"
 TO_INPUT = tv.Compose([tv.Resize(256), tv.CenterCrop(224), tv.ToTensor(), tv.Normalize(IMAGENET_MEAN, IMAGENET_STD)])

@@ -17,8 +17,8 @@ from check_head_holder import TILE, TILES_A_ROW, read_studies
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from ichmonai.transforms.intracranial import brain_content, intracranial_mask
-from ichmonai.transforms.keep_brain_slices import MINIMUM
+from ichmonai.transforms.anatomy.intracranial import brain_content, intracranial_mask
+from ichmonai.transforms.chain.keep_brain_slices import MINIMUM
 
 COLUMNS = ("slices", "kept", "first", "last", "ich", "ich_lost", "brain", "brain_lost", "other", "other_kept")
 COLUMNS_HELP = """

@@ -27,7 +27,7 @@ from ichmonai.notice import NOTICE
 from ichmonai.outputs.tables import write_csv
 from ichmonai.paths import bundle_root
 from ichmonai.transforms import RandDrawBleeding
-from ichmonai.transforms.haemorrhage_kinds import KINDS
+from ichmonai.transforms.counterfactual.haemorrhage_kinds import KINDS
 
 
 def main() -> None:

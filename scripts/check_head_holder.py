@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from ichmonai.transforms.head_mask import ABOVE_BLACK_HU, head_mask
+from ichmonai.transforms.anatomy.head_mask import ABOVE_BLACK_HU, head_mask
 
 COLUMNS = ("slices", "empty", "empty_alone", "removed", "kept", "kept_detached", "removed_near_head", "disagreement")
 COLUMNS_HELP = """

@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from ichmonai.errors import first_line
 from ichmonai.io.suffixes import PICTURE_SUFFIXES
-from ichmonai.transforms.head_mask import ABOVE_BLACK_HU, head_mask
-from ichmonai.transforms.intracranial import BONE_HU, SATURATED
+from ichmonai.transforms.anatomy.head_mask import ABOVE_BLACK_HU, head_mask
+from ichmonai.transforms.anatomy.intracranial import BONE_HU, SATURATED
 
 Value = float | str
 

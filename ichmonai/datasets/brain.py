@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ichmonai.datasets.item import DatasetError, Item
 from ichmonai.io import load_head_ct
-from ichmonai.transforms.intracranial import brain_content
-from ichmonai.transforms.keep_brain_slices import MINIMUM
+from ichmonai.transforms.anatomy.intracranial import brain_content
+from ichmonai.transforms.chain.keep_brain_slices import MINIMUM
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +20,8 @@ def keep_brain(items: Sequence[Item], minimum: float = MINIMUM, workers: int = 4
 
     Args:
         items: datalist with `image` entries.
-        minimum: smallest share of the head that must lie inside the skull, see
-            `ichmonai.transforms.intracranial.brain_content`; where the share cannot be told the slice is kept. 0 keeps
-            all.
+        minimum: smallest share of the head that must lie inside the skull, see `ichmonai.transforms.anatomy`;
+            where the share cannot be told the slice is kept. 0 keeps all.
         workers: threads that look.
 
     Returns:

@@ -5,8 +5,8 @@ from collections.abc import Hashable, Mapping
 import torch
 from monai.transforms import MapTransform, RandomizableTransform
 
+from ichmonai.transforms.anatomy.intracranial import intracranial_mask
 from ichmonai.transforms.inplane import from_slices, to_slices
-from ichmonai.transforms.intracranial import intracranial_mask
 
 
 class KeepIntracraniald(RandomizableTransform, MapTransform):

@@ -23,8 +23,8 @@ from ichmonai.transforms import (
     RemoveHeadHolder,
     bleeding_bank,
 )
-from ichmonai.transforms.intracranial import brain_content
-from ichmonai.transforms.keep_brain_slices import MINIMUM
+from ichmonai.transforms.anatomy.intracranial import brain_content
+from ichmonai.transforms.chain.keep_brain_slices import MINIMUM
 
 OUTSIDE = -2000.0
 """HU of everything outside the head, as in light.json."""

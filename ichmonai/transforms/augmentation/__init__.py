@@ -1,0 +1,1 @@
+"""Random changes of a slice that keep what it shows."""

@@ -1,0 +1,1 @@
+"""What every slice passes on its way to a network."""

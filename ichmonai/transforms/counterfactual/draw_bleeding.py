@@ -1,0 +1,110 @@
+"""Draw haemorrhages of other kinds into a normal slice than a training set may have."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from monai.config.type_definitions import KeysCollection
+
+from ichmonai.labels import NOT_APPLICABLE
+from ichmonai.transforms.anatomy.bleeding import bounding_box, pixel_size
+from ichmonai.transforms.anatomy.intracranial import intracranial_mask
+from ichmonai.transforms.counterfactual.base import (
+    Array,
+    CounterfactualTransform,
+    CounterfactualTransformd,
+    paint_blood,
+)
+from ichmonai.transforms.counterfactual.haemorrhage_kinds import KINDS, make_scene
+
+SMALLEST = 2000.0  # mm2 inside the skull; slices that show less say little about where something is
+SEEN = 30.0  # mm2 that differ by SEEN_HU from what was there and from brain
+SEEN_HU = 5.0
+
+
+class RandDrawBleeding(CounterfactualTransform):
+    """Draw a haemorrhage of a random kind into a normal slice with a probability, and label it so.
+
+    Subdural crescents, acute to old, epidural lenses, subarachnoid blood in sulci and cisterns, blood in ventricles,
+    and irregular haematomas of the brain with oedema, 5 to 60 mm wide. Its label says haemorrhage without a location,
+    or for the six labels of RSNA which kind. A slice with a bleeding stays as it is, and so does one that has no room
+    for the kind, such as no ventricles.
+
+    Args:
+        kinds: of those in `RSNA_LABELS`, equally frequent.
+        prob: probability that a normal slice is changed, if it can be.
+        spacing: distances of rows and of columns in mm. None: a field of view of 220 mm.
+
+    Raises:
+        ValueError: for an unknown kind, or without any.
+
+    Example:
+        >>> import numpy as np
+        >>> hu = np.full((1, 128, 128), -1000.0, np.float32)
+        >>> hu[0, 10:118, 20:108] = 900  # a skull
+        >>> hu[0, 16:112, 26:102] = 32  # a brain
+        >>> drawn, label = RandDrawBleeding(["epidural"], prob=1)(hu, np.zeros(6, np.float32))
+        >>> float(drawn[0, 16:112, 26:102].max()) > 45, label.tolist()
+        (True, [1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
+    """
+
+    def __init__(
+        self, kinds: Sequence[str] = tuple(KINDS), prob: float = 0.3, spacing: Sequence[float] | None = None
+    ) -> None:
+        super().__init__(prob, spacing)
+        if not kinds or not set(kinds) <= set(KINDS):
+            raise ValueError(f"RandDrawBleeding draws the kinds {', '.join(KINDS)}, not {tuple(kinds)}.")
+        self.kinds = tuple(kinds)
+
+    def _change(
+        self, image: Array, bleeds: bool, rng: np.random.Generator
+    ) -> tuple[Array, tuple[int, tuple[str, ...]]] | None:
+        if bleeds:
+            return None
+        inside = intracranial_mask(image, self.spacing)
+        pixel = pixel_size(image, self.spacing)
+        if inside.sum() * pixel**2 < SMALLEST:
+            return None
+        box = bounding_box(inside, 1)
+        scene = make_scene(image[box], inside[box], pixel)
+        kind = self.kinds[rng.integers(len(self.kinds))]
+        blood = KINDS[kind](scene, rng)
+        if blood is None:
+            return None
+        change = blood.part * (blood.hu - scene.smoothed)
+        differs = (abs(change) > SEEN_HU) & (abs(scene.smoothed + change - scene.level) > SEEN_HU)
+        if (differs & scene.inside).sum() * pixel**2 < SEEN:
+            return None
+        changed = image.copy()
+        changed[box] = paint_blood(scene.image, scene.inside, blood.part, blood.hu, pixel)
+        return changed, (NOT_APPLICABLE, (kind,))
+
+
+class RandDrawBleedingd(CounterfactualTransformd):
+    """Dictionary version of `RandDrawBleeding`.
+
+    Args:
+        keys: key of the slice.
+        label_keys: keys of the labels that change with it; the first says whether it bleeds.
+        kinds: see `RandDrawBleeding`.
+        prob: see `RandDrawBleeding`.
+        spacing: see `RandDrawBleeding`.
+        allow_missing_keys: do not raise if a key is missing.
+
+    Example:
+        >>> import torch
+        >>> draw = RandDrawBleedingd("image", label_keys=["label", "rsna"], prob=1).set_random_state(seed=0)
+        >>> item = {"image": torch.zeros(1, 64, 64), "label": torch.tensor([0, -1]), "rsna": torch.zeros(6)}
+        >>> draw(item)["label"]  # there is no head
+        tensor([ 0, -1])
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        label_keys: KeysCollection = "label",
+        kinds: Sequence[str] = tuple(KINDS),
+        prob: float = 0.3,
+        spacing: Sequence[float] | None = None,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, RandDrawBleeding(kinds, prob, spacing), label_keys, allow_missing_keys)
