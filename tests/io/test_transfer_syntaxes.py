@@ -1,7 +1,9 @@
 """Compressed pixels: decoded exactly, or refused before they can do harm."""
 
 import io
+import re
 
+import gdcm
 import numpy as np
 import pydicom
 import pytest
@@ -19,6 +21,7 @@ from pydicom.uid import (
 
 from ichmonai.io import Code, HeadCTReadError, load_head_ct
 from ichmonai.io.readers.codestream import check_codestream
+from ichmonai.io.readers.rle import check_rle
 
 HU = np.random.default_rng(0).integers(-1024, 2000, (32, 24))
 LOSSLESS = ["RLE", "JPLL", "JLSL", "J2KR"]
@@ -143,6 +146,111 @@ def test_missing_frame(tmp_path):
     frame = jpeg2000((HU + 1024).astype(np.uint16))
     path = compressed(tmp_path / "a.dcm", [frame, frame], JPEG2000Lossless, NumberOfFrames=3)
     assert refusal(path).code is Code.UNDECODABLE
+
+
+def rle_frame(path):
+    dataset = pydicom.dcmread(write_slice(path, hu=HU))
+    dataset.compress(RLELossless)
+    return next(generate_frames(dataset.PixelData, number_of_frames=1))
+
+
+def with_byte(frame, at, value):
+    return frame[:at] + bytes([value]) + frame[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda frame: with_byte(frame, 0, 3), "3 segments of RLE, not 2"),
+        (lambda frame: with_byte(frame, 10, 1), "in no order"),
+        (lambda frame: with_byte(frame, 40, 1), "header of RLE is damaged"),
+        (lambda frame: with_byte(frame, 64, 120), "RLE"),  # the first run is longer than a row
+        (lambda frame: frame[:-10], "too short"),
+        (lambda frame: frame + b"\x01\x05\x05", "longer than 32 x 24"),
+        (lambda frame: frame[:40], "in no order|damaged"),
+    ],
+)
+def test_damaged_lengths_of_rle_are_refused(tmp_path, damage, message):
+    frame = rle_frame(tmp_path / "whole.dcm")
+    check_rle(frame + b"\0\0", 32, 24, 16)
+    error = refusal(compressed(tmp_path / "a.dcm", [damage(frame)], RLELossless))
+    assert error.code is Code.UNDECODABLE
+    assert re.search(message, str(error))
+    assert "install" not in str(error)
+
+
+def test_rows_of_rle_end_where_runs_end(tmp_path):
+    run = bytes([257 - 24, 7])
+    plane = run * 32
+    header = b"".join(number.to_bytes(4, "little") for number in (1, 64, *[0] * 14))
+    check_rle(header + plane, 32, 24, 8)
+    shifted = run * 10 + bytes([257 - 25, 7, 257 - 23, 7]) + run * 20
+    with pytest.raises(ValueError, match="row 11 of RLE"):
+        check_rle(header + shifted, 32, 24, 8)
+
+
+def test_what_the_decoder_of_lossless_jpeg_says_refuses(tmp_path, capfd):
+    frame = gdcm_frame(tmp_path, "JPEGLosslessProcess14_1")
+    path = compressed(tmp_path / "a.dcm", [frame], JPEGLosslessSV1)
+    assert np.array_equal(load_head_ct(path)[0], HU)
+    start = frame.index(b"\xff\xda")
+    short = frame[: start + 300] + frame[start + 340 :]
+    error = refusal(compressed(tmp_path / "b.dcm", [short], JPEGLosslessSV1))
+    assert error.code is Code.UNDECODABLE
+    assert "the decoder says: Corrupt JPEG data" in str(error)
+    assert capfd.readouterr().err == ""
+
+
+def gdcm_frame(folder, syntax):
+    """GDCM is the only encoder of lossless JPEG and JPEG-LS that is installed."""
+    source = str(write_slice(folder / "source.dcm", hu=HU))
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(source)
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, syntax)))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFileName(str(folder / "compressed.dcm"))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    return next(generate_frames(pydicom.dcmread(folder / "compressed.dcm").PixelData, number_of_frames=1))
+
+
+def test_damaged_jpeg_ls_is_not_said_to_lack_a_decoder(tmp_path):
+    frame = gdcm_frame(tmp_path, "JPEGLSLossless")
+    damaged = with_byte(frame, len(frame) // 2, frame[len(frame) // 2] ^ 0x55)
+    error = refusal(compressed(tmp_path / "a.dcm", [damaged], JPEGLSLossless))
+    assert "copy the file or send it again" in str(error)
+    assert "install" not in str(error)
+
+
+@pytest.mark.parametrize("syntax", [HTJ2KLossless, "1.2.3.4.5"])
+def test_what_no_decoder_is_installed_for_says_so(tmp_path, syntax):
+    frame = jpeg2000((HU + 1024).astype(np.uint16))
+    error = refusal(compressed(tmp_path / "a.dcm", [frame], syntax))
+    assert "install what decodes" in str(error)
+
+
+@pytest.mark.parametrize("change", [-1, 1, 1000])
+def test_tile_parts_lead_to_the_end(tmp_path, change):
+    frame = jpeg2000((HU + 1024).astype(np.uint16))
+    at = frame.index(b"\xff\x90") + 6
+    length = int.from_bytes(frame[at : at + 4], "big") + change
+    damaged = frame[:at] + length.to_bytes(4, "big") + frame[at + 4 :]
+    error = refusal(compressed(tmp_path / "a.dcm", [damaged], JPEG2000Lossless, storage=(16, 0, 1, -1024)))
+    assert "tile-parts" in str(error)
+
+
+def test_a_table_of_offsets_agrees_with_the_fragments(tmp_path):
+    frames = [jpeg2000((HU + 1024).astype(np.uint16))] * 2
+    for frames_said, at, message in ((2, 12, "does not agree"), (3, 0, "does not name 3 frames")):
+        path = compressed(tmp_path / "a.dcm", frames, JPEG2000Lossless, NumberOfFrames=frames_said)
+        dataset = pydicom.dcmread(path)
+        pixels = dataset.PixelData
+        dataset.PixelData = with_byte(pixels, at, pixels[at] ^ (2 if at else 0))
+        dataset.save_as(path)
+        assert message in str(refusal(path))
 
 
 @pytest.mark.data

@@ -130,7 +130,8 @@ def _frames(dataset: Dataset, header: ImageHeader, frames: Sequence[Dataset]) ->
     count = _integer(dataset, "NumberOfFrames")
     if count != len(frames) or count > MAX_FRAMES:
         raise HeadCTReadError(
-            f"{header.location} says it has {count} frames and describes {len(frames)} of them "
+            f"{header.location} says it has {'no number of' if count is None else count} frames and describes "
+            f"{len(frames)} of them "
             f"(at most {MAX_FRAMES} are read); export it again."
         )
     shared = _items(dataset, _GROUPS[1])[:1]

@@ -7,6 +7,7 @@ _FRAME_HEADERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xF7}
 """SOF0 to SOF3 of JPEG (ISO 10918-1 table B.1) and SOF55 of JPEG-LS (ISO 14495-1 annex C)."""
 _SOC_SIZ = b"\xff\x4f\xff\x51"
 """Start of a JPEG 2000 codestream (ISO 15444-1 annex A)."""
+_SOT = b"\xff\x90"
 _TRAILER = 64
 """Bytes in which the end marker is looked for; fragments are padded to even length, by some writers with more."""
 
@@ -33,11 +34,25 @@ def check_codestream(frame: bytes, rows: int, columns: int) -> None:
     # All three end alike, and no marker can stand inside their data.
     if _EOI not in frame[-_TRAILER:]:
         raise ValueError("the compressed pixels are cut off")
+    if frame.startswith(_SOC_SIZ):
+        _follow_tile_parts(frame)
 
 
 def _jpeg2000_shape(frame: bytes) -> tuple[int, int, int]:
     width, height, left, top = (int.from_bytes(frame[at : at + 4], "big") for at in (8, 12, 16, 20))
     return height - top, width - left, int.from_bytes(frame[40:42], "big")
+
+
+def _follow_tile_parts(frame: bytes) -> None:
+    """Go from tile-part to tile-part (ISO 15444-1 A.4.2): their lengths must lead to the end marker."""
+    at = frame.find(_SOT, len(_SOC_SIZ))
+    while frame[at : at + 2] == _SOT and at >= 0:
+        length = int.from_bytes(frame[at + 6 : at + 10], "big")
+        if length == 0:  # the last one: up to the end
+            return
+        at += max(length, 14)
+    if frame[at : at + 2] != _EOI or at < 0:
+        raise ValueError("the tile-parts of the compressed pixels do not lead to their end")
 
 
 def _jpeg_shape(frame: bytes) -> tuple[int, int, int]:

@@ -18,7 +18,7 @@ from ichmonai.io.discovery.headers import MAX_THICKNESS
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.readers.functional_groups import frame_header
 from ichmonai.io.readers.hounsfield import Rescale, rescale_of, rescale_type
-from ichmonai.io.readers.pixels import check_size, frame_count, read_pixels
+from ichmonai.io.readers.pixels import can_decode, check_size, frame_count, read_pixels
 from ichmonai.io.readers.sources import open_image
 from ichmonai.io.series import Location
 
@@ -172,10 +172,18 @@ def _decode(location: Location, dataset: Dataset, indices: Sequence[int]) -> Ite
             yield stored
     except Exception as error:  # decoders raise errors of many kinds on damaged pixels
         raise HeadCTReadError(
-            f"The pixels of {location} cannot be decoded ({first_line(error)}); "
-            "install what decodes them or copy the file again.",
-            Code.UNDECODABLE,
+            f"The pixels of {location} cannot be decoded ({first_line(error)}); {_advice(dataset)}.", Code.UNDECODABLE
         ) from error
+
+
+def _advice(dataset: Dataset) -> str:
+    """What lacks a decoder and what is damaged need different help."""
+    syntax = getattr(dataset, "file_meta", {}).get("TransferSyntaxUID")
+    if not syntax:
+        return "export it again, with its transfer syntax"
+    if not can_decode(syntax):
+        return f"install what decodes {syntax.name[:64]}, or convert the file to another transfer syntax"
+    return "copy the file or send it again"
 
 
 def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArray[Any]) -> CTSlice:

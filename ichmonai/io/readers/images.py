@@ -8,6 +8,7 @@ from PIL import Image
 
 from ichmonai.errors import first_line
 from ichmonai.io.findings import Code, HeadCTReadError
+from ichmonai.io.readers.jpeg_scans import check_scans
 from ichmonai.io.readers.pixels import check_size
 from ichmonai.io.readers.sources import open_image
 from ichmonai.io.series import Location
@@ -54,9 +55,12 @@ def load_image(location: Location, window: tuple[float, float]) -> NDArray[np.fl
                 )
             try:
                 pixels = np.asarray(image.convert("L"), dtype=np.float32)
-                file.seek(max(file.seek(0, 2) - _TRAILER, 0))
-                if image.format == "PNG" and _PNG_END not in file.read():
+                file.seek(0)
+                data = file.read()
+                if image.format == "PNG" and _PNG_END not in data[-_TRAILER:]:
                     raise ValueError("it is cut off at its end")
+                if image.format == "JPEG":  # libjpeg warns of damage, and Pillow keeps it to itself
+                    check_scans(data)
             except Exception as error:
                 raise HeadCTReadError(
                     f"The pixels of {location} cannot be decoded ({first_line(error)}); copy it again.",

@@ -1,6 +1,5 @@
 """Stored pixel values of DICOM CT images, decoded only after their header has been believed."""
 
-import re
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,17 +14,27 @@ from pydicom.uid import (
     JPEGLosslessSV1,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
+    RLELossless,
 )
 
 from ichmonai.io.discovery.header_checks import MAX_SIDE, MAX_VOXELS
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.readers.codestream import check_codestream
+from ichmonai.io.readers.decoder_output import listening
+from ichmonai.io.readers.fragments import check_offsets
+from ichmonai.io.readers.jpeg_scans import check_scans
+from ichmonai.io.readers.rle import check_rle
 
 if int(pydicom.__version_info__[0]) >= 3:
     from pydicom.encaps import generate_frames
+    from pydicom.pixels import get_decoder
     from pydicom.pixels.utils import iter_pixels
+
+    def available_plugins(syntax: UID) -> tuple[str, ...]:
+        """The plugins of pydicom that decode a transfer syntax here."""
+        return get_decoder(syntax).available_plugins
 else:
-    from ichmonai.io.readers.pydicom2 import generate_frames, iter_pixels  # type: ignore[assignment]
+    from ichmonai.io.readers.pydicom2 import available_plugins, generate_frames, iter_pixels  # type: ignore[assignment]
 
 _JPEG_LOSSLESS = UID("1.2.840.10008.1.2.4.57")  # pydicom 2 has another syntax under that name
 _CODESTREAMS = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes}
@@ -36,10 +45,6 @@ _PLUGINS = {
     **dict.fromkeys(JPEG2000TransferSyntaxes, "pillow"),
     **dict.fromkeys((_JPEG_LOSSLESS, JPEGLosslessSV1, *JPEGLSTransferSyntaxes), "gdcm"),
 }
-
-
-_RLE_PADDING = re.compile(r"RLE segment .* (\d+) vs\. (\d+) bytes")
-"""What pydicom warns of where a segment of RLE pixels is longer than Rows and Columns say."""
 
 
 def frame_count(dataset: Dataset) -> int:
@@ -85,47 +90,59 @@ def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[An
         Exception: of many kinds, on pixels that are damaged or compressed in a way that nothing installed decodes.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in _CODESTREAMS:
+    if syntax.is_encapsulated:
         _check_frames(dataset, set(indices))
-    elif not syntax.is_encapsulated:
+    else:
         _check_length(dataset)
-    with warnings.catch_warnings(record=True) as told:
-        # Of padding, unused bits and spare fragments: but for one, none changes a pixel.
-        warnings.simplefilter("always")
-        for frame in iter_pixels(
+    with warnings.catch_warnings():
+        # pydicom's, of padding, unused bits and spare fragments: what changes a pixel was checked.
+        warnings.simplefilter("ignore")
+        frames = iter_pixels(
             dataset,
             indices=indices,
             raw=True,
             decoding_plugin=_PLUGINS.get(syntax, ""),
             allow_excess_frames=False,
-        ):
-            for warning in told:
-                if (lengths := _RLE_PADDING.search(str(warning.message))) is not None:
-                    _check_excess(int(lengths[1]) - int(lengths[2]), dataset.Columns)
-            told.clear()
-            yield frame
+        )
+        yield from listening(frames) if syntax.is_encapsulated else frames
+
+
+def can_decode(syntax: UID) -> bool:
+    """Whether something installed decodes a transfer syntax: where it fails all the same, the pixels are damaged."""
+    try:
+        plugins = available_plugins(syntax)
+    except NotImplementedError:  # pydicom knows no decoder at all
+        return False
+    return _PLUGINS[syntax] in plugins if syntax in _PLUGINS else bool(plugins)
 
 
 def _check_length(dataset: Dataset) -> None:
     row = dataset.Columns * (dataset.BitsAllocated // 8)
-    _check_excess(len(dataset.PixelData) - row * dataset.Rows * frame_count(dataset), row)
-
-
-def _check_excess(excess: int, row: int) -> None:
+    excess = len(dataset.PixelData) - row * dataset.Rows * frame_count(dataset)
     if excess >= row > 0:  # writers pad by a few bytes
         raise ValueError(f"they have {excess} bytes more than Rows and Columns say")
 
 
 def _check_frames(dataset: Dataset, indices: set[int]) -> None:
+    syntax = dataset.file_meta.TransferSyntaxUID
     offsets = None
     if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
         offsets = dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths
     count = frame_count(dataset)
+    check_offsets(dataset.PixelData, count)
     frames = generate_frames(dataset.PixelData, number_of_frames=count, extended_offsets=offsets)
     found = 0
     for index, frame in enumerate(frames):
-        if index in indices:
+        if index >= count:
+            raise ValueError(f"they have more than the {count} frames that NumberOfFrames says")
+        if index not in indices:
+            continue
+        found += 1
+        if syntax == RLELossless:
+            check_rle(frame, dataset.Rows, dataset.Columns, dataset.BitsAllocated)
+        elif syntax in _CODESTREAMS:
             check_codestream(frame, dataset.Rows, dataset.Columns)
-            found += 1
+            if syntax in JPEGTransferSyntaxes:
+                check_scans(frame)
     if found < len(indices):
         raise ValueError(f"{len(indices) - found} of {count} frames are missing")

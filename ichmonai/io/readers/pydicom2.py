@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
+from pydicom import config
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_pixel_data_frame
+from pydicom.uid import UID
 
 
 def generate_frames(buffer: bytes, *, number_of_frames: int, extended_offsets: Any = None) -> Iterator[bytes]:
@@ -17,6 +19,20 @@ def generate_frames(buffer: bytes, *, number_of_frames: int, extended_offsets: A
         extended_offsets: not used; frames are told apart by their markers.
     """
     yield from generate_pixel_data_frame(buffer, number_of_frames)
+
+
+def available_plugins(syntax: UID) -> tuple[str, ...]:
+    """The handlers of pydicom that decode a transfer syntax here, by their names as plugins.
+
+    Args:
+        syntax: a transfer syntax.
+    """
+    names = {"pillow_handler": "pillow", "gdcm_handler": "gdcm"}
+    return tuple(
+        names.get(name := handler.__name__.rpartition(".")[2], name)
+        for handler in config.pixel_data_handlers
+        if handler.is_available() and handler.supports_transfer_syntax(syntax)  # type: ignore[attr-defined]
+    )
 
 
 def iter_pixels(
