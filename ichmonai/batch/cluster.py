@@ -14,9 +14,8 @@ import torch
 
 from ichmonai.batch.bundle import BundleSource, InferenceBundle
 from ichmonai.batch.failures import ATTEMPTS, failure
-from ichmonai.batch.study import Answer, classify, describe, prepare, refuse
+from ichmonai.batch.study import Answer, classify, describe, prepare
 from ichmonai.errors import InputError
-from ichmonai.io.findings import HeadCTReadError
 from ichmonai.io.series import Series
 
 try:
@@ -45,10 +44,9 @@ class _Predictor:
 
     def answer(self, series: Series) -> Answer:
         """The answer to one series."""
-        try:
-            prepared = prepare(self.bundle, series)
-        except HeadCTReadError as error:
-            return refuse(error)
+        prepared = prepare(self.bundle, series)
+        if isinstance(prepared, Answer):
+            return prepared
         return classify(self.bundle, series, prepared) if self.classifies else describe(series, prepared)
 
 

@@ -17,9 +17,8 @@ from pebble import ProcessPool
 
 from ichmonai.batch.bundle import BundleSource, InferenceBundle
 from ichmonai.batch.failures import ATTEMPTS, failure
-from ichmonai.batch.study import Answer, Prepared, classify, describe, prepare, refuse
+from ichmonai.batch.study import Answer, Prepared, classify, describe, prepare
 from ichmonai.batch.workers import worker_context
-from ichmonai.io.findings import HeadCTReadError
 from ichmonai.io.series import Series
 
 _worker: tuple[InferenceBundle, Path]
@@ -68,10 +67,9 @@ def predict_locally(
                     series, attempt = running.pop(future)
                     error = future.exception()
                     if error is None:
-                        prepared: Prepared = future.result()
-                        answer = classify(parts, series, prepared) if classifies else describe(series, prepared)
-                    elif isinstance(error, HeadCTReadError):
-                        answer = refuse(error)
+                        answer = future.result()
+                        if isinstance(answer, Prepared):
+                            answer = classify(parts, series, answer) if classifies else describe(series, answer)
                     elif attempt < ATTEMPTS:
                         start(series, attempt + 1)
                         continue
@@ -103,6 +101,7 @@ def _end_with_parent(scratch: Path) -> None:
         os._exit(1)
 
 
-def _prepare(series: Series) -> Prepared:
+def _prepare(series: Series) -> Prepared | Answer:
     bundle, scratch = _worker
-    return prepare(bundle, series).spill(scratch / f"{uuid.uuid4()}.npy")
+    prepared = prepare(bundle, series)
+    return prepared.spill(scratch / f"{uuid.uuid4()}.npy") if isinstance(prepared, Prepared) else prepared

@@ -16,6 +16,7 @@ from ichmonai.batch.bundle import BundleSource, InferenceBundle
 from ichmonai.batch.folder import claimed
 from ichmonai.batch.journal import Journal
 from ichmonai.batch.study import Answer
+from ichmonai.batch.touched import changed, is_unchanged, keep_touched
 from ichmonai.errors import InputError
 from ichmonai.io.discovery.find import usable_series
 from ichmonai.io.discovery.headers import ImageHeader
@@ -24,10 +25,8 @@ from ichmonai.io.findings import Code, accepted_codes
 from ichmonai.io.series import OtherFile, Rejection, Series
 from ichmonai.outputs.formats import TableFormat
 from ichmonai.outputs.provenance import write_provenance
-from ichmonai.outputs.study_rows import REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS
+from ichmonai.outputs.study_rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS
 from ichmonai.outputs.tables import require_parquet, write_table
-
-PLAN_COLUMNS = ("study", "series", "slices", "brain_slices", "flags", "description")
 
 Engine = Callable[[BundleSource, Iterable[Series]], Iterator[tuple[Series, Answer]]]
 """Takes a bundle, and series one by one, and gives each back with its answer, in any order."""
@@ -81,6 +80,7 @@ class Summary:
         failed: series whose work crashed or did not end.
         other_files: files that are no images.
         resumed: series that an earlier run had done.
+        replaced: series that an earlier run had done, of which files have changed since: they were done again.
         seconds: wall clock by stage, and the work in all processes by stage.
         runtimes: what the network ran on, and why; several where machines of a cluster differ, none where nothing was
             left to do.
@@ -94,6 +94,7 @@ class Summary:
     failed: int = 0
     other_files: int = 0
     resumed: int = 0
+    replaced: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     runtimes: list[dict[str, Any]] = field(default_factory=list)
 
@@ -145,6 +146,7 @@ def run_batch(
                 summary = _run(inputs, journal, predictor, accept, options, progress)
                 written = time.perf_counter()
                 write_tables(folder, journal, options.formats, options.dry_run)
+                journal.end()
                 summary.seconds["write"] = time.perf_counter() - written
                 summary.seconds["total"] = time.perf_counter() - started
                 if not options.dry_run:
@@ -188,6 +190,8 @@ def _run(
     for headers in journal.studies():
         if _is_in_shard(headers[0].study, options.shard):
             journal.plan(*usable_series(headers, accept, options.all_series))
+    keep_touched(journal, options.workers)
+    summary.replaced = journal.replaced()
     summary.seconds["discover"] = time.perf_counter() - started
     summary.series = journal.count()
     summary.resumed = summary.series - sum(1 for _ in journal.open_tasks())
@@ -196,7 +200,7 @@ def _run(
     recording = 0.0
     for series, answer in predictor(journal.open_tasks()):
         before = time.perf_counter()
-        journal.record(series, answer)
+        journal.record(series, answer if is_unchanged(series) else changed(series))
         recording += time.perf_counter() - before
         if answer.runtime and answer.runtime not in summary.runtimes:
             summary.runtimes.append(answer.runtime)

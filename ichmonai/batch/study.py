@@ -1,5 +1,6 @@
 """One series on its way: read and preprocessed in a worker, classified where the network is."""
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from monai.utils import CommonKeys
 
 from ichmonai.batch.bundle import InferenceBundle
 from ichmonai.inference.screening import checked
+from ichmonai.io.contents import digest_of
 from ichmonai.io.findings import Finding, HeadCTReadError
 from ichmonai.io.series import Series
 from ichmonai.outputs.study_rows import study_rows
@@ -26,12 +28,14 @@ class Prepared:
         meta: plain values of the image's meta data.
         sha256: of the volume's HU.
         seconds: by stage.
+        content: SHA-256 of the files, see `ichmonai.io.contents.digest_of`; "" where they could not be read.
     """
 
     image: np.ndarray | Path
     meta: dict[str, Any]
     sha256: str
     seconds: dict[str, float] = field(default_factory=dict)
+    content: str = ""
 
     def spill(self, file: Path) -> "Prepared":
         """Write the image to a .npy file, so that only its name goes through the pipe between two processes."""
@@ -59,6 +63,7 @@ class Answer:
         slices: its rows of the table of slices.
         seconds: by stage.
         runtime: what the network ran on, see `RuntimeChoice`; None where it did not run or does not say.
+        content: SHA-256 of the files that it belongs to; "" where it cannot be kept for the next run.
     """
 
     finding: Finding | None = None
@@ -66,9 +71,10 @@ class Answer:
     slices: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     runtime: dict[str, Any] | None = None
+    content: str = ""
 
 
-def prepare(bundle: InferenceBundle, series: Series) -> Prepared:
+def prepare(bundle: InferenceBundle, series: Series) -> Prepared | Answer:
     """Read a series, check it and make the network's input of it.
 
     Args:
@@ -76,16 +82,20 @@ def prepare(bundle: InferenceBundle, series: Series) -> Prepared:
         series: what to read.
 
     Returns:
-        The input, (C, H, W, S) also for a slice alone.
-
-    Raises:
-        HeadCTReadError: when the series gets no answer; its code says why.
+        The input, (C, H, W, S) also for a slice alone; or the answer, when that is a reason why there is none.
     """
-    item = checked(bundle.preprocessing, {CommonKeys.IMAGE: list(series.images), "study": series.study})
+    content = ""
+    with contextlib.suppress(Exception):  # whatever is wrong with a file, its reader says it better
+        content = digest_of(series.images)
+    try:
+        item = checked(bundle.preprocessing, {CommonKeys.IMAGE: list(series.images), "study": series.study})
+    except HeadCTReadError as error:
+        return Answer(Finding(error.code, str(error)), content=content)
     image = item[CommonKeys.IMAGE]
     meta = {name: value for name, value in image.meta.items() if isinstance(value, str | int | float | list)}
     array = image.as_tensor().numpy()
-    return Prepared(array if array.ndim == 4 else array[..., None], meta, item["sha256"], item["seconds"])
+    array = array if array.ndim == 4 else array[..., None]
+    return Prepared(array, meta, item["sha256"], item["seconds"], content)
 
 
 def classify(bundle: InferenceBundle, series: Series, prepared: Prepared) -> Answer:
@@ -109,7 +119,8 @@ def classify(bundle: InferenceBundle, series: Series, prepared: Prepared) -> Ans
     row, rows = study_rows(series.study, series.series, summary, slices, meta, bundle.setting("threshold"))
     seconds = {**prepared.seconds, "infer": time.perf_counter() - started}
     choice = getattr(bundle.network, "choice", None)
-    return Answer(None, {**row, "sha256": prepared.sha256}, rows, seconds, choice and choice.record())
+    record = choice and choice.record()
+    return Answer(None, {**row, "sha256": prepared.sha256}, rows, seconds, record, prepared.content)
 
 
 def describe(series: Series, prepared: Prepared) -> Answer:
@@ -128,8 +139,3 @@ def describe(series: Series, prepared: Prepared) -> Answer:
 
 def _findings(series: Series, prepared: Prepared) -> list:
     return [[code.value, sentence] for code, sentence in series.findings] + prepared.meta.get("findings", [])
-
-
-def refuse(error: HeadCTReadError) -> Answer:
-    """The answer to a series that cannot be predicted."""
-    return Answer(Finding(error.code, str(error)))

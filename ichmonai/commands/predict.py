@@ -118,7 +118,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _show(console: Console, summary: "Summary", out: Path, dry_run: bool) -> None:
     table = Table(show_header=False)
-    outcomes = () if dry_run else ("positive", "negative", "no_prediction", "failed", "resumed")
+    outcomes = () if dry_run else ("positive", "negative", "no_prediction", "failed", "resumed", "replaced")
     for name in ("series", *outcomes):
         table.add_row(name.replace("_", " "), str(getattr(summary, name)))
     for code, count in sorted(summary.rejected.items()):

@@ -36,6 +36,8 @@ class Series:
         findings: from the headers: reasons to refuse it, and warnings.
         description: manufacturer and kernel, slices, spacing: for a listing; nothing that names a patient.
         score: how well it suits as the head CT of its study; see `ichmonai.io.discovery.choose.score`.
+        states: of the files of each image when they were found, see `ichmonai.io.contents.state_of`; none where
+            nothing depends on them.
     """
 
     study: str
@@ -44,6 +46,7 @@ class Series:
     findings: tuple[Finding, ...] = ()
     description: str = ""
     score: float = 0.0
+    states: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ SLICE_COLUMNS = (
 """Columns of the table of slices; `slices_apart` is how many slices further the next one is that a slice does not
 overlap, from which and the probabilities those of the study follow (`ichmonai.study_rule`)."""
 
+PLAN_COLUMNS = ("study", "series", "slices", "brain_slices", "flags", "description")
+"""Columns of the table of what a dry run finds."""
+
 REJECTED_COLUMNS = ("study", "series", "path", "code", "sentence")
 """Columns of the table of inputs without an answer."""
 

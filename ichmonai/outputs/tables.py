@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch.distributed as dist
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from ichmonai.errors import InputError
 from ichmonai.labels import LOCATIONS
 from ichmonai.outputs.formats import TableFormat
+from ichmonai.outputs.private import make_folder, replacing
 
 PROBABILITIES = ("p_ich", *(f"p_{name}" for name in LOCATIONS))
 """Columns of the probabilities: of a haemorrhage, and of each location if there is one."""
@@ -25,13 +26,11 @@ def probability_columns(probabilities: Tensor) -> dict[str, str]:
 
 def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows, the columns in the order given, empty where a row lacks one; the folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    make_folder(path.parent)
+    with replacing(path, newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(columns))
         writer.writeheader()
         writer.writerows(rows)
-    partial.replace(path)  # a kill leaves the old file or the new one, never half of one
 
 
 def write_table(path: Path, format: TableFormat, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -51,14 +50,13 @@ def write_table(path: Path, format: TableFormat, columns: Sequence[str], rows: I
     path = path.with_name(f"{path.name}.{format.value}")
     if format is TableFormat.CSV:
         return write_csv(path, columns, rows)
-    partial = path.with_name(f"{path.name}.partial")
-    typed = ({name: _typed(name, row.get(name, "")) for name in columns} for row in rows)
+    values = ({name: typed(name, row.get(name, "")) for name in columns} for row in rows)
     if format is TableFormat.JSONL:
-        with partial.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in typed)
+        with replacing(path, encoding="utf-8") as file:
+            file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in values)
     else:
-        _write_parquet(partial, columns, typed)
-    partial.replace(path)
+        with replacing(path, "wb") as file:
+            _write_parquet(file, columns, values)
 
 
 def require_parquet() -> None:
@@ -86,19 +84,32 @@ _INTEGERS = ("slices", "brain_slices", "slice", "leading_slice", "slices_apart")
 _REALS = (*PROBABILITIES, "brain_content")
 
 
-def _typed(name: str, value: Any) -> Any:
+def typed(name: str, value: Any) -> int | float | str | None:
+    """A cell of a column as the number or text that it stands for; None where it is empty.
+
+    Raises:
+        ValueError: where it is of another kind.
+    """
     if value == "" or value == "nan":
         return None
-    return int(value) if name in _INTEGERS else float(value) if name in _REALS else value
+    if name in _INTEGERS or name in _REALS:
+        number = int(value) if name in _INTEGERS else float(value)
+        if not abs(number) < 2**31:  # as Parquet has them; nor is nan
+            raise ValueError(f"{name} is {number}")
+        return number
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is no text")
+    value.encode()  # half a character cannot be written
+    return value
 
 
-def _write_parquet(path: Path, columns: Sequence[str], rows: Iterator[dict[str, Any]]) -> None:
+def _write_parquet(file: IO[bytes], columns: Sequence[str], rows: Iterator[dict[str, Any]]) -> None:
     require_parquet()
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     kinds = {**dict.fromkeys(_INTEGERS, pa.int32()), **dict.fromkeys(_REALS, pa.float64())}
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in columns])
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(file, schema) as writer:
         while batch := list(islice(rows, 10_000)):
             writer.write_table(pa.Table.from_pylist(batch, schema))

@@ -13,12 +13,14 @@ IDENTITY = {"weights_sha256": "a", "accept": []}
 
 
 def series(name, study=None, images=("1.dcm", "2.dcm")):
-    return Series(study or name, name, tuple(map(Location, images)), (Finding(Code.GANTRY_TILT, "Tilted."),))
+    findings = (Finding(Code.GANTRY_TILT, "Tilted."),)
+    return Series(study or name, name, tuple(map(Location, images)), findings, states=images)
 
 
 def answer(p, study="", outcome=None):
     outcome = outcome or ("positive" if p >= 0.5 else "negative")
-    return Answer(None, {"study": study, "outcome": outcome, "p_ich": f"{p:.6f}"}, [{"slice": 0}], {"read": 1.0})
+    row = {"study": study, "outcome": outcome, "p_ich": f"{p:.6f}"}
+    return Answer(None, row, [{"slice": 0}], {"read": 1.0}, content="0")
 
 
 @pytest.fixture

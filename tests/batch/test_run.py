@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from ichmonai.batch.merge import merge_shards
 from ichmonai.batch.run import BatchOptions, ResultsError, run_batch
 from ichmonai.batch.study import Answer
 from ichmonai.errors import InputError
+from ichmonai.outputs import private
 from ichmonai.outputs.formats import TableFormat
 
 TABLES = ("studies.csv", "slices.csv", "rejected.csv")
@@ -51,6 +53,15 @@ def table(path):
 
 def contents(folder):
     return {name: (folder / name).read_text() for name in TABLES}
+
+
+def fail_with(number):
+    """A call of the system that fails."""
+
+    def fails(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    return fails
 
 
 @pytest.fixture
@@ -221,14 +232,12 @@ def test_a_folder_that_cannot_take_results_is_said_at_once(small_bundle, scans, 
             run(small_bundle, [scans], tmp_path / "out")
 
 
-def test_a_disk_that_fills_up_is_one_sentence_and_the_run_can_continue(small_bundle, scans, tmp_path):
-    if not Path("/dev/full").exists():
-        pytest.skip("no device that is always full")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "studies.csv.partial").symlink_to("/dev/full")
-    with pytest.raises(ResultsError, match="make room"):
-        run(small_bundle, [scans], tmp_path / "out")
-    (tmp_path / "out" / "studies.csv.partial").unlink()
+def test_a_disk_that_fills_up_is_one_sentence_and_the_run_can_continue(small_bundle, scans, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(private.os, "fsync", fail_with(errno.ENOSPC))
+        with pytest.raises(ResultsError, match="make room"):
+            run(small_bundle, [scans], tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.partial"))
     assert run(small_bundle, [scans], tmp_path / "out").resumed == 8
 
 

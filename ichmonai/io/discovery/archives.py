@@ -90,7 +90,7 @@ def open_archive(path: str) -> zipfile.ZipFile:
     """
     try:
         state = Path(path).stat()
-        return _open(path, state.st_mtime_ns, state.st_size)
+        return _open(path, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
     except OSError as error:
         raise HeadCTReadError(f"{path} cannot be opened ({error.strerror}); check it and its permissions.") from error
     except Exception as error:
@@ -103,7 +103,7 @@ def close_archives() -> None:
 
 
 @functools.lru_cache(maxsize=1)
-def _open(path: str, _mtime: int, _size: int) -> zipfile.ZipFile:
+def _open(path: str, _mtime: int, _ctime: int, _size: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 

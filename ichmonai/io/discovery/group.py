@@ -75,7 +75,13 @@ def _series(stack: list[ImageHeader], uid: str, copies: int) -> Series:
         findings.append(Finding(Code.DUPLICATES, sentence))
     locations = tuple(one.location for one in slices)
     return Series(
-        slices[0].study, uid, locations, tuple(findings), describe(slices), score(slices, [f.code for f in findings])
+        slices[0].study,
+        uid,
+        locations,
+        tuple(findings),
+        describe(slices),
+        score(slices, [f.code for f in findings]),
+        tuple(one.state for one in slices),
     )
 
 

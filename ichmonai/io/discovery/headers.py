@@ -63,6 +63,7 @@ class ImageHeader:
         manufacturer: Manufacturer.
         model: ManufacturerModelName.
         findings: what is wrong with the header itself.
+        state: of its files before the header was read, see `ichmonai.io.contents.state_of`.
     """
 
     location: Location
@@ -96,11 +97,18 @@ class ImageHeader:
     manufacturer: str = ""
     model: str = ""
     findings: tuple[Finding, ...] = ()
+    state: str = ""
 
     @property
     def is_placed(self) -> bool:
         """Whether its place in the patient is known."""
         return None not in (self.position, self.orientation, self.spacing)
+
+    def in_state(self, state: str) -> "ImageHeader":
+        """The header with the state of its files."""
+        copy = object.__new__(ImageHeader)  # dataclasses.replace looks at every field again
+        copy.__dict__.update(self.__dict__, state=state)
+        return copy
 
     def to_json(self) -> str:
         """One line of JSON, without what has its default value."""

@@ -16,6 +16,7 @@ from os import PathLike
 from pathlib import Path
 
 from ichmonai.errors import first_line
+from ichmonai.io.contents import state_of
 from ichmonai.io.discovery.archives import close_archives, open_member, size_of
 from ichmonai.io.discovery.dicom_headers import read_dicom
 from ichmonai.io.discovery.headers import ImageHeader
@@ -129,7 +130,9 @@ def _read_chunk(steps: Sequence[Step]) -> list[_Result]:
         warnings.simplefilter("ignore")  # pydicom's about values that DICOM does not allow; what matters is a finding
         for step in steps:
             if isinstance(step, Candidate):
-                results += read_headers(step)
+                state = state_of(step.location)  # before anything is read: what changes from here on is seen
+                headers = read_headers(step)
+                results += [one.in_state(state) if isinstance(one, ImageHeader) else one for one in headers]
             else:
                 results.append(step)
     return results
