@@ -1,8 +1,8 @@
 """Huffman-coded scans of JPEG (ISO 10918-1): they have no checksum, but they must end with the last pixel's last bit.
 
-libjpeg goes on after damage, and Pillow says nothing of it. Each code is followed here: one that is
-none, an overfull block, and a symbol too many or too few are seen. Where codes fall into step again with the right
-number of symbols, nothing is.
+libjpeg goes on after damage, and Pillow keeps to itself what it says then. Of sequential JPEG each code is followed
+here: one that is none, an overfull block, and a symbol too many or too few are seen. Where codes fall into step again
+with the right number of symbols, nothing is. Of lossless JPEG, GDCM's libjpeg itself says as much.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_SEQUENTIAL, _LOSSLESS = (0xC0, 0xC1), 0xC3
+_SEQUENTIAL = (0xC0, 0xC1)
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _DHT, _EOI, _SOS, _DRI = 0xC4, 0xD9, 0xDA, 0xDD
 _RESTARTS = range(0xD0, 0xD8)
@@ -39,7 +39,7 @@ class _State:
 
 
 def check_scans(frame: bytes) -> None:
-    """Follow all markers of a JPEG image and all its codes, but for those of progressive and arithmetic coding.
+    """Follow all markers of a JPEG image and, of sequential JPEG (baseline and extended), all its codes.
 
     Args:
         frame: from SOI; what stands behind EOI is not looked at.
@@ -123,13 +123,12 @@ def _intervals(frame: bytes, start: int) -> tuple[list[NDArray[np.uint8]], int]:
 
 
 def _check_scan(state: _State, segment: bytes, intervals: list[NDArray[np.uint8]]) -> None:
-    if state.kind not in (*_SEQUENTIAL, _LOSSLESS) or (state.kind == _LOSSLESS and len(state.components) > 1):
+    if state.kind not in _SEQUENTIAL:
         return
     known = {one.name: one for one in state.components}
     count = segment[0]
     scanned = [(known[segment[1 + 2 * n]], segment[2 + 2 * n]) for n in range(count)]
-    unit = 1 if state.kind == _LOSSLESS else 8
-    width, height = (unit * max(one[side] for one in state.components) for side in (1, 2))
+    width, height = (8 * max(one[side] for one in state.components) for side in (1, 2))
     blocks = [(one.horizontal * one.vertical, tables) for one, tables in scanned]
     if count == 1:  # then a unit is one block of the component
         one, tables = scanned[0]
@@ -147,30 +146,12 @@ def _check_interval(state: _State, coded: NDArray[np.uint8], units: int, blocks:
     words = np.concatenate([coded, np.full(3, 0xFF, np.uint8)]).astype(np.int32)
     words = (words[:-2] << 16) | (words[1:-1] << 8) | words[2:]
     windows = ((words[:, None] >> np.arange(8, 0, -1, dtype=np.int32)) & 0xFFFF).ravel()
-    if state.kind == _LOSSLESS:
-        at = _followed_pixels(state, windows, blocks[0][1], units)
-    else:
-        at = _followed(_lookups(state, windows, blocks), units)
-    end = 8 * len(coded)
+    at, end = _followed(_lookups(state, windows, blocks), units), 8 * len(coded)
     if at > end:
         raise IndexError
     left = windows[at:end] >> 15  # bits of 1 fill the last byte (F.1.2.3); of some writers bits of 0
     if len(left) and left.min() != left.max():
         raise ValueError("their JPEG scan goes on behind its last pixel")
-
-
-def _followed_pixels(state: _State, windows: NDArray[np.integer], tables: int, units: int) -> int:
-    """The bit behind the last pixel of lossless JPEG; an IndexError where there is no code."""
-    lengths, values = state.tables[tables >> 4]
-    more = np.where(values < 16, values, 0)  # a difference of 32768 has no bits of its own
-    steps = np.where(lengths, lengths + more, 0).astype(np.uint8)[windows].tobytes()
-    at = before = 0
-    for _ in repeat(None, units):
-        before = at
-        at += steps[at]
-    if at == before:  # where there is no code, there is no way on
-        raise IndexError
-    return at
 
 
 def _lookups(state: _State, windows: NDArray[np.integer], blocks: list[tuple[int, int]]) -> list[_Lookup]:
