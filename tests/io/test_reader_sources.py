@@ -115,9 +115,9 @@ def test_absurd_dicom_is_refused_before_anything_is_allocated(tmp_path, rows, co
 
 def test_a_series_of_many_files_is_counted_as_a_whole(tmp_path, monkeypatch):
     write_series(tmp_path, (0, 5, 10))
-    monkeypatch.setattr("ichmonai.io.readers.pixels.MAX_VOXELS", 3 * 32 * 24)
+    monkeypatch.setattr("ichmonai.io.discovery.header_checks.MAX_VOXELS", 3 * 32 * 24)
     assert load_head_ct(tmp_path).shape[-1] == 3
-    monkeypatch.setattr("ichmonai.io.readers.pixels.MAX_VOXELS", 3 * 32 * 24 - 1)
+    monkeypatch.setattr("ichmonai.io.discovery.header_checks.MAX_VOXELS", 3 * 32 * 24 - 1)
     assert refusal(tmp_path).code is Code.TOO_LARGE
 
 

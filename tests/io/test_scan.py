@@ -129,7 +129,7 @@ def test_a_large_deflated_file_is_not_inflated(tmp_path):
     assert places(scan([path])) == [str(path)]
     with path.open("ab") as file:
         file.write(bytes(2**20))
-    assert codes(scan([path])) == [("x.dcm", Code.UNREADABLE)]
+    assert codes(scan([path])) == [("x.dcm", Code.TOO_LARGE)]
 
 
 def test_what_is_named_has_to_be_an_image(tmp_path):

@@ -1,6 +1,7 @@
 """Zip archives, read member by member without extraction."""
 
 import functools
+import io
 import re
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +15,10 @@ from ichmonai.io.suffixes import OTHER_ARCHIVE_SUFFIXES, VOLUME_SUFFIXES, ZIP_SU
 
 MAX_MEMBERS = 500_000
 """Members of one archive; its directory is held in memory."""
+MAX_DIRECTORY_BYTES = 2**27
+"""Of the directory; an entry has 46 bytes and a name."""
+MAX_NAME = 4096
+"""Characters of a member's name, as many as file systems allow a path."""
 MAX_MEMBER_BYTES = 4 * 2**30
 """Inflated size of one member: above it no head CT fits into memory as float32."""
 MAX_TOTAL_BYTES = 256 * 2**30
@@ -22,6 +27,7 @@ MAX_RATIO = 200
 """Inflated by stored size. CT images reach 5, images of nothing 1000, which is as far as DEFLATE goes: the ratio
 counts only from `SUSPICIOUS_BYTES` on."""
 SUSPICIOUS_BYTES = 64 * 2**20
+_ENTRY = b"PK\1\2"
 
 
 def list_members(path: str) -> Iterator[Location | Rejection | OtherFile]:
@@ -93,6 +99,8 @@ def open_archive(path: str) -> zipfile.ZipFile:
         return _open(path, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
     except OSError as error:
         raise HeadCTReadError(f"{path} cannot be opened ({error.strerror}); check it and its permissions.") from error
+    except HeadCTReadError:
+        raise
     except Exception as error:
         raise HeadCTReadError(f"{path} is a damaged zip archive ({first_line(error)}); copy it again.") from error
 
@@ -104,11 +112,53 @@ def close_archives() -> None:
 
 @functools.lru_cache(maxsize=1)
 def _open(path: str, _mtime: int, _ctime: int, _size: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(path)
+    return _Archive(path)
+
+
+class _Archive(zipfile.ZipFile):
+    """A zip archive whose directory is looked at before it is parsed: what it declares and what it has may differ."""
+
+    def __init__(self, path: str) -> None:
+        self._stream = _Stream(io.FileIO(path), path)
+        try:
+            super().__init__(self._stream)
+        except BaseException:
+            self._stream.close()
+            raise
+        self._stream.is_listed = True
+
+    def close(self) -> None:
+        """Close the file as well, which `zipfile` leaves open where it did not open it."""
+        super().close()
+        self._stream.close()
+
+
+class _Stream(io.BufferedReader):
+    is_listed = False
+
+    def __init__(self, raw: io.FileIO, path: str) -> None:
+        super().__init__(raw)
+        self._path = path
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.is_listed:
+            return super().read(size)
+        content = super().read(
+            MAX_DIRECTORY_BYTES + 1 if size is None or size < 0 else min(size, MAX_DIRECTORY_BYTES + 1)
+        )
+        if len(content) > MAX_DIRECTORY_BYTES or content.count(_ENTRY) > MAX_MEMBERS:
+            raise HeadCTReadError(
+                f"{self._path} has a directory of more than {MAX_MEMBERS} members or "
+                f"{MAX_DIRECTORY_BYTES // 2**20} MiB, more than is opened; unpack it if you trust it.",
+                Code.UNSAFE_ARCHIVE,
+            )
+        return content
 
 
 def _refused(info: zipfile.ZipInfo) -> tuple[str, str] | None:
     name = info.filename.replace("\\", "/")
+    if len(name) > MAX_NAME:
+        return f"has a name of {len(name)} characters", "pack it again"
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
         return "has a name that leads out of its archive", "pack it again"
     if info.flag_bits & 1:

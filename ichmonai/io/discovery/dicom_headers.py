@@ -9,15 +9,11 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from ichmonai.errors import first_line
+from ichmonai.io.discovery.dicom_files import read_dataset
 from ichmonai.io.discovery.headers import MAX_THICKNESS, ImageHeader, Vector
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.series import Location
 
-DEFLATED = b"1.2.840.10008.1.2.1.99"
-"""Deflated Explicit VR Little Endian: pydicom inflates such a file as a whole before it reads its first element."""
-MAX_DEFLATED_BYTES = 2**20
-"""A CT image of one frame fits in; DEFLATE grows it to 1 GB at most."""
 MAX_FRAMES = 20_000
 """Far above any head CT; more headers than this from one file are a fault or an attack."""
 
@@ -85,18 +81,7 @@ def read_dicom(file: BinaryIO, location: Location, size: int = 0) -> list[ImageH
     Raises:
         HeadCTReadError: where it is no DICOM file, or too damaged to tell which image it is.
     """
-    if DEFLATED in file.read(1024) and file.seek(0, 2) > MAX_DEFLATED_BYTES:
-        raise HeadCTReadError(
-            f"{location} is a deflated DICOM file of more than {MAX_DEFLATED_BYTES // 2**20} MiB, which may inflate "
-            "without limit; convert it to another transfer syntax."
-        )
-    file.seek(0)
-    try:
-        dataset = pydicom.dcmread(file, specific_tags=_READ, stop_before_pixels=True)
-    except Exception as error:  # pydicom raises errors of many kinds on damaged files
-        raise HeadCTReadError(
-            f"{location} is not a readable DICOM file ({first_line(error)}); remove it or copy it again."
-        ) from error
+    dataset = read_dataset(file, location, specific_tags=_READ, stop_before_pixels=True)
     header = _header(dataset, location, size)
     if not (header.sop_class_uid or header.modality) or not header.series:
         raise HeadCTReadError(

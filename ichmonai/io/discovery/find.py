@@ -1,17 +1,21 @@
 """The head CT below a path."""
 
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterable
 from os import PathLike
 from typing import Any
 
+from ichmonai.errors import printable
 from ichmonai.io.discovery.choose import choose_series
 from ichmonai.io.discovery.group import group_series
 from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.discovery.scan import scan
-from ichmonai.io.findings import Code, HeadCTReadError, accepted_codes, refusing
+from ichmonai.io.findings import Code, Finding, HeadCTReadError, accepted_codes, refusing
 from ichmonai.io.series import Location, Rejection, Series
+
+logger = logging.getLogger(__name__)
 
 
 def find_head_ct(
@@ -67,8 +71,28 @@ def usable_series(
         headers: all images of the study.
         accept: codes of findings that do not refuse a series.
         every: all series that nothing refuses, instead of the one that suits best.
+
+    Returns:
+        The series, and a rejection for each other one; where the headers of the study break what looks at them, one
+        rejection `FAILED` for all, since the other studies of a batch have to go on.
     """
     accepted = accepted_codes(accept)
+    headers = list(headers)
+    try:
+        return _usable(headers, accepted, every)
+    except Exception as error:  # of any kind: what headers say can be anything
+        logger.debug("The series of a study cannot be told apart.", exc_info=True)
+        first = headers[0]
+        sentence = (
+            f"The series of study {first.study} cannot be told apart ({type(error).__name__}); give them one by one, "
+            "and report it."
+        )
+        return [], [
+            Rejection(first.study, first.series, str(first.location), Finding(Code.FAILED, printable(sentence)))
+        ]
+
+
+def _usable(headers: list[ImageHeader], accepted: frozenset[Code], every: bool) -> tuple[list[Series], list[Rejection]]:
     chosen, rejections = choose_series(group_series(headers), every, accepted)
     usable = []
     for series in chosen:

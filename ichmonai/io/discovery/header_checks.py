@@ -17,7 +17,7 @@ from ichmonai.io.discovery.slice_geometry import (
     slice_count,
     slice_distance,
 )
-from ichmonai.io.findings import Code, Finding
+from ichmonai.io.findings import Code, Finding, HeadCTReadError
 
 MIN_SLICES = 10
 """A brain is about 130 mm high, and no head protocol has slices thicker than 10 mm: with fewer, most is not shown."""
@@ -65,6 +65,22 @@ def check_headers(slices: Slices) -> list[Finding]:
             own[code] = Finding(code, sentence)
     order = list(_CHECKS)
     return sorted(own.values(), key=lambda finding: order.index(finding.code) if finding.code in order else -1)
+
+
+def check_size(name: str, rows: int, columns: int, slices: int) -> None:
+    """Refuse what would not fit into memory, before anything is allocated.
+
+    Args:
+        name: of what it is, for the sentence.
+        rows: said by the header, as the next two.
+        columns: of a slice.
+        slices: in all.
+
+    Raises:
+        HeadCTReadError: `TOO_LARGE`.
+    """
+    if max(rows, columns) > MAX_SIDE or max(rows * columns, 1) * slices > MAX_VOXELS:
+        raise HeadCTReadError(f"{name} has {_too_many(rows, columns, slices)}", Code.TOO_LARGE)
 
 
 def is_localizer(header: ImageHeader) -> bool:
@@ -192,10 +208,7 @@ def _too_large(slices: Slices) -> str:
     count = slice_count(slices)
     if max(first.rows, first.columns) <= MAX_SIDE and first.rows * first.columns * count <= MAX_VOXELS:
         return ""
-    return (
-        f"{_name(slices)} has {_plural(count)} of {first.rows} x {first.columns} pixels; at most {MAX_SIDE} a side and "
-        f"{MAX_VOXELS} in all are read, so give a smaller reconstruction."
-    )
+    return f"{_name(slices)} has {_too_many(first.rows, first.columns, count)}"
 
 
 def _too_few_slices(slices: Slices) -> str:
@@ -266,8 +279,19 @@ def _name(slices: Slices) -> str:
     return f"Series {first.series}" if first.kind is Kind.DICOM else str(first.location)
 
 
+def _too_many(rows: int, columns: int, slices: int) -> str:
+    return (
+        f"{_plural(slices)} of {_count(rows)} x {_count(columns)} pixels; at most {MAX_SIDE} a side and {MAX_VOXELS} "
+        "in all are read, so give a smaller reconstruction."
+    )
+
+
+def _count(number: int) -> str:
+    return str(number) if number < 10**12 else "more than 10^12"  # a header may have thousands of digits
+
+
 def _plural(count: int) -> str:
-    return f"{count} slice" if count == 1 else f"{count} slices"
+    return "1 slice" if count == 1 else f"{_count(count)} slices"
 
 
 def _within(value: float, limits: tuple[float, float]) -> bool:

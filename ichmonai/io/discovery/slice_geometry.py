@@ -17,21 +17,26 @@ def slice_count(slices: Slices) -> int:
 
 
 def distances(slices: Slices) -> list[float]:
-    """Distances between the positions of neighbouring slices in mm: along the table where the gantry is tilted."""
-    if slices[0].slice_step:
-        return [math.hypot(*slices[0].slice_step)] * (slices[0].slices - 1)
+    """Distances between the positions of neighbouring slices in mm: along the table where the gantry is tilted.
+
+    None of a volume, whose slices all are `slice_distance` apart: a list of them would be as long as its header says.
+    """
     positions = [one.position for one in slices if one.position]
     return [math.dist(one, other) for one, other in pairwise(positions)]
 
 
 def slice_distance(slices: Slices) -> float:
     """Median of the distances, 0 where there is none."""
+    if step := slices[0].slice_step:
+        return math.hypot(*step) if slices[0].slices > 1 else 0.0
     return statistics.median(found) if (found := distances(slices)) else 0.0
 
 
 def coverage(slices: Slices) -> float:
     """Extent in mm of the slices along the patient, with half a slice at either end."""
-    return sum(distances(slices)) + (slices[0].thickness or slice_distance(slices))
+    step = slices[0].slice_step
+    between = math.hypot(*step) * (slices[0].slices - 1) if step else sum(distances(slices))
+    return between + (slices[0].thickness or slice_distance(slices))
 
 
 def gaps(slices: Slices) -> list[tuple[int, int]]:
@@ -40,7 +45,7 @@ def gaps(slices: Slices) -> list[tuple[int, int]]:
     A gap is a multiple of the most common distance that the slices' thickness does not fill. Where three in a row are
     alike, the protocol wants them so.
     """
-    found = [] if slices[0].slice_step else distances(slices)
+    found = distances(slices)
     if len(found) < 3:
         return []
     usual = Counter(round(value, 2) for value in sorted(found)).most_common(1)[0][0]

@@ -4,13 +4,15 @@ import gzip
 import warnings
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import nibabel as nib
 import numpy as np
 from PIL import Image
 
 from ichmonai.errors import first_line
+from ichmonai.io.discovery.bounded import BoundedReader
+from ichmonai.io.discovery.header_checks import check_size
 from ichmonai.io.discovery.headers import ImageHeader, Kind, Vector
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.series import Location
@@ -19,6 +21,8 @@ from ichmonai.io.suffixes import METAIMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_FOR
 TEXT_HEADER = 65536
 """NRRD and MetaImage headers have a few hundred bytes."""
 _MAX_DIMENSIONS = 16
+_MAX_OFFSET = 2**26
+"""Bytes of a NIfTI header with its extensions, which are read as a whole."""
 _NRRD_ENCODINGS = ("raw", "gzip", "gz")
 _LPS = np.diag([-1.0, -1.0, 1.0])
 
@@ -39,15 +43,16 @@ def read_volume(file: BinaryIO, location: Location, study: str) -> ImageHeader:
         HeadCTReadError: where it cannot be read, or is no scalar volume of three dimensions.
     """
     name = (location.member or location.path).lower()
+    content: Any = BoundedReader(file, location)
     try:
         if name.endswith(PICTURE_SUFFIXES):
-            return _picture(file, location, study)
+            return _picture(content, location, study)
         if name.endswith(NIFTI_SUFFIXES):
-            shape, steps, origin = _nifti(file, name)
+            shape, steps, origin = _nifti(content, name)
         elif name.endswith(METAIMAGE_SUFFIXES):
-            shape, steps, origin = _metaimage(file, location)
+            shape, steps, origin = _metaimage(content, location)
         else:
-            shape, steps, origin = _nrrd(file, location)
+            shape, steps, origin = _nrrd(content, location)
         return _volume(location, study, shape, steps, origin)
     except HeadCTReadError:
         raise
@@ -60,21 +65,18 @@ def read_volume(file: BinaryIO, location: Location, study: str) -> ImageHeader:
 
 
 def _volume(location: Location, study: str, shape: Sequence[int], steps: np.ndarray, origin: np.ndarray) -> ImageHeader:
-    shape = list(shape)
-    while len(shape) > 3 and shape[-1] == 1:
-        shape.pop()
-    if len(shape) != 3 or min(shape) < 1:
-        raise HeadCTReadError(
-            f"{location} has shape {tuple(shape)}; a head CT volume has three dimensions and one value a voxel."
-        )
+    shape = _three(shape, location)
     lengths = np.linalg.norm(steps, axis=0)
-    if not np.isfinite(steps).all() or not np.isfinite(origin).all() or abs(np.linalg.det(steps)) < 1e-6:
+    sound = np.isfinite(steps).all() and np.isfinite(origin).all() and np.isfinite(lengths).all()
+    # Nearly parallel axes have no normal.
+    if not sound or abs(np.linalg.det(steps)) < 1e-6 or abs(np.linalg.det(steps / lengths)) < 1e-6:
         raise HeadCTReadError(f"The geometry of {location} is not invertible; mend its header.", code=Code.BAD_GEOMETRY)
     # As `load_head_ct` turns it: slices are along the axis that is nearest to the patient's.
     axes = [
         int(axis) for axis in nib.orientations.io_orientation(np.diag([*np.diag(_LPS), 1.0]) @ _affine(steps))[:, 0]
     ]
     row, column, slice_ = axes.index(1), axes.index(0), axes.index(2)
+    check_size(str(location), shape[row], shape[column], shape[slice_])
     unit = steps / lengths
     return ImageHeader(
         location=location,
@@ -89,6 +91,19 @@ def _volume(location: Location, study: str, shape: Sequence[int], steps: np.ndar
         spacing=(float(lengths[row]), float(lengths[column])),
         slice_step=_vector(steps[:, slice_]),
     )
+
+
+def _three(shape: Sequence[int], location: Location) -> list[int]:
+    """The three dimensions, without further ones of length 1."""
+    found = [int(length) for length in shape[: _MAX_DIMENSIONS + 1]]
+    while len(found) > 3 and found[-1] == 1:
+        found.pop()
+    if len(found) != 3 or min(found) < 1:
+        shown = " x ".join(str(length) if abs(length) < 2**63 else "..." for length in found)
+        raise HeadCTReadError(
+            f"{location} has the shape {shown}; a head CT volume has three dimensions and one value a voxel."
+        )
+    return found
 
 
 def _affine(steps: np.ndarray) -> np.ndarray:
@@ -113,13 +128,15 @@ def _picture(file: BinaryIO, location: Location, study: str) -> ImageHeader:
 
 
 def _nifti(file: BinaryIO, name: str) -> tuple[Sequence[int], np.ndarray, np.ndarray]:
-    with gzip.open(file) if name.endswith(".gz") else file as content:
-        block = content.read(540)
+    content: Any = gzip.open(file) if name.endswith(".gz") else file
+    block = content.read(540)
     sizes = {int.from_bytes(block[:4], order) for order in ("little", "big")}
     kind = nib.Nifti2Header if 540 in sizes else nib.Nifti1Header if 348 in sizes else None
     if kind is None:
         raise ValueError("it is not NIfTI")
     header = kind(block[: kind.template_dtype.itemsize], check=False)
+    if not 0 <= float(header["vox_offset"]) <= _MAX_OFFSET:
+        raise ValueError("its voxels are said to be far behind its header")
     affine = header.get_best_affine()
     return header.get_data_shape(), _LPS @ affine[:3, :3], _LPS @ affine[:3, 3]
 
@@ -131,18 +148,17 @@ def _metaimage(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.nd
         values[key.strip()] = value.strip()
         if key.strip() == "ElementDataFile":  # the last line; the voxels follow
             break
-    size = int(values["NDims"])
+    (size,) = _whole(values["NDims"])
     if not 1 <= size <= _MAX_DIMENSIONS:
         raise ValueError(f"NDims is {size}")
-    _one_value(int(values.get("ElementNumberOfChannels", 1)), location)
+    _one_value(_whole(values.get("ElementNumberOfChannels", "1"))[0], location)
     if values["ElementDataFile"].upper() != "LOCAL":
         _voxels_elsewhere(values["ElementDataFile"], location)
     spacing = _floats(values.get("ElementSpacing", values.get("ElementSize", " ".join("1" * size))))[:3]
     matrix = values.get("TransformMatrix", values.get("Rotation", values.get("Orientation")))
     directions = np.reshape(_floats(matrix), (size, size))[:3, :3] if matrix else np.eye(3)
     origin = _floats(values.get("Offset", values.get("Position", values.get("Origin", "0 " * size))))[:3]
-    shape = [int(value) for value in values["DimSize"].split()]
-    return shape, directions.T * np.asarray(spacing), np.asarray(origin)
+    return _whole(values["DimSize"]), directions.T * np.asarray(spacing), np.asarray(origin)
 
 
 def _nrrd(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.ndarray, np.ndarray]:
@@ -161,7 +177,9 @@ def _nrrd(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.ndarray
         raise HeadCTReadError(f"{location} has its voxels encoded as {encoding[:16]!r}; write it as raw or gzip.")
     if "datafile" in values:
         _voxels_elsewhere(values["datafile"], location)
-    shape = [int(value) for value in values["sizes"].split()]
+    shape = _whole(values["sizes"])
+    if len(shape) > _MAX_DIMENSIONS:  # of which there would be a matrix
+        raise ValueError(f"it has {len(shape)} dimensions")
     if "spacedirections" in values:
         vectors = [_floats(one) for one in values["spacedirections"].split(")") if one.strip(" (") not in ("", "none")]
         _one_value(1 if "none" not in values["spacedirections"] else shape[0], location)
@@ -178,8 +196,18 @@ def _nrrd(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.ndarray
     return shape, steps, origin
 
 
+def _whole(text: str) -> list[int]:
+    try:
+        return [int(value) for value in text.split()]
+    except ValueError:  # which would quote the header
+        raise ValueError("it has words where whole numbers belong") from None
+
+
 def _floats(text: str) -> list[float]:
-    return [float(value) for value in text.replace("(", " ").replace(")", " ").replace(",", " ").split()]
+    try:
+        return [float(value) for value in text.replace("(", " ").replace(")", " ").replace(",", " ").split()]
+    except ValueError:
+        raise ValueError("it has words where numbers belong") from None
 
 
 def _one_value(count: int, location: Location) -> None:

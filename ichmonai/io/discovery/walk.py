@@ -2,17 +2,17 @@
 
 import contextlib
 import csv
+import itertools
 import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
-
-import pydicom
+from typing import NamedTuple, TextIO
 
 from ichmonai.errors import first_line, printable
 from ichmonai.io.discovery.archives import list_members
+from ichmonai.io.discovery.dicom_files import read_dataset
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.series import Location, OtherFile, Rejection
 from ichmonai.io.suffixes import OTHER_ARCHIVE_SUFFIXES, ZIP_SUFFIXES
@@ -20,6 +20,8 @@ from ichmonai.io.suffixes import OTHER_ARCHIVE_SUFFIXES, ZIP_SUFFIXES
 logger = logging.getLogger(__name__)
 
 _CSV_COLUMNS = ("path", "image")
+_MAX_ROW = 2**18
+"""Characters of a row of a csv; a path has up to 4096."""
 
 
 class Candidate(NamedTuple):
@@ -154,12 +156,15 @@ class Walk:
                     yield Candidate(member) if isinstance(member, Location) else member
             except HeadCTReadError as error:
                 yield reject(path, str(error), error.code)
+            except Exception as error:  # one archive never ends a batch
+                yield reject(path, f"{path} cannot be read ({first_line(error)}); unpack it or copy it again.")
             yield End(path, complete=True)
 
     def _csv(self, path: str) -> Iterator[Step]:
         try:
             with Path(path).open(newline="", encoding="utf-8-sig") as file:
-                rows = csv.reader(file)
+                lines = _Lines(file)
+                rows = csv.reader(lines)
                 first = next(rows, [])
                 names = [name.strip().lower() for name in first]
                 column = next((names.index(name) for name in _CSV_COLUMNS if name in names), None)
@@ -169,11 +174,12 @@ class Walk:
                     )
                     return
                 listed = 0
-                for row in rows if column is not None else (first, *rows):
+                for row in rows if column is not None else itertools.chain([first], rows):
+                    lines.row = 0
                     if len(row) > (column or 0) and (name := row[column or 0].strip()):
                         listed += 1
                         yield from self._named(str(Path(path).parent / name))
-        except (OSError, UnicodeError, csv.Error, ValueError) as error:
+        except Exception as error:  # one list never ends a batch
             yield reject(path, f"{path} is not a readable csv file ({_reason(error)}); write it as UTF-8.")
             return
         if not listed:
@@ -182,9 +188,13 @@ class Walk:
     def _dicomdir(self, path: str, missing_only: bool) -> Iterator[Step]:
         """The files that a DICOMDIR (PS3.3 F) refers to, or only those that are not there."""
         try:
-            dataset = pydicom.dcmread(path, specific_tags=["DirectoryRecordSequence"])
+            with Path(path).open("rb") as stream:
+                dataset = read_dataset(stream, Location(path), specific_tags=["DirectoryRecordSequence"])
             names = [record.get("ReferencedFileID") for record in dataset.get("DirectoryRecordSequence") or ()]
             files = [PurePosixPath(*([name] if isinstance(name, str) else map(str, name))) for name in names if name]
+        except HeadCTReadError as error:
+            yield reject(path, str(error), error.code)
+            return
         except Exception as error:  # pydicom raises errors of many kinds on damaged files
             yield reject(path, f"{path} is not a readable DICOMDIR ({first_line(error)}); give its folder instead.")
             return
@@ -231,6 +241,25 @@ class Walk:
     def _skip(self, path: str) -> None:
         self._skipped += 1
         logger.debug("%s was reached before.", path)
+
+
+class _Lines:
+    """Lines of a csv, none longer than a row may be: one that never ends would fill the memory.
+
+    Attributes:
+        row: characters of the present row; a quoted field can have many lines.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self.row = 0
+        self._file = file
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._file.readline(_MAX_ROW + 1):
+            self.row += len(line)
+            if self.row > _MAX_ROW:
+                raise csv.Error(f"a row has more than {_MAX_ROW} characters")
+            yield line
 
 
 def _reason(error: Exception) -> str:

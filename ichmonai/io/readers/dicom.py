@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from ichmonai.errors import first_line
-from ichmonai.io.discovery.dicom_headers import DEFLATED, MAX_DEFLATED_BYTES
-from ichmonai.io.discovery.header_checks import CT_IMAGES
+from ichmonai.io.discovery.dicom_files import read_dataset
+from ichmonai.io.discovery.header_checks import CT_IMAGES, check_size
 from ichmonai.io.discovery.headers import MAX_THICKNESS
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.readers.functional_groups import frame_header
 from ichmonai.io.readers.hounsfield import Rescale, rescale_of, rescale_type
-from ichmonai.io.readers.pixels import can_decode, check_size, frame_count, read_pixels
+from ichmonai.io.readers.pixels import can_decode, frame_count, read_pixels
 from ichmonai.io.readers.sources import open_image
 from ichmonai.io.series import Location
 
@@ -135,15 +134,8 @@ def _is_dicom(path: Path) -> bool:
 
 
 def _read_dataset(file: BinaryIO, location: Location) -> Dataset:
-    if DEFLATED in file.read(1024) and file.seek(0, 2) > MAX_DEFLATED_BYTES:
-        raise HeadCTReadError(
-            f"{location} is a deflated DICOM file of more than {MAX_DEFLATED_BYTES // 2**20} MiB, which may inflate "
-            "without limit; convert it to another transfer syntax.",
-            Code.TOO_LARGE,
-        )
-    file.seek(0)
+    dataset = read_dataset(file, location)
     try:
-        dataset = pydicom.dcmread(file)
         if not dataset:  # where fragments of compressed pixels are cut off, pydicom hands back nothing at all
             raise ValueError("it ends before its pixels do")
         modality = str(dataset.get("Modality") or "none")[:16]

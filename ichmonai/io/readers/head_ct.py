@@ -11,11 +11,11 @@ import torch
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
+from ichmonai.io.discovery.header_checks import check_size
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.readers.dicom import CTSlice, dicom_files, read_slices
 from ichmonai.io.readers.geometry import to_original_orientation
 from ichmonai.io.readers.images import load_image
-from ichmonai.io.readers.pixels import check_size
 from ichmonai.io.readers.stack import stack_slices
 from ichmonai.io.readers.volumes import load_volume
 from ichmonai.io.series import Location

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ichmonai.errors import first_line
+from ichmonai.io.discovery.header_checks import check_size
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.readers.jpeg_scans import check_scans
-from ichmonai.io.readers.pixels import check_size
 from ichmonai.io.readers.sources import open_image
 from ichmonai.io.series import Location
 from ichmonai.io.suffixes import PICTURE_FORMATS

@@ -17,8 +17,6 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from ichmonai.io.discovery.header_checks import MAX_SIDE, MAX_VOXELS
-from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.readers.codestream import check_codestream
 from ichmonai.io.readers.decoder_output import listening
 from ichmonai.io.readers.fragments import check_offsets
@@ -57,20 +55,6 @@ def frame_count(dataset: Dataset) -> int:
     if count < 1:
         raise ValueError(f"NumberOfFrames is {count}")
     return count
-
-
-def check_size(name: str, rows: int, columns: int, slices: int) -> None:
-    """Refuse what would not fit into memory, before anything is allocated.
-
-    Raises:
-        HeadCTReadError: `TOO_LARGE`.
-    """
-    if max(rows, columns) > MAX_SIDE or max(rows * columns, 1) * slices > MAX_VOXELS:
-        raise HeadCTReadError(
-            f"{name} has {slices} slices of {rows} x {columns} pixels; at most {MAX_SIDE} a side and {MAX_VOXELS} in "
-            "all are read, so give a smaller reconstruction.",
-            Code.TOO_LARGE,
-        )
 
 
 def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:

@@ -9,12 +9,10 @@ from typing import BinaryIO
 
 from ichmonai.errors import first_line
 from ichmonai.io.discovery.archives import open_member
-from ichmonai.io.discovery.header_checks import MAX_VOXELS
+from ichmonai.io.discovery.bounded import MAX_BYTES
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.series import Location
 
-MAX_BYTES = 8 * MAX_VOXELS + 2**26
-"""Of one file: as many voxels as are read, each of 8 bytes, and a header."""
 _BLOCK = 2**20
 
 

@@ -16,7 +16,6 @@ from ichmonai.io.discovery.volume_headers import read_volume
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.readers.geometry import empty_volume, to_display_orientation
 from ichmonai.io.readers.hounsfield import AIR_HU
-from ichmonai.io.readers.pixels import check_size
 from ichmonai.io.readers.sources import image_path, open_image
 from ichmonai.io.readers.voxel_block import check_block
 from ichmonai.io.series import Location
@@ -52,8 +51,7 @@ def load_volume(location: Location) -> Volume:
     """
     with image_path(location) as path:
         with open_image(Location(str(path))) as file:
-            header = read_volume(file, location, str(location))
-        check_size(str(location), header.rows, header.columns, header.slices)
+            read_volume(file, location, str(location))
         if path.name.lower().endswith(NIFTI_SUFFIXES):
             return _nifti(path, location)
         voxels, affine = _itk(path, location)
