@@ -258,3 +258,15 @@ def test_frames_are_counted_without_a_list(tmp_path):
 def test_the_order_of_checks_takes_no_list_either():
     with memory_below(1):
         group_series(head_headers(1, slices=10**7))
+
+
+def test_odd_values_are_not_quoted_in_logs(tmp_path, caplog, capfd):
+    path = write_slice(tmp_path / "a.dcm")
+    dataset = pydicom.dcmread(path)
+    for tag, vr in ((0x00080005, "CS"), (0x00080060, "CS"), (0x00180050, "DS"), (0x00080016, "UI")):
+        dataset[tag] = pydicom.DataElement(tag, vr, "DOE^JANE 1950", validation_mode=0)
+    dataset.save_as(path)
+    caplog.clear()
+    capfd.readouterr()
+    list(scan([path], workers=1))
+    assert "DOE" not in caplog.text + "".join(capfd.readouterr())

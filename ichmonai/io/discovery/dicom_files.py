@@ -1,5 +1,6 @@
 """DICOM files as they are found: with preamble and prefix or without, deflated, or longer than they should be."""
 
+import logging
 from typing import Any, BinaryIO
 
 import pydicom
@@ -29,6 +30,9 @@ _FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")
 _VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT OB OW PN SH SL SQ SS ST TM UC UI UL UN UR US UT".split())
 _LONGEST_FIRST = 1024
 """Bytes of a first element; group lengths have 4, character sets and UIDs up to 64 a value."""
+
+# It quotes values that DICOM does not allow, which may name a patient.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 
 def is_dicom_start(start: bytes) -> bool:
