@@ -128,7 +128,7 @@ def _picture(file: BinaryIO, location: Location, study: str) -> ImageHeader:
 
 
 def _nifti(file: BinaryIO, name: str) -> tuple[Sequence[int], np.ndarray, np.ndarray]:
-    content: Any = gzip.open(file) if name.endswith(".gz") else file
+    content: Any = gzip.GzipFile(fileobj=file) if name.endswith(".gz") else file
     block = content.read(540)
     sizes = {int.from_bytes(block[:4], order) for order in ("little", "big")}
     kind = nib.Nifti2Header if 540 in sizes else nib.Nifti1Header if 348 in sizes else None
