@@ -1,5 +1,15 @@
-"""`python -m ichmonai` is the command `ichmonai`."""
+"""`ichmonai`, and `python -m ichmonai`."""
 
-from ichmonai.cli import app
+from ichmonai.processes.safe_path import leave_current_folder
 
-app()
+
+def main() -> None:
+    """Run the command; what it imports and starts is not looked for in the current folder."""
+    leave_current_folder()
+    from ichmonai.cli import app
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -122,7 +122,7 @@ def train(options: argparse.Namespace, name: str) -> None:
         **dict(one.partition("=")[::2] for one in options.set),
     }
     files = str([*(str(configs / f"{one}.json") for one in ("train", "light")), str(out / "overlay.json")])
-    command = [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", files]
+    command = [sys.executable, "-P", "-m", "monai.bundle", "run", "training", "--config_file", files]
     command += [str(part) for key, value in settings.items() for part in (f"--{key}", value)]
     here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])}
     print(f"{name}: training", flush=True)

@@ -73,7 +73,7 @@ def main() -> None:
         drawn = draw(test, arguments.patients, arguments.slices, rng)
         draw(validation, arguments.patients // 10, arguments.slices // 10, rng)
         started = time.perf_counter()
-        command = [sys.executable, "-m", "ichmonai", "evaluate", str(test), "--validation", str(validation)]
+        command = [sys.executable, "-P", "-m", "ichmonai", "evaluate", str(test), "--validation", str(validation)]
         subprocess.run([*command, "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
         ours = time.perf_counter() - started
     theirs = RESAMPLES * loop(*drawn, rng)

@@ -106,7 +106,18 @@ def predict(
     inputs: Path, bundle: Path, settings: dict[str, Any], out: Path, workers: int
 ) -> tuple[Measured, dict[str, Any]]:
     """The command, and its summary."""
-    command = [sys.executable, "-m", "ichmonai", "predict", str(inputs), "--out", str(out), "--bundle", str(bundle)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "ichmonai",
+        "predict",
+        str(inputs),
+        "--out",
+        str(out),
+        "--bundle",
+        str(bundle),
+    ]
     for name, value in settings.items():
         command += ["--set", f"{name}={value}"]
     measured = measure([*command, "--device", "cpu", "--workers", str(workers), "--json"], bundle / "cache")

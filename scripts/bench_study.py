@@ -48,7 +48,7 @@ def draw(folder: Path) -> list[Path]:
 
 def predict(inputs: list[Path], out: Path, weights: Path, cache: Path, runtime: str) -> dict[str, Any]:
     """Seconds of a run by stage, what it ran on, and how many slices the network saw."""
-    command = [sys.executable, "-m", "ichmonai", "predict", *map(str, inputs), "--out", str(out), "--quiet"]
+    command = [sys.executable, "-P", "-m", "ichmonai", "predict", *map(str, inputs), "--out", str(out), "--quiet"]
     command += ["--runtime", runtime, "--set", f"ckpt_path={weights}", "--device", "cpu"]
     started = time.perf_counter()
     subprocess.run(command, check=True, env={**os.environ, "ICHMONAI_CACHE": str(cache)})

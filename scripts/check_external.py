@@ -129,7 +129,7 @@ def write_volume(images: list[Path], path: Path) -> None:
 def predict(options: argparse.Namespace, inputs: Path, *more: str) -> list[Row]:
     """The table of slices of a prediction."""
     out = options.out / inputs.name.replace("_input", "_predicted")
-    command = [sys.executable, "-m", "ichmonai", "predict", str(inputs), "--out", str(out), *more]
+    command = [sys.executable, "-P", "-m", "ichmonai", "predict", str(inputs), "--out", str(out), *more]
     command += [part for one in options.set for part in ("--set", one)]
     print("python " + " ".join(command[1:]), flush=True)
     subprocess.run(command, check=True)

@@ -134,7 +134,7 @@ def run_fold(options: argparse.Namespace, fold: int) -> None:
     ):
         print(f"fold {fold} of {options.folds}: {run_id}", flush=True)
         files = str(config_files(options, *names))
-        command = [sys.executable, "-m", "monai.bundle", "run", run_id, "--config_file", files]
+        command = [sys.executable, "-P", "-m", "monai.bundle", "run", run_id, "--config_file", files]
         command += [part for key, value in {**settings, **more}.items() for part in (f"--{key}", value)]
         if subprocess.run(command, check=False).returncode:
             raise InputError(f"{run_id} of fold {fold} failed, its messages are above; mend it and run this again.")

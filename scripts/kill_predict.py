@@ -30,7 +30,18 @@ PATIENCE = 60.0
 
 
 def start(inputs: Path, bundle: Path, settings: dict, out: Path) -> psutil.Popen:
-    command = [sys.executable, "-m", "ichmonai", "predict", str(inputs), "--bundle", str(bundle), "--out", str(out)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "ichmonai",
+        "predict",
+        str(inputs),
+        "--bundle",
+        str(bundle),
+        "--out",
+        str(out),
+    ]
     for name, value in settings.items():
         command += ["--set", f"{name}={value}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(out.parent)}

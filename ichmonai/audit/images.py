@@ -15,6 +15,7 @@ from ichmonai.audit.features import Value, file_features, image_features
 from ichmonai.datasets.item import Item
 from ichmonai.datasets.readable import digest_hu
 from ichmonai.io import HeadCTReadError, load_head_ct
+from ichmonai.processes.contexts import worker_context
 
 SMALL, LARGE = 32, 128
 """Sides of the two pictures that are kept of each slice."""
@@ -55,7 +56,7 @@ def read_images(items: Sequence[Item], workers: int | None = None) -> list[Facts
     with tqdm(total=len(paths), desc="reading images", disable=None) as bar:
         if processes < 2:
             return [_advanced(bar, read_image(path)) for path in paths]
-        with ProcessPoolExecutor(processes, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ProcessPoolExecutor(processes, worker_context(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return [_advanced(bar, facts) for facts in pool.map(read_image, paths, chunksize=_CHUNK)]
 
 

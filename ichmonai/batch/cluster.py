@@ -17,6 +17,7 @@ from ichmonai.batch.failures import ATTEMPTS, failure
 from ichmonai.batch.study import Answer, classify, describe, prepare
 from ichmonai.errors import InputError
 from ichmonai.io.series import Series
+from ichmonai.processes.scratch import scratch_folder
 
 try:
     import ray
@@ -73,7 +74,9 @@ def predict_on_ray(
     """
     try:
         _reach(os.environ.get("RAY_ADDRESS", ""))
-        ray.init(address="auto", ignore_reinit_error=True, logging_level=logging.ERROR, log_to_driver=False)
+        # Ray gives its workers the current folder of this moment as a place to import from.
+        with scratch_folder() as empty, contextlib.chdir(empty):
+            ray.init(address="auto", ignore_reinit_error=True, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, OSError) as error:
         raise InputError("No Ray cluster runs here; start one with ray start --head, or set RAY_ADDRESS.") from error
     crew = _Crew(bundle, classifies, actors or max(1, int(ray.cluster_resources().get("CPU", 1))))

@@ -1,15 +1,10 @@
 """Batch prediction on this machine: processes that read and preprocess, and the network in this one."""
 
 import itertools
-import multiprocessing
-import os
-import shutil
 import tempfile
-import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from multiprocessing.connection import wait as wait_for_end
 from pathlib import Path
 
 import torch
@@ -18,8 +13,9 @@ from pebble import ProcessPool
 from ichmonai.batch.bundle import BundleSource, InferenceBundle
 from ichmonai.batch.failures import ATTEMPTS, failure
 from ichmonai.batch.study import Answer, Prepared, classify, describe, prepare
-from ichmonai.batch.workers import worker_context
 from ichmonai.io.series import Series
+from ichmonai.processes.contexts import end_with_parent, worker_context
+from ichmonai.processes.scratch import scratch_folder
 
 _worker: tuple[InferenceBundle, Path]
 
@@ -50,8 +46,8 @@ def predict_locally(
     if not first:
         return
     with (
-        tempfile.TemporaryDirectory(prefix="ichmonai-") as scratch,
-        ProcessPool(workers, initializer=_start, initargs=(bundle, Path(scratch)), context=worker_context()) as pool,
+        scratch_folder() as scratch,
+        ProcessPool(workers, initializer=_start, initargs=(bundle, scratch), context=worker_context()) as pool,
     ):
         running: dict[Future, tuple[Series, int]] = {}
 
@@ -85,20 +81,11 @@ def predict_locally(
 def _start(bundle: BundleSource, scratch: Path) -> None:
     """Begin a worker."""
     global _worker
+    end_with_parent()
     torch.set_num_threads(1)  # the processes themselves keep the cores busy
     _worker = InferenceBundle(bundle), scratch
     _ = _worker[0].preprocessing
     tempfile.tempdir = str(scratch)  # so that whatever is left of a worker goes when the run ends
-    threading.Thread(target=_end_with_parent, args=(scratch,), daemon=True).start()
-
-
-def _end_with_parent(scratch: Path) -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_end([parent.sentinel])
-        # It was killed, without a chance to stop its workers and to remove images from the disk.
-        shutil.rmtree(scratch, ignore_errors=True)
-        os._exit(1)
 
 
 def _prepare(series: Series) -> Prepared | Answer:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ichmonai.commands.phantom import PhantomFormat, phantom
 from ichmonai.paths import bundle_root
+from ichmonai.processes.safe_path import safe_environment
 
 _SHOWN = ("ich_auc", "ich_accuracy", "location_accuracy", "location_balanced_accuracy")
 
@@ -50,10 +51,10 @@ def demo(
 
 
 def _bundle(console: Console, run_id: str, configs: list[str], *options: str) -> None:
-    command = ["-m", "monai.bundle", "run", run_id, "--bundle_root", str(bundle_root()), "--config_file", str(configs)]
-    command += options
+    command = ["-P", "-m", "monai.bundle", "run", run_id]
+    command += ["--bundle_root", str(bundle_root()), "--config_file", str(configs), *options]
     console.print("[dim]python " + " ".join(f'"{part}"' if " " in part else part for part in command) + "[/dim]")
-    if subprocess.run([sys.executable, *command], check=False).returncode:
+    if subprocess.run([sys.executable, *command], env=safe_environment(), check=False).returncode:
         console.print(f"[red]{run_id} failed; its messages are above.[/red]")
         raise typer.Exit(1)
 

@@ -68,12 +68,15 @@ def start(
     if not python.exists() or not app.is_dir():
         stop(InputError(f"{folder} is not complete; run: ichmonai label prepare {folder}"), 2)
     typer.echo(NOTICE, err=True)
-    command = [str(python), "-m", "monailabel.main", "start_server", "--app", str(app), "--studies", studies]
+    command = [str(python), "-P", "-m", "monailabel.main", "start_server", "--app", str(app), "--studies", studies]
+    if "://" not in studies:
+        command[-1] = str(Path(studies).absolute())
     command += ["--host", host, "--port", str(port)]
     if stock:  # it would look for models in the internet, for SAM as well, and cannot train from labels of slices
         for name, value in (("models", MODEL), ("zoo_source", "local"), ("sam2", "false"), ("skip_trainers", "true")):
             command += ["--conf", name, value]
     environment = {**clean_environment(), "MONAI_LABEL_TRACKING_ENABLED": "false"}
+    os.chdir(folder)  # MONAI Label takes settings from a file .env of the current folder
     if os.name == "posix":
         os.execve(python, command, environment)  # signals then reach the server itself
     raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)

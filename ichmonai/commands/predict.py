@@ -74,7 +74,7 @@ def predict(
     """
     console = Console(stderr=True)
     # Imported late, so that the help answers at once.
-    from ichmonai.batch.workers import prepare_workers
+    from ichmonai.processes.contexts import prepare_workers
 
     if engine is EngineName.LOCAL:
         prepare_workers()

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ichmonai.datasets.item import DatasetError
 from ichmonai.datasets.readable import digest_image
 from ichmonai.io import HeadCTReadError
+from ichmonai.processes.contexts import worker_context
 
 _CHUNK = 64
 """Images that a process reads at a time."""
@@ -111,7 +112,7 @@ def _read_images(files: Mapping[str, str], key: bytes, workers: int | None) -> I
             results = map(_describe_all, jobs)
             yield from _named(chunks, results, bar)
         else:
-            with ProcessPoolExecutor(processes, initializer=_accept_any_uid) as pool:
+            with ProcessPoolExecutor(processes, worker_context(), initializer=_accept_any_uid) as pool:
                 yield from _named(chunks, pool.map(_describe_all, jobs), bar)
 
 

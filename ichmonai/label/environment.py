@@ -12,6 +12,7 @@ from pathlib import Path
 
 import ichmonai
 from ichmonai.errors import InputError, first_line
+from ichmonai.processes.safe_path import safe_environment
 
 PACKAGE = "ichmonai"
 LABEL_REQUIREMENTS = ("monailabel==0.8.5", "pydicom>=2.4.5,<3", "pynetdicom<3", "dicomweb-client[gcp]<0.60")
@@ -38,7 +39,7 @@ def make_environment(folder: Path) -> None:
     """
     if sys.version_info[:2] > _NEWEST_PYTHON:
         found = ".".join(map(str, sys.version_info[:2]))
-        raise InputError(f"MONAI Label 0.8.5 needs Python 3.10 to 3.12 and this is {found}; install ichmonai there.")
+        raise InputError(f"MONAI Label 0.8.5 needs Python 3.11 or 3.12 and this is {found}; install ichmonai there.")
     requirements = _requirements()
     wanted = {"requirements": requirements, "python": sys.version, "package": str(_package_folder())}
     ready = folder / _READY
@@ -52,8 +53,8 @@ def make_environment(folder: Path) -> None:
         raise InputError(
             f"The virtual environment {folder} cannot be made ({first_line(error)}); is there room, and Python's venv?"
         ) from error
-    pip = [str(python_of(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
-    if subprocess.run(pip, env=clean_environment(), check=False).returncode:
+    pip = [str(python_of(folder)), "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if subprocess.run([*pip, *requirements], env=clean_environment(), check=False).returncode:
         raise InputError(f"pip could not install MONAI Label into {folder}; its messages are above.")
     ready.write_text(json.dumps(wanted), encoding="utf-8")
 
@@ -64,8 +65,8 @@ def python_of(folder: Path) -> Path:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment variables, without those that would bring its packages into another environment."""
-    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    """This process's environment variables, without those that would bring other code into another environment."""
+    return {name: value for name, value in safe_environment().items() if name not in ("PYTHONPATH", "PYTHONHOME")}
 
 
 def link(source: Path, destination: Path) -> None:
@@ -96,7 +97,7 @@ def _share(folder: Path) -> None:
             if source.exists() and not (shared / top).exists():
                 link(source, shared / top)
     site_packages = subprocess.run(
-        [python_of(folder), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        [python_of(folder), "-P", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         capture_output=True,
         text=True,
         check=True,

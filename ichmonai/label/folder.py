@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def publish(state: dict[str, Any], calibration: Calibration | None, folder: Path
     torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, new)
     kept = None
     if current.is_file() and sha256_of_file(current) != sha256_of_file(new):
-        kept = folder / f"until_{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}" / current.name
+        kept = folder / f"until_{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / current.name
         kept.parent.mkdir()
         shutil.copy2(current, kept)
         if beside.is_file():
@@ -91,9 +91,13 @@ def write_apps(folder: Path, environment: Path, model: Path) -> None:
     own.mkdir(parents=True, exist_ok=True)
     shutil.copy2(Path(__file__).with_name("app") / "main.py", own)
     if not (folder / STOCK_APP).is_dir():
-        command = [str(python_of(environment)), "-m", "monailabel.main", "apps", "--download", "--name", STOCK_APP]
+        command = [str(python_of(environment)), "-P", "-m", "monailabel.main", "apps", "--download"]
         done = subprocess.run(
-            [*command, "--output", str(folder)], env=clean_environment(), capture_output=True, text=True, check=False
+            [*command, "--name", STOCK_APP, "--output", str(folder)],
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise InputError(f"MONAI Label cannot give its app {STOCK_APP}: {done.stderr.strip()[-500:]}")

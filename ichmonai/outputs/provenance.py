@@ -2,7 +2,7 @@
 
 import json
 import platform
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -25,7 +25,7 @@ def write_provenance(path: Path, weights: str | PathLike | None, **facts: Any) -
     """
     record = {
         "notice": NOTICE,
-        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "weights": None if weights is None else {"file": Path(weights).name, "sha256": sha256_of_file(weights)},
         **facts,
         "versions": {

@@ -9,6 +9,7 @@ import numpy as np
 
 from ichmonai.datasets.phantom.haemorrhage import PhantomKind
 from ichmonai.datasets.phantom.study import PhantomStudy, make_study
+from ichmonai.processes.contexts import worker_context
 
 ICH_KINDS = (PhantomKind.DEEP, PhantomKind.LOBAR, PhantomKind.SUBTENTORIAL)
 """The kinds that DTViT's second head tells apart."""
@@ -65,7 +66,7 @@ def _made(jobs: Sequence[tuple[int, PhantomKind, int, str]], workers: int) -> It
         yield from (make_study(*job) for job in jobs)
         return
     waiting = iter(jobs)
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, worker_context()) as pool:
         running: deque[Future[PhantomStudy]] = deque(
             pool.submit(make_study, *job) for job in islice(waiting, workers + 1)
         )

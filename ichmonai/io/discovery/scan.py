@@ -5,13 +5,11 @@ import logging
 import multiprocessing
 import os
 import signal
-import threading
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait as wait_for_end
 from os import PathLike
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from ichmonai.io.discovery.walk import Begin, Candidate, End, Step, Walk, reject
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.series import OtherFile, Rejection
 from ichmonai.io.suffixes import DICOM_SUFFIXES, PICTURE_SUFFIXES, VOLUME_SUFFIXES
+from ichmonai.processes.contexts import end_with_parent, spawn_context
 
 CHUNK = 64
 """Files that a worker process reads at a time."""
@@ -93,9 +92,8 @@ def _read_all(steps: Iterator[Step], workers: int) -> Iterator[_Result]:
     first = next(chunks, None)
     if first is None:
         return
-    # A new interpreter, since a fork copies the locks that other threads of this one hold.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _quiet)
+    # New interpreters, since a fork copies the locks that other threads of this one hold.
+    pool = ProcessPoolExecutor(workers, spawn_context(), _quiet)
     waiting: deque[tuple[Sequence[Step], Future | None]] = deque()
     try:
         for chunk in itertools.chain([first], chunks):
@@ -169,12 +167,4 @@ def read_headers(candidate: Candidate) -> Sequence[Found]:
 def _quiet() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Where the parent is killed, its pool would wait for ever: each worker holds both ends of the pool's pipes."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_end([parent.sentinel])
-        os._exit(1)
+    end_with_parent()

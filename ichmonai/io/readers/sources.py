@@ -12,6 +12,7 @@ from ichmonai.io.discovery.archives import open_member
 from ichmonai.io.discovery.bounded import MAX_BYTES
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.series import Location
+from ichmonai.processes.scratch import scratch_folder
 
 _BLOCK = 2**20
 
@@ -58,7 +59,7 @@ def image_path(location: Location) -> Iterator[Path]:
     name = "volume" + "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
     with ExitStack() as stack:
         try:
-            path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ichmonai-")), name)
+            path = Path(stack.enter_context(scratch_folder()), name)
             with path.open("wb") as file:
                 _inflate(location, file)
         except OSError as error:

@@ -3,7 +3,7 @@
 import csv
 import json
 import logging
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ class HaemorrhageTraining(TrainTask):
             )
             for name in sorted(datastore.get_labeled_images())
         ]
-        run = self.model / "runs" / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+        run = self.model / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         data = write_training_data(studies, run / "data")
         logger.info("Training on %d labelled studies in %s.", len(studies), run)
         monai.bundle.run(run_id="training", config_file=self._configs(options, data, run))

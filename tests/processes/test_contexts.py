@@ -7,7 +7,7 @@ import pytest
 PROGRAM = """
 import signal, sys
 from multiprocessing import forkserver
-from ichmonai.batch import workers
+from ichmonai.processes import contexts as workers
 workers._PRELOAD = []  # which would take seconds
 before = signal.getsignal(signal.SIGINT)
 workers.prepare_workers()

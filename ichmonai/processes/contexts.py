@@ -1,0 +1,142 @@
+"""The ways in which worker processes are started; imports nothing heavy."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from multiprocessing import process, resource_tracker, spawn, util
+from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext, SpawnContext, SpawnProcess
+from typing import Any
+
+from ichmonai.processes.guard import guard_folder, guard_process
+from ichmonai.processes.safe_path import safe_environment, without_current_folder
+
+_PRELOAD = ["ichmonai.batch.local", "monai.transforms", "ichmonai.transforms"]
+_starting = threading.RLock()
+
+
+def spawn_context() -> BaseContext:
+    """A new interpreter for each worker, which imports only what it needs."""
+    _ensure_tracker()
+    return _Spawn()
+
+
+def worker_context() -> BaseContext:
+    """A fork server, which imports once, for all workers, what work on head CT needs.
+
+    A thread beside a process that forks without exec can leave locks held. A fork server has no threads.
+    """
+    if os.name != "posix":
+        return spawn_context()
+    _ensure_tracker()
+    context = _ForkServer()
+    context.set_forkserver_preload(_PRELOAD)
+    return context
+
+
+def prepare_workers() -> None:
+    """Let the fork server import its modules, which takes seconds, while this process imports its own.
+
+    To be called in the main thread.
+    """
+    if os.name != "posix":
+        return
+    worker_context()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for this process, which then ends the others
+    try:
+        with _safely():
+            _ensure_server()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def end_with_parent() -> None:
+    """In a worker: end when its parent has, should nothing else do so. A pool's workers would wait for ever.
+
+    Each of them holds both ends of the pool's pipes.
+    """
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def _safely() -> Iterator[None]:
+    """What is started meanwhile has no part of its path from the current folder.
+
+    The path of this process, which may be a user's own, stays as it is; so do its environment variables, after.
+    """
+    flags, data = util._args_from_interpreter_flags, spawn.get_preparation_data  # type: ignore[attr-defined]
+
+    def safe_data(name: str) -> dict[str, Any]:
+        folder = getattr(process, "ORIGINAL_DIR", None) or os.sep
+        return {**data(name), "sys_path": without_current_folder(sys.path, folder)}
+
+    with _starting:
+        before = {name: os.environ.get(name) for name in ("PYTHONSAFEPATH", "PYTHONPATH")}
+        os.environ.update(safe_environment())
+        util._args_from_interpreter_flags = lambda: ["-P", *flags()]  # type: ignore[attr-defined]  # -E hides variables
+        spawn.get_preparation_data = safe_data
+        try:
+            yield
+        finally:
+            util._args_from_interpreter_flags, spawn.get_preparation_data = flags, data  # type: ignore[attr-defined]
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+
+def _ensure_tracker() -> None:
+    """The process that a pool's locks start, before there is any worker."""
+    with _safely():
+        if os.name == "posix":
+            resource_tracker.ensure_running()
+
+
+class _SpawnProcess(SpawnProcess):
+    """Started safely, and ended with this process."""
+
+    @staticmethod
+    def _Popen(process_object: Any) -> Any:  # noqa: N802  multiprocessing's name
+        with _safely():
+            started = SpawnProcess._Popen(process_object)  # type: ignore[attr-defined]
+        guard_process(started.pid)
+        return started
+
+
+class _Spawn(SpawnContext):
+    Process = _SpawnProcess
+
+
+if os.name == "posix":
+    from multiprocessing import forkserver
+    from multiprocessing.context import ForkServerContext, ForkServerProcess
+
+    class _ForkServerProcess(ForkServerProcess):
+        """As `_SpawnProcess`."""
+
+        @staticmethod
+        def _Popen(process_object: Any) -> Any:  # noqa: N802
+            with _safely():
+                _ensure_server()  # it may have been ended
+                started = ForkServerProcess._Popen(process_object)  # type: ignore[attr-defined]
+            guard_process(started.pid)
+            return started
+
+    class _ForkServer(ForkServerContext):
+        Process = _ForkServerProcess
+
+    def _ensure_server() -> None:
+        guard_folder(util.get_temp_dir())  # of the server's socket
+        forkserver.ensure_running()
+        guard_process(forkserver._forkserver._forkserver_pid)  # type: ignore[attr-defined]
