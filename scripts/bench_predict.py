@@ -106,18 +106,8 @@ def predict(
     inputs: Path, bundle: Path, settings: dict[str, Any], out: Path, workers: int
 ) -> tuple[Measured, dict[str, Any]]:
     """The command, and its summary."""
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "ichmonai",
-        "predict",
-        str(inputs),
-        "--out",
-        str(out),
-        "--bundle",
-        str(bundle),
-    ]
+    command = [sys.executable, "-P", "-m", "ichmonai", "predict", str(inputs), "--out", str(out)]
+    command += ["--bundle", str(bundle)]
     for name, value in settings.items():
         command += ["--set", f"{name}={value}"]
     measured = measure([*command, "--device", "cpu", "--workers", str(workers), "--json"], bundle / "cache")

@@ -30,18 +30,8 @@ PATIENCE = 60.0
 
 
 def start(inputs: Path, bundle: Path, settings: dict, out: Path) -> psutil.Popen:
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "ichmonai",
-        "predict",
-        str(inputs),
-        "--bundle",
-        str(bundle),
-        "--out",
-        str(out),
-    ]
+    command = [sys.executable, "-P", "-m", "ichmonai", "predict", str(inputs), "--out", str(out)]
+    command += ["--bundle", str(bundle)]
     for name, value in settings.items():
         command += ["--set", f"{name}={value}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(out.parent)}

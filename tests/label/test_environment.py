@@ -22,7 +22,7 @@ def test_requirements_are_the_packages_own_but_for_pydicom() -> None:
 
 def test_a_python_without_numpy_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 14, 0, "final", 0))
-    with pytest.raises(InputError, match=r"needs Python 3\.10 to 3\.12 and this is 3\.14"):
+    with pytest.raises(InputError, match=r"needs Python 3\.11 or 3\.12 and this is 3\.14"):
         make_environment(tmp_path / "environment")
     assert not (tmp_path / "environment").exists()
 

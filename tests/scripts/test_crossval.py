@@ -67,10 +67,10 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def in_this_process(command: list[str], check: bool) -> subprocess.CompletedProcess:
     """What `python -m monai.bundle` does, without the seconds that a new process takes to import it."""
-    assert command[:3] == [sys.executable, "-m", "monai.bundle"]
+    assert command[:4] == [sys.executable, "-P", "-m", "monai.bundle"]
     assert not check
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["monai.bundle", *command[3:]])
+        patch.setattr(sys, "argv", ["monai.bundle", *command[4:]])
         runpy.run_module("monai.bundle", run_name="__main__", alter_sys=False)
     return subprocess.CompletedProcess(command, 0)
 
