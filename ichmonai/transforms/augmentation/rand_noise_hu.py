@@ -1,7 +1,7 @@
 """Scanner noise of random strength and grain."""
 
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.networks.layers import GaussianFilter
 from monai.transforms.transform import RandomizableTransform
 
@@ -76,30 +76,4 @@ class RandNoiseHU(RandomizableTransform):
         return from_slices(torch.where(free > 0, (slices + free * noise).clamp(low, high), slices), img)
 
 
-class RandNoiseHUd(RandDictionaryTransform):
-    """Dictionary version of `RandNoiseHU`: the same noise for all keys.
-
-    Args:
-        keys: keys of the images.
-        highest: see `RandNoiseHU`.
-        grain: see `RandNoiseHU`.
-        clipped: see `RandNoiseHU`.
-        prob: see `RandNoiseHU`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> noise = RandNoiseHUd("image", prob=0)
-        >>> noise({"image": torch.full((1, 4, 4), 40)})["image"].unique().tolist()
-        [40.0]
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        highest: float = 8.0,
-        grain: float = 1.0,
-        clipped: tuple[float, float] = (0.0, 80.0),
-        prob: float = 0.5,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, RandNoiseHU(highest, grain, clipped, prob), allow_missing_keys)
+RandNoiseHUd = RandDictionaryTransform.of(RandNoiseHU)

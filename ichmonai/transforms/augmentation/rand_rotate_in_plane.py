@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import RandomizableTransform
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
@@ -70,29 +70,4 @@ class RandRotateInPlane(RandomizableTransform):
         )
 
 
-class RandRotateInPlaned(RandDictionaryTransform):
-    """Dictionary version of `RandRotateInPlane`: one angle for all keys.
-
-    Args:
-        keys: keys of the images.
-        degrees: see `RandRotateInPlane`.
-        prob: see `RandRotateInPlane`.
-        fill: see `RandRotateInPlane`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import torch
-        >>> rotate = RandRotateInPlaned("image", degrees=15).set_random_state(seed=0)
-        >>> rotate({"image": torch.zeros(1, 64, 64)})["image"].shape
-        torch.Size([1, 64, 64])
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        degrees: float = 15.0,
-        prob: float = 1.0,
-        fill: float = 0.0,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, RandRotateInPlane(degrees, prob, fill), allow_missing_keys)
+RandRotateInPlaned = RandDictionaryTransform.of(RandRotateInPlane)

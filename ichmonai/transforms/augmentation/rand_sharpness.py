@@ -1,7 +1,7 @@
 """Random sharpening in the plane of the slices."""
 
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import RandomizableTransform
 from torchvision.transforms.v2 import functional as tvf
 
@@ -52,23 +52,4 @@ class RandSharpness(RandomizableTransform):
         return from_slices(slices, img)
 
 
-class RandSharpnessd(RandDictionaryTransform):
-    """Dictionary version of `RandSharpness`: one draw for all keys.
-
-    Args:
-        keys: keys of the images.
-        factor: see `RandSharpness`.
-        prob: see `RandSharpness`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import torch
-        >>> sharpen = RandSharpnessd("image", factor=2).set_random_state(seed=0)
-        >>> sharpen({"image": torch.rand(1, 64, 64)})["image"].shape
-        torch.Size([1, 64, 64])
-    """
-
-    def __init__(
-        self, keys: KeysCollection, factor: float = 2.0, prob: float = 0.5, allow_missing_keys: bool = False
-    ) -> None:
-        super().__init__(keys, RandSharpness(factor, prob), allow_missing_keys)
+RandSharpnessd = RandDictionaryTransform.of(RandSharpness)

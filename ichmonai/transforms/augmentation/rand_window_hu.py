@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import RandomizableTransform
 
 from ichmonai.transforms.chain.window_hu import DTVIT_WINDOWS, WindowHU
@@ -88,32 +88,4 @@ class RandWindowHU(RandomizableTransform):
         return WindowHU(varied)(from_slices(hu + beyond / NEAR * FAR, img))
 
 
-class RandWindowHUd(RandDictionaryTransform):
-    """Dictionary version of `RandWindowHU`: the same windows for all keys.
-
-    Args:
-        keys: keys of the images.
-        windows: see `RandWindowHU`.
-        level_shift: see `RandWindowHU`.
-        width_factors: see `RandWindowHU`.
-        clipped: see `RandWindowHU`.
-        prob: see `RandWindowHU`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> window = RandWindowHUd("image").set_random_state(seed=0)
-        >>> window({"image": torch.zeros(1, 4, 4)})["image"].max()
-        tensor(0.)
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        windows: Sequence[Sequence[float]] = DTVIT_WINDOWS,
-        level_shift: float = 10.0,
-        width_factors: tuple[float, float] = (0.75, 1.33),
-        clipped: tuple[float, float] = (0.0, 80.0),
-        prob: float = 1.0,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, RandWindowHU(windows, level_shift, width_factors, clipped, prob), allow_missing_keys)
+RandWindowHUd = RandDictionaryTransform.of(RandWindowHU)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import Transform
 
@@ -83,28 +83,7 @@ class AverageThinSlices(Transform):
         return MetaTensor(averaged.movedim(0, -1), meta=meta, applied_operations=img.applied_operations)
 
 
-class AverageThinSlicesd(DictionaryTransform):
-    """Dictionary version of `AverageThinSlices`.
-
-    Args:
-        keys: keys of the images.
-        thickness: see `AverageThinSlices`.
-        thinner_than: see `AverageThinSlices`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> AverageThinSlicesd("image")({"image": torch.zeros(1, 2, 2)})["image"].shape  # a slice stays as it is
-        torch.Size([1, 2, 2])
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        thickness: float = 5.0,
-        thinner_than: float = 3.0,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, AverageThinSlices(thickness, thinner_than), allow_missing_keys)
+AverageThinSlicesd = DictionaryTransform.of(AverageThinSlices)
 
 
 def _distance(affine: np.ndarray) -> float:

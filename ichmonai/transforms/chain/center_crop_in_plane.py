@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import Transform
 from torchvision.transforms.v2 import functional as tvf
 
@@ -53,19 +53,4 @@ class CenterCropInPlane(Transform):
         return round((side - self.size) / 2)
 
 
-class CenterCropInPlaned(DictionaryTransform):
-    """Dictionary version of `CenterCropInPlane`.
-
-    Args:
-        keys: keys of the images.
-        size: see `CenterCropInPlane`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import torch
-        >>> CenterCropInPlaned("image", 32)({"image": torch.zeros(1, 64, 64)})["image"].shape
-        torch.Size([1, 32, 32])
-    """
-
-    def __init__(self, keys: KeysCollection, size: int = 224, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, CenterCropInPlane(size), allow_missing_keys)
+CenterCropInPlaned = DictionaryTransform.of(CenterCropInPlane)

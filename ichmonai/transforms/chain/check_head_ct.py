@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import Transform
 from numpy.typing import NDArray
@@ -92,23 +92,7 @@ class CheckHeadCT(Transform):
         return image
 
 
-class CheckHeadCTd(DictionaryTransform):
-    """Dictionary version of `CheckHeadCT`.
-
-    Args:
-        keys: keys of the images.
-        accept: see `CheckHeadCT`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> CheckHeadCTd("image", accept=["not_head"])({"image": torch.full((1, 64, 64), -1000.0)})["image"].max()
-        tensor(-1000.)
-    """
-
-    def __init__(
-        self, keys: KeysCollection, accept: Iterable[Code | str] = (), allow_missing_keys: bool = False
-    ) -> None:
-        super().__init__(keys, CheckHeadCT(accept), allow_missing_keys)
+CheckHeadCTd = DictionaryTransform.of(CheckHeadCT)
 
 
 def check_pixels(

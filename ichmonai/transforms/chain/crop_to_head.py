@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import Transform
 from torch.nn import functional as F
@@ -118,29 +118,4 @@ def _placed(result: torch.Tensor, img: NdarrayOrTensor, to_input: list[np.ndarra
     return placed
 
 
-class CropToHeadd(DictionaryTransform):
-    """Dictionary version of `CropToHead`.
-
-    Args:
-        keys: keys of the images.
-        size: see `CropToHead`.
-        margin: see `CropToHead`.
-        limits: see `CropToHead`.
-        outside: see `CropToHead`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> CropToHeadd("image", 32)({"image": torch.full((1, 32, 48), -1000.0)})["image"].shape
-        torch.Size([1, 32, 32])
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        size: int,
-        margin: float = 0.05,
-        limits: tuple[float, float] = (0.0, 80.0),
-        outside: float | None = None,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, CropToHead(size, margin, limits, outside), allow_missing_keys)
+CropToHeadd = DictionaryTransform.of(CropToHead)

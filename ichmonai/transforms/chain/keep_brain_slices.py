@@ -1,7 +1,7 @@
 """Keep the slices that show brain."""
 
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import Transform
 
@@ -78,24 +78,7 @@ class KeepBrainSlices(Transform):
         return result
 
 
-class KeepBrainSlicesd(DictionaryTransform):
-    """Dictionary version of `KeepBrainSlices`.
-
-    Args:
-        keys: keys of the images.
-        minimum: see `KeepBrainSlices`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> hu = torch.full((1, 64, 64), -1000.0)
-        >>> hu[0, 10:50, 10:50] = 900  # skull
-        >>> hu[0, 13:47, 13:47] = 35  # brain
-        >>> KeepBrainSlicesd("image")({"image": hu})["image"].shape
-        torch.Size([1, 64, 64])
-    """
-
-    def __init__(self, keys: KeysCollection, minimum: float = MINIMUM, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, KeepBrainSlices(minimum), allow_missing_keys)
+KeepBrainSlicesd = DictionaryTransform.of(KeepBrainSlices)
 
 
 def _spacing(image: torch.Tensor) -> list[float] | None:

@@ -73,20 +73,7 @@ class SlicesToChannels(Transform):
         return MetaTensor(plain, meta=img.meta, applied_operations=img.applied_operations)
 
 
-class SlicesToChannelsd(DictionaryTransform):
-    """Dictionary version of `SlicesToChannels`.
-
-    Args:
-        keys: keys of the images.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> SlicesToChannelsd("image")({"image": torch.zeros(1, 4, 4, 3)})["image"].shape
-        torch.Size([3, 4, 4])
-    """
-
-    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, SlicesToChannels(), allow_missing_keys)
+SlicesToChannelsd = DictionaryTransform.of(SlicesToChannels)
 
 
 def _load(paths: Sequence[str | PathLike], own: str | PathLike) -> MetaTensor:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import Transform
 
 from ichmonai.transforms.dictionary import DictionaryTransform
@@ -58,26 +58,4 @@ class NormalizeImageNet(Transform):
         return from_slices((slices - mean) / std, img)
 
 
-class NormalizeImageNetd(DictionaryTransform):
-    """Dictionary version of `NormalizeImageNet`.
-
-    Args:
-        keys: keys of the images.
-        mean: see `NormalizeImageNet`.
-        std: see `NormalizeImageNet`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import torch
-        >>> NormalizeImageNetd("image", mean=[0.5], std=[0.5])({"image": torch.zeros(1, 1, 1)})["image"]
-        tensor([[[-1.]]])
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, NormalizeImageNet(mean, std), allow_missing_keys)
+NormalizeImageNetd = DictionaryTransform.of(NormalizeImageNet)

@@ -1,7 +1,7 @@
 """Remove everything that is not head: holder, table, pillow, cables."""
 
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import Transform
 
@@ -55,19 +55,4 @@ class RemoveHeadHolder(Transform):
         return from_slices(to_slices(torch.where(mask, plain.float(), self.fill)), img)
 
 
-class RemoveHeadHolderd(DictionaryTransform):
-    """Dictionary version of `RemoveHeadHolder`.
-
-    Args:
-        keys: keys of the images.
-        fill: see `RemoveHeadHolder`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import torch
-        >>> RemoveHeadHolderd("image")({"image": torch.full((1, 64, 64), -1000.0)})["image"].max()
-        tensor(-1000.)
-    """
-
-    def __init__(self, keys: KeysCollection, fill: float = AIR_HU, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, RemoveHeadHolder(fill), allow_missing_keys)
+RemoveHeadHolderd = DictionaryTransform.of(RemoveHeadHolder)

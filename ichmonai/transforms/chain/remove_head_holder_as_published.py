@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import Transform
 
 from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, dilate_by_boxes, fill_holes
@@ -57,21 +57,7 @@ class RemoveHeadHolderAsPublished(Transform):
         return from_slices(stack.to(to_slices(img).device), img)
 
 
-class RemoveHeadHolderAsPublishedd(DictionaryTransform):
-    """Dictionary version of `RemoveHeadHolderAsPublished`.
-
-    Args:
-        keys: keys of the images.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import torch
-        >>> RemoveHeadHolderAsPublishedd("image")({"image": torch.zeros(1, 64, 64)})["image"].max()
-        tensor(0.)
-    """
-
-    def __init__(self, keys: KeysCollection, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, RemoveHeadHolderAsPublished(), allow_missing_keys)
+RemoveHeadHolderAsPublishedd = DictionaryTransform.of(RemoveHeadHolderAsPublished)
 
 
 def published_chain(hu: np.ndarray) -> tuple[np.ndarray, Mask]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import Transform
 from torchvision.transforms.v2 import functional as tvf
 
@@ -50,19 +50,4 @@ class ResizeInPlane(Transform):
         return from_slices(resized, img, to_input)
 
 
-class ResizeInPlaned(DictionaryTransform):
-    """Dictionary version of `ResizeInPlane`.
-
-    Args:
-        keys: keys of the images.
-        size: see `ResizeInPlane`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import torch
-        >>> ResizeInPlaned("image", 64)({"image": torch.zeros(1, 512, 512)})["image"].shape
-        torch.Size([1, 64, 64])
-    """
-
-    def __init__(self, keys: KeysCollection, size: int = 256, allow_missing_keys: bool = False) -> None:
-        super().__init__(keys, ResizeInPlane(size), allow_missing_keys)
+ResizeInPlaned = DictionaryTransform.of(ResizeInPlane)

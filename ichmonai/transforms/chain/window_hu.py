@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import Transform
 
 from ichmonai.transforms.dictionary import DictionaryTransform
@@ -60,24 +60,4 @@ class WindowHU(Transform):
         return from_slices(channels[0] if len(channels) == 1 else torch.cat(channels, dim=1), img)
 
 
-class WindowHUd(DictionaryTransform):
-    """Dictionary version of `WindowHU`.
-
-    Args:
-        keys: keys of the images.
-        windows: see `WindowHU`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import torch
-        >>> WindowHUd("image", RSNA_WINDOWS)({"image": torch.zeros(1, 4, 4)})["image"].shape
-        torch.Size([3, 4, 4])
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        windows: Sequence[Sequence[float]] = DTVIT_WINDOWS,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, WindowHU(windows), allow_missing_keys)
+WindowHUd = DictionaryTransform.of(WindowHU)

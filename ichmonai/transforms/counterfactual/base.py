@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ichmonai.labels import NOT_APPLICABLE, RSNA_LABELS
 from ichmonai.transforms.anatomy.binary_image import Mask
 from ichmonai.transforms.anatomy.bleeding import smooth_inside
-from ichmonai.transforms.dictionary import RandDictionaryTransform
+from ichmonai.transforms.dictionary import P, RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 Array = NDArray[np.float32]
@@ -90,14 +90,15 @@ class CounterfactualTransform(RandomizableTransform):
         """A changed copy of a slice (H, W) and its finding, or None where it cannot be changed."""
 
 
-class CounterfactualTransformd(RandDictionaryTransform):
+class CounterfactualTransformd(RandDictionaryTransform[P]):
     """Base of the dictionary versions.
 
     Args:
         keys: key of the slice.
-        transform: the array version.
+        *args: arguments of the array version, also by name.
         label_keys: keys of the labels, of either kind, that change with the slice; the first says whether it bleeds.
         allow_missing_keys: do not raise if a key is missing.
+        **kwargs: see `args`.
 
     Raises:
         ValueError: if there is more than one slice.
@@ -106,11 +107,12 @@ class CounterfactualTransformd(RandDictionaryTransform):
     def __init__(
         self,
         keys: KeysCollection,
-        transform: CounterfactualTransform,
+        *args: Any,
         label_keys: KeysCollection = "label",
         allow_missing_keys: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(keys, transform, allow_missing_keys)
+        super().__init__(keys, *args, allow_missing_keys=allow_missing_keys, **kwargs)
         if len(self.keys) != 1:
             raise ValueError(
                 f"{type(self).__name__} takes the key of one slice, not {self.keys}: its label follows it."
@@ -120,7 +122,7 @@ class CounterfactualTransformd(RandDictionaryTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of `data` with the slice and its labels changed."""
         d = dict(data)
-        self.transform.randomize()
+        self.randomize()
         for key in self.key_iterator(d):
             d[key], finding = self.transform.change(d[key], d[self.label_keys[0]], randomize=False)
             if finding is not None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from monai.config.type_definitions import KeysCollection
 from scipy import ndimage
 
 from ichmonai.labels import NOT_APPLICABLE
@@ -75,32 +74,7 @@ class RandCoverBrain(CounterfactualTransform):
         return (image + part * (mixed - image)).astype(np.float32), (NOT_APPLICABLE, ())
 
 
-class RandCoverBraind(CounterfactualTransformd):
-    """Dictionary version of `RandCoverBrain`.
-
-    Args:
-        keys: key of the slice.
-        label_keys: keys of the labels; the first says whether it bleeds.
-        prob: see `RandCoverBrain`.
-        spacing: see `RandCoverBrain`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import torch
-        >>> item = {"image": torch.zeros(1, 64, 64), "label": torch.tensor([0, -1])}
-        >>> RandCoverBraind("image", prob=1)(item)["label"]  # there is no head
-        tensor([ 0, -1])
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        label_keys: KeysCollection = "label",
-        prob: float = 0.15,
-        spacing: Sequence[float] | None = None,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, RandCoverBrain(prob, spacing), label_keys, allow_missing_keys)
+RandCoverBraind = CounterfactualTransformd.of(RandCoverBrain)
 
 
 def _soft(distance: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from monai.config.type_definitions import KeysCollection
 
 from ichmonai.labels import NOT_APPLICABLE
 from ichmonai.transforms.anatomy.bleeding import bounding_box, pixel_size
@@ -79,32 +78,4 @@ class RandDrawBleeding(CounterfactualTransform):
         return changed, (NOT_APPLICABLE, (kind,))
 
 
-class RandDrawBleedingd(CounterfactualTransformd):
-    """Dictionary version of `RandDrawBleeding`.
-
-    Args:
-        keys: key of the slice.
-        label_keys: keys of the labels that change with it; the first says whether it bleeds.
-        kinds: see `RandDrawBleeding`.
-        prob: see `RandDrawBleeding`.
-        spacing: see `RandDrawBleeding`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import torch
-        >>> draw = RandDrawBleedingd("image", label_keys=["label", "rsna"], prob=1).set_random_state(seed=0)
-        >>> item = {"image": torch.zeros(1, 64, 64), "label": torch.tensor([0, -1]), "rsna": torch.zeros(6)}
-        >>> draw(item)["label"]  # there is no head
-        tensor([ 0, -1])
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        label_keys: KeysCollection = "label",
-        kinds: Sequence[str] = tuple(KINDS),
-        prob: float = 0.3,
-        spacing: Sequence[float] | None = None,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, RandDrawBleeding(kinds, prob, spacing), label_keys, allow_missing_keys)
+RandDrawBleedingd = CounterfactualTransformd.of(RandDrawBleeding)

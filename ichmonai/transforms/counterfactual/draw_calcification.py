@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import RandomizableTransform
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -113,28 +113,7 @@ class RandDrawCalcification(RandomizableTransform):
         return (image + part * np.maximum(min(hu, float(image.max())) - image, 0)).astype(np.float32)
 
 
-class RandDrawCalcificationd(RandDictionaryTransform):
-    """Dictionary version of `RandDrawCalcification`.
-
-    Args:
-        keys: keys of the images.
-        prob: see `RandDrawCalcification`.
-        spacing: see `RandDrawCalcification`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> RandDrawCalcificationd("image", prob=1)({"image": torch.zeros(1, 64, 64)})["image"].max()  # no head
-        tensor(0.)
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        prob: float = 0.3,
-        spacing: Sequence[float] | None = None,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, RandDrawCalcification(prob, spacing), allow_missing_keys)
+RandDrawCalcificationd = RandDictionaryTransform.of(RandDrawCalcification)
 
 
 def _part(inside: Mask, spots: list[Spot], pixel: float, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from monai.config.type_definitions import KeysCollection
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -60,33 +59,7 @@ class RandEraseBleeding(CounterfactualTransform):
         return erase(image, blood, inside, pixel_size(image, self.spacing), rng), (NOT_APPLICABLE, ())
 
 
-class RandEraseBleedingd(CounterfactualTransformd):
-    """Dictionary version of `RandEraseBleeding`.
-
-    Args:
-        keys: key of the slice.
-        label_keys: keys of the labels that change with it; the first says whether it bleeds.
-        prob: see `RandEraseBleeding`.
-        spacing: see `RandEraseBleeding`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import torch
-        >>> erase = RandEraseBleedingd("image").set_random_state(seed=0)
-        >>> item = {"image": torch.zeros(1, 64, 64), "label": torch.tensor([1, 0])}
-        >>> erase(item)["label"]  # there is nothing to erase
-        tensor([1, 0])
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        label_keys: KeysCollection = "label",
-        prob: float = 0.4,
-        spacing: Sequence[float] | None = None,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, RandEraseBleeding(prob, spacing), label_keys, allow_missing_keys)
+RandEraseBleedingd = CounterfactualTransformd.of(RandEraseBleeding)
 
 
 def erase(image: Array, blood: Mask, inside: Mask, pixel: float, rng: np.random.Generator) -> Array:

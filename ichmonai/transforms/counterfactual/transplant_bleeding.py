@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from monai.config.type_definitions import KeysCollection
 from scipy import ndimage
 
 from ichmonai.transforms.anatomy.bleeding import brain_level, pixel_size, smooth_inside
@@ -96,39 +95,7 @@ class RandTransplantBleeding(CounterfactualTransform):
         return None
 
 
-class RandTransplantBleedingd(CounterfactualTransformd):
-    """Dictionary version of `RandTransplantBleeding`.
-
-    Args:
-        keys: key of the slice.
-        donors: see `RandTransplantBleeding`.
-        label_keys: keys of the labels that change with it; the first says whether it bleeds.
-        prob: see `RandTransplantBleeding`.
-        spacing: see `RandTransplantBleeding`.
-        allow_missing_keys: do not raise if a key is missing.
-
-    Example:
-        >>> import numpy as np, torch
-        >>> hu = np.full((128, 128), 900.0, np.float32)  # a skull
-        >>> hu[16:112, 26:102] = 32  # a brain
-        >>> hu[40:60, 40:60] = 65  # blood
-        >>> from ichmonai.transforms.counterfactual.bleeding_bank import cut_bleeding
-        >>> transplant = RandTransplantBleedingd("image", [cut_bleeding(hu, np.array([1, 0]))], prob=1)
-        >>> item = {"image": torch.zeros(1, 64, 64), "label": torch.tensor([0, -1])}
-        >>> transplant(item)["label"]  # there is no head
-        tensor([ 0, -1])
-    """
-
-    def __init__(
-        self,
-        keys: KeysCollection,
-        donors: Sequence[Bleeding],
-        label_keys: KeysCollection = "label",
-        prob: float = 0.5,
-        spacing: Sequence[float] | None = None,
-        allow_missing_keys: bool = False,
-    ) -> None:
-        super().__init__(keys, RandTransplantBleeding(donors, prob, spacing), label_keys, allow_missing_keys)
+RandTransplantBleedingd = CounterfactualTransformd.of(RandTransplantBleeding)
 
 
 def _place(

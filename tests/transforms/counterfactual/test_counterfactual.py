@@ -186,9 +186,9 @@ def test_seed_alone_decides(head):
 def test_dictionary_equals_array_and_changes_every_label(head):
     bank = donors(head)
     pairs = [
-        (T.RandEraseBleedingd("image", ["label", "rsna"], prob=1), ()),
-        (T.RandTransplantBleedingd("image", bank, ["label", "rsna"], prob=1), ("intraparenchymal",)),
-        (T.RandDrawBleedingd("image", ["label", "rsna"], ["epidural"], prob=1), ("epidural",)),
+        (T.RandEraseBleedingd("image", prob=1, label_keys=["label", "rsna"]), ()),
+        (T.RandTransplantBleedingd("image", bank, prob=1, label_keys=["label", "rsna"]), ("intraparenchymal",)),
+        (T.RandDrawBleedingd("image", ["epidural"], prob=1, label_keys=["label", "rsna"]), ("epidural",)),
     ]
     for (dictionary, subtypes), (_, image, label) in zip(pairs, all_three(head), strict=True):
         expected, after = dictionary.transform.set_random_state(5)(image, label)
