@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from ichmonai.io import ImageHeader, Location
+from ichmonai.io.discovery.header_codes import codes_of
 
 SUPINE = (1, 0, 0, 0, 1, 0)
 PRONE = (-1, 0, 0, 0, -1, 0)
@@ -99,8 +100,10 @@ def write_head(folder: Path, count: int = 20, distance: float = 5.0, lowest: flo
 
 
 def head_headers(count: int = 20, distance: float = 5.0, lowest: float = 0.0, **changes: Any) -> list[ImageHeader]:
-    """Headers of a plausible axial head series, without files."""
+    """Headers of a plausible axial head series, without files; descriptions are given as a file has them."""
     series = changes.pop("series", SERIES)
+    names = ("series_description", "body_part", "protocol", "study_description", "contrast_agent", "kernel")
+    texts = {"series_description": "HEAD 5mm"} | {name: changes.pop(name) for name in names if name in changes}
     headers = []
     for number in range(count):
         values = {
@@ -117,7 +120,7 @@ def head_headers(count: int = 20, distance: float = 5.0, lowest: float = 0.0, **
             "orientation": tuple(map(float, SUPINE)),
             "spacing": (0.45, 0.45),
             "thickness": 5.0,
-            "series_description": "HEAD 5mm",
+            **codes_of(**texts),
             "photometric": "MONOCHROME2",
             "bits": 12,
         }

@@ -6,6 +6,7 @@ from dicom_factory import head_headers
 
 from ichmonai.io import Code
 from ichmonai.io.discovery.header_checks import MAX_SIDE, MIN_SLICES, check_headers
+from ichmonai.io.discovery.header_codes import image_type_code, kernel_code, maker_code, model_code
 from ichmonai.io.discovery.header_words import contrast_word, is_agent, kernel_sharpness, part_of_body
 from ichmonai.io.discovery.headers import ImageHeader, Kind
 from ichmonai.io.findings import WARNINGS
@@ -42,7 +43,7 @@ def test_nothing_against_a_head_ct():
         (Code.DERIVED, {"image_type": ("DERIVED", "SECONDARY", "AXIAL", "CT_SOM5 MIP_THIN")}),
         (Code.CONTRAST, {"contrast_agent": "Omnipaque 350"}),
         (Code.CONTRAST, {"series_description": "CTA HEAD"}),
-        (Code.BURNED_IN, {"burned_in": "YES"}),
+        (Code.BURNED_IN, {"burned_in": True}),
         (Code.BURNED_IN, {"photometric": "RGB"}),
         (Code.BAD_GEOMETRY, {"spacing": (0.001, 0.001)}),
         (Code.BAD_GEOMETRY, {"spacing": (0.1, 0.1)}),
@@ -72,7 +73,7 @@ def test_one_code(code, changes):
         {"series_description": "", "body_part": ""},
         {"spacing": (0.5, 0.45)},
         {"gantry_tilt": 0.0},
-        {"burned_in": "NO"},
+        {"burned_in": False},
     ],
 )
 def test_what_is_fine(changes):
@@ -182,9 +183,23 @@ def test_words_of_plain_scans(text):
     assert not contrast_word(text)
 
 
-def test_only_the_word_is_quoted():
-    assert contrast_word("HEAD contrast_DOE^JANE") == "contrast"
-    assert part_of_body("abdomen_DOE") == "abdomen"
+def test_only_words_of_the_list_are_quoted():
+    assert contrast_word("HEAD contrast_DOE^JANE") == contrast_word("Contrastini^Mario") == "contrast"
+    assert part_of_body("abdomen_DOE") == part_of_body("Abdullah^Omar") == "abdomen"
+    assert image_type_code("MONOTONI^GIULIA") == "OTHER NOT HU"
+    assert [image_type_code(value) for value in ("AXIAL", "CT_SOM5 MIP_THIN", "Scanopoulos", "")] == [
+        "AXIAL", "CT SOM5 MIP THIN", "LOCALIZER", "",
+    ]  # fmt: skip
+
+
+def test_equipment_is_kept_by_its_known_words():
+    assert [maker_code(text) for text in ("GE MEDICAL SYSTEMS", "SIEMENS", "Philips Medical", "Gerald Doe")] == [
+        "GE", "Siemens", "Philips", "",
+    ]  # fmt: skip
+    models = ("LightSpeed VCT", "Sensation 64", "Optima CT660", "Aquilion ONE", "DOE^JANE 64", "SOMATOM DOE^JANE 4711")
+    assert [model_code(text) for text in models] == [*models[:4], "", "SOMATOM"]
+    kernels = ("H30s", "J40s 3", "Br38f", "Hr60f", "STANDARD", "BONEPLUS", "FC21", "FC68", "UB", "B70f", "DOE JANE")
+    assert [kernel_code(text) for text in kernels] == [*kernels[:-1], ""]
 
 
 def test_agents():

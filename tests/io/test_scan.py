@@ -1,6 +1,7 @@
 import gzip
 import importlib
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -17,9 +18,26 @@ from dicom_factory import SERIES, uid_of, write_enhanced, write_head, write_slic
 from PIL import Image
 from pydicom.fileset import FileSet
 
-from ichmonai.io import Code, ImageHeader, Location, OtherFile, Rejection, find_head_ct, group_series, scan
+from ichmonai.io import (
+    Code,
+    HeadCTReadError,
+    ImageHeader,
+    Location,
+    OtherFile,
+    Rejection,
+    find_head_ct,
+    group_series,
+    load_head_ct,
+    scan,
+)
 from ichmonai.io.discovery.headers import Kind
 
+FREE_TEXT = """
+SeriesDescription StudyDescription ProtocolName ContrastBolusAgent BodyPartExamined ConvolutionKernel Manufacturer
+ManufacturerModelName ImageType BurnedInAnnotation Modality PhotometricInterpretation SOPClassUID RescaleType
+SliceThickness PixelSpacing ImagePositionPatient GantryDetectorTilt SpecificCharacterSet PatientName PatientComments
+ImageComments StationName InstitutionName OperatorsName
+"""
 PATIENT = {"PatientName": "DOE^JANE", "PatientID": "MRN-4711", "PatientBirthDate": "19500101"}
 
 
@@ -29,6 +47,11 @@ def codes(found):
 
 def places(found):
     return [str(one.location) for one in found if isinstance(one, ImageHeader)]
+
+
+def stateless(found):
+    """Without the state of files, which says whether they were written just now."""
+    return [one.in_state("") if isinstance(one, ImageHeader) else one for one in found]
 
 
 def changed(path, **attributes):
@@ -64,6 +87,35 @@ def test_what_a_header_says_and_what_it_keeps_to_itself(tmp_path):
     text = header.to_json()
     assert ImageHeader.from_json(text) == header
     assert not any(value in text for value in PATIENT.values())
+
+
+@pytest.mark.parametrize("encoded", ["Müller^Zoë 19500101", "DOE^JANE MRN4711"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_name_in_any_free_text_is_not_kept(tmp_path, encoded):
+    names = FREE_TEXT.split()
+    parts = set(re.split(r"[\W_]+", encoded))
+
+    def is_kept(text):
+        return [part for part in parts if part in text]
+
+    for name in (*names, "all"):
+        changes = dict.fromkeys(names if name == "all" else [name], ("LO", f"contrast {encoded} chest"))
+        changes |= {"Modality": ("CS", "CT")} if name != "Modality" else {}
+        path = changed(write_slice(tmp_path / f"{name}.dcm", StudyInstanceUID="1.2"), **changes)
+        (header,) = found = list(scan([path]))
+        if isinstance(header, ImageHeader):
+            assert not is_kept(header.to_json()), name
+            found = group_series([header])
+            assert not is_kept(found[0].description), name
+            sentences = [finding.sentence for finding in found[0].findings]
+        else:
+            sentences = [header.finding.sentence]
+        try:
+            meta = load_head_ct(path).meta
+            sentences += [sentence for _, sentence in meta["findings"]]
+        except HeadCTReadError as error:
+            sentences.append(str(error))
+        assert not is_kept(" ".join(sentences)), name
 
 
 def test_the_study_is_named_by_what_there_is(tmp_path):
@@ -378,11 +430,11 @@ def test_processes_find_the_same(tmp_path, monkeypatch):
     (tmp_path / "in" / "d").mkdir()
     (tmp_path / "in" / "d" / "x.dcm").write_bytes(b"damaged")
     inputs = [tmp_path / "in", tmp_path / "absent"]
-    alone = list(scan(inputs, workers=1))
+    alone = stateless(scan(inputs, workers=1))
     assert len(alone) == 62
-    assert list(scan(inputs, workers=2)) == alone
+    assert stateless(scan(inputs, workers=2)) == alone
     started = scan(inputs, workers=2)
-    assert [next(started) for _ in range(10)] == alone[:10]
+    assert stateless(next(started) for _ in range(10)) == alone[:10]
     started.close()  # ends the processes
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 
 from ichmonai.io.discovery.header_checks import head_evidence, is_derived
-from ichmonai.io.discovery.header_words import kernel_sharpness
 from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.discovery.slice_geometry import coverage, slice_count, slice_distance
 from ichmonai.io.findings import Code, Finding, refusing
@@ -75,9 +74,8 @@ def score(slices: Sequence[ImageHeader], findings: Collection[Code] = ()) -> flo
     """
     first = slices[0]
     thickness = first.thickness or slice_distance(slices)
-    sharpness = kernel_sharpness(first.kernel, first.series_description)
     points = 3 * min(coverage(slices) / BRAIN_HEIGHT, 1)
-    points += {-1: 2, 0: 0, 1: -3}[sharpness]
+    points += {-1: 2, 0: 0, 1: -3}[first.sharpness]
     points += 2 * (head_evidence(slices) == "head")
     points += max(2 - abs(math.log2(thickness / THICKNESS)), -2) if thickness else 0
     points += not is_derived(first)

@@ -1,7 +1,8 @@
 """DICOM headers, whatever their state, to `ImageHeader`."""
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import pydicom
@@ -10,6 +11,14 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from ichmonai.io.discovery.dicom_files import read_dataset
+from ichmonai.io.discovery.header_codes import (
+    codes_of,
+    image_type_code,
+    maker_code,
+    modality_code,
+    model_code,
+    photometric_code,
+)
 from ichmonai.io.discovery.headers import MAX_THICKNESS, ImageHeader, Vector
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.series import Location
@@ -17,20 +26,23 @@ from ichmonai.io.series import Location
 MAX_FRAMES = 20_000
 """Far above any head CT; more headers than this from one file are a fault or an attack."""
 
-_TEXT = {
-    "sop_instance_uid": "SOPInstanceUID",
-    "sop_class_uid": "SOPClassUID",
-    "modality": "Modality",
+_UID = re.compile(r"[0-9.]{1,64}")
+_DESCRIPTIONS = {
     "series_description": "SeriesDescription",
     "study_description": "StudyDescription",
     "protocol": "ProtocolName",
     "body_part": "BodyPartExamined",
     "contrast_agent": "ContrastBolusAgent",
     "kernel": "ConvolutionKernel",
-    "photometric": "PhotometricInterpretation",
-    "burned_in": "BurnedInAnnotation",
-    "manufacturer": "Manufacturer",
-    "model": "ManufacturerModelName",
+}
+_CODED: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "sop_instance_uid": ("SOPInstanceUID", str),
+    "sop_class_uid": ("SOPClassUID", lambda text: text if _UID.fullmatch(text) else ""),
+    "modality": ("Modality", modality_code),
+    "photometric": ("PhotometricInterpretation", photometric_code),
+    "burned_in": ("BurnedInAnnotation", lambda text: text.upper() == "YES"),
+    "manufacturer": ("Manufacturer", maker_code),
+    "model": ("ManufacturerModelName", model_code),
 }
 _WHOLE = {"rows": "Rows", "columns": "Columns", "bits": "BitsStored"}
 _GEOMETRY = {
@@ -53,7 +65,8 @@ _MACROS = {
 _TAGS = {
     name: Tag(name)
     for name in (
-        *_TEXT.values(),
+        *_DESCRIPTIONS.values(),
+        *(name for name, _ in _CODED.values()),
         *_WHOLE.values(),
         *(name for name, _ in _GEOMETRY.values()),
         *("StudyInstanceUID", "SeriesInstanceUID", "ImageType", "SliceThickness", "GantryDetectorTilt"),
@@ -95,10 +108,9 @@ def read_dicom(file: BinaryIO, location: Location, size: int = 0) -> list[ImageH
 
 def _header(dataset: Dataset, location: Location, size: int) -> ImageHeader:
     series = _text(dataset, "SeriesInstanceUID")
-    values: dict[str, Any] = {field: _text(dataset, name) for field, name in _TEXT.items()}
+    values: dict[str, Any] = {field: code(_text(dataset, name)) for field, (name, code) in _CODED.items()}
+    values |= codes_of(**_descriptions(dataset))
     values |= {field: _integer(dataset, name) or 0 for field, name in _WHOLE.items()}
-    if not values["contrast_agent"] and (agents := _items(dataset, "ContrastBolusAgentSequence")):
-        values["contrast_agent"] = _text(agents[0], "CodeMeaning") or "yes"
     header = ImageHeader(
         location=location,
         size=size,
@@ -108,6 +120,14 @@ def _header(dataset: Dataset, location: Location, size: int) -> ImageHeader:
         **values,
     )
     return _with(header, **_place(dataset, header))
+
+
+def _descriptions(dataset: Dataset) -> dict[str, str]:
+    """Free text, of which only codes are kept."""
+    texts = {field: _text(dataset, name) for field, name in _DESCRIPTIONS.items()}
+    if not texts["contrast_agent"] and (agents := _items(dataset, "ContrastBolusAgentSequence")):
+        texts["contrast_agent"] = _text(agents[0], "CodeMeaning") or "yes"
+    return texts
 
 
 def _frames(dataset: Dataset, header: ImageHeader, frames: Sequence[Dataset]) -> list[ImageHeader]:
@@ -120,6 +140,7 @@ def _frames(dataset: Dataset, header: ImageHeader, frames: Sequence[Dataset]) ->
             f"(at most {MAX_FRAMES} are read); export it again."
         )
     shared = _items(dataset, _GROUPS[1])[:1]
+    texts = _descriptions(dataset)
     headers = []
     for index, frame in enumerate(frames):
         one = Dataset()
@@ -133,7 +154,7 @@ def _frames(dataset: Dataset, header: ImageHeader, frames: Sequence[Dataset]) ->
             _with(
                 header,
                 location=Location(path, member, index),
-                kernel=_text(one, "ConvolutionKernel") or header.kernel,
+                **(codes_of(**{**texts, "kernel": kernel}) if (kernel := _text(one, "ConvolutionKernel")) else {}),
                 **_place(one, header),
             )
         )
@@ -143,7 +164,7 @@ def _frames(dataset: Dataset, header: ImageHeader, frames: Sequence[Dataset]) ->
 def _place(dataset: Dataset, header: ImageHeader) -> dict[str, Any]:
     """What a frame can have of its own."""
     values: dict[str, Any] = {
-        "image_type": _texts(dataset, "ImageType") or header.image_type,
+        "image_type": tuple(map(image_type_code, _texts(dataset, "ImageType"))) or header.image_type,
         "thickness": _thickness(_numbers(dataset, "SliceThickness", 1)),
         "gantry_tilt": next(iter(_numbers(dataset, "GantryDetectorTilt", 1) or ()), header.gantry_tilt),
     }

@@ -167,7 +167,7 @@ def _by_reconstruction(stack: list[ImageHeader]) -> list[list[ImageHeader]]:
         return [stack]
     parts: dict[Hashable, list[ImageHeader]] = defaultdict(list)
     for one in stack:
-        parts[one.kernel, one.contrast_agent, one.thickness, one.image_type].append(one)
+        parts[one.kernel, one.sharpness, one.contrast, one.thickness, one.image_type].append(one)
     return list(parts.values())
 
 

@@ -4,7 +4,8 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ichmonai.io.discovery.header_words import NOT_HU, contrast_word, is_agent, is_scout, part_of_body
+from ichmonai.io.discovery.header_codes import AGENT
+from ichmonai.io.discovery.header_words import NOT_HU, is_scout
 from ichmonai.io.discovery.headers import ImageHeader, Kind
 from ichmonai.io.discovery.slice_geometry import (
     Slices,
@@ -94,10 +95,8 @@ def is_derived(header: ImageHeader) -> bool:
 
 
 def head_evidence(slices: Slices) -> str:
-    """The part of the body as of `part_of_body`; of the texts, the nearest to the series that names one decides."""
-    first = slices[0]
-    texts = (first.series_description, first.body_part, first.protocol, first.study_description)
-    return next(filter(None, map(part_of_body, texts)), "")
+    """The part of the body that the headers name: "head", another one, or nothing."""
+    return slices[0].body_part
 
 
 def _wrong_modality(slices: Slices) -> str:
@@ -105,7 +104,7 @@ def _wrong_modality(slices: Slices) -> str:
     modality = first.modality or ("CT" if first.sop_class_uid in CT_IMAGES else "missing")
     if first.kind is not Kind.DICOM or modality == "CT":
         return ""
-    return f"{_name(slices)} has Modality {modality[:16]}; give a CT series."
+    return f"{_name(slices)} has Modality {modality}; give a CT series."
 
 
 def _unreadable(slices: Slices) -> str:
@@ -116,7 +115,7 @@ def _unreadable(slices: Slices) -> str:
 
 def _localizer(slices: Slices) -> str:
     few = slice_count(slices) <= 3 and slices[0].kind is Kind.DICOM
-    named = is_scout(slices[0].series_description)
+    named = slices[0].is_scout
     if is_localizer(slices[0]) or (few and (named or (slices[0].is_placed and _obliquity(slices[0]) > MAX_OBLIQUITY))):
         return f"{_name(slices)} is a localizer; give an axial series."
     return ""
@@ -132,27 +131,26 @@ def _derived(slices: Slices) -> str:
         return ""
     if not any(map(NOT_HU.search, values)) and any(value in _RESLICED for value in values[2:]):
         return ""
-    kind = "\\".join(value[:16] for value in values)
+    kind = "\\".join(values)
     return (
         f"{_name(slices)} is derived (ImageType {kind}); give the original series, or accept it if its values are HU."
     )
 
 
 def _contrast(slices: Slices) -> str:
-    for one in slices:
-        if is_agent(one.contrast_agent):
-            return f"{_name(slices)} has a ContrastBolusAgent; give a series without contrast medium."
-    if word := contrast_word(slices[0].series_description):
+    if any(one.contrast == AGENT for one in slices):
+        return f"{_name(slices)} has a {AGENT}; give a series without contrast medium."
+    if word := slices[0].contrast:
         return f"{_name(slices)} has {word!r} in its description; give a series without contrast medium."
     return ""
 
 
 def _burned_in(slices: Slices) -> str:
     first = slices[0]
-    if any(one.burned_in.upper() == "YES" for one in slices):
+    if any(one.burned_in for one in slices):
         return f"{_name(slices)} has BurnedInAnnotation YES; give the original images."
     if first.kind is Kind.DICOM and first.photometric and not first.photometric.upper().startswith("MONOCHROME"):
-        return f"{_name(slices)} is in colour ({first.photometric[:16]}); give the original images."
+        return f"{_name(slices)} is in colour ({first.photometric}); give the original images."
     return ""
 
 

@@ -20,12 +20,15 @@ _WITHOUT = _words(
     rf"(?:without|w[\s_]?/[\s_]?o|wo|sans|ohne|sin|senza|nativ\w*|no|non|pre|plain)[\s_/-]*{_AGENT}",
     r"un[\s_-]?enhanced|non[\s_-]?enhanced|unenh\w*|nec?ct|n[\s_-]?c[\s_-]?c?ct|nect|nce?",
 )
-_CONTRAST = _words(
-    r"ct[apv]a?|cec?ct|angio\w*|venogra\w*|arteriogra\w*|perfusion\w*|perf|bolus\w*|carotid\w*|willis|cow",
-    r"contrast\w*|contraste|kontrast\w*|enhanced|inject[eé]e?|avec[\s_-]*(?:iv|injection)",
-    r"post[\s_/-]*(?:i\.?v|c|ce|gad\w*|km|inj\w*)|(?:mit|nach)[\s_-]*k\.?m|arterial\w*|venous|ven[oö]s\w*|portal\w*|delay(?:ed)?",
-    r"c[\s_]?\+",
-)
+_CONTRAST = {
+    "CTA": _words(r"ct[av]a?|angio\w*|venogra\w*|arteriogra\w*|carotid\w*|willis|cow"),
+    "perfusion": _words(r"ctpa?|perfusion\w*|perf|bolus\w*"),
+    "delay": _words(r"arterial\w*|venous|ven[oö]s\w*|portal\w*|delay(?:ed)?"),
+    "contrast": _words(
+        r"cec?ct|contrast\w*|contraste|kontrast\w*|enhanced|inject[eé]e?|avec[\s_-]*(?:iv|injection)",
+        r"post[\s_/-]*(?:i\.?v|c|ce|gad\w*|km|inj\w*)|(?:mit|nach)[\s_-]*k\.?m|c[\s_]?\+",
+    ),
+}
 _PLUS_C = re.compile(r"\+[\s_]?(?:c|km|iv|ce)(?![\s_-]*sp|[^\W_])", re.IGNORECASE)
 _CJK_WITHOUT = re.compile("非造影|造影なし|単純|平扫|非增强|非增強")
 _CJK_CONTRAST = re.compile("造影|增强|增強")
@@ -33,17 +36,18 @@ _NO_AGENT = _words(r"none|no|n|nein|non|nil|without|w/?o|unknown|not[\s_]\w+|n/a
 
 
 def contrast_word(text: str) -> str:
-    """The word of a series description that says contrast medium was given, or nothing.
+    """How a series description says that contrast medium was given, in a word of its own kind, or nothing.
 
     Example:
         >>> contrast_word("CTA_HEAD 0.6"), contrast_word("HEAD without contrast"), contrast_word("C-SPINE")
         ('CTA', '', '')
     """
-    if both := _BOTH.search(text):
-        return both[0]
+    if _BOTH.search(text):
+        return "contrast"
     text = _CJK_WITHOUT.sub(" ", _WITHOUT.sub(" ", text))
-    found = _CONTRAST.search(text) or _PLUS_C.search(text) or _CJK_CONTRAST.search(text)
-    return found[0] if found else ""
+    if word := _kind(text, _CONTRAST):
+        return word
+    return "contrast" if _PLUS_C.search(text) or _CJK_CONTRAST.search(text) else ""
 
 
 def is_agent(text: str) -> bool:
@@ -56,32 +60,44 @@ _HEAD = _words(
     r"enc[eé]fal\w*|enceph\w*|t[eê]te|testa|capo|stroke|n?cc?th|hct|cct|post(?:erior)?[\s_.-]?fossa|ich|hoofd",
 )
 _CJK_HEAD = re.compile("头|頭|颅|脑|脳|腦")
-_OTHER_PART = _words(
-    r"chest|thora\w*|lungs?|abd\w*|pelvi\w*|becken|cardi\w*|heart|coronar\w*|aort\w*|liver|kidneys?|renal|urogra\w*|colon\w*",
-    r"(?:[ctl][\s_-]?)?spines?|cspine|tspine|lspine|ct?spin|hws|bws|lws|[ctl]sp|cervical|lumbar|sacr\w*|neck|hals|larynx|vertebra\w*",
-    r"knees?|shoulder|hips?|foot|feet|hands?|wrist|elbow|ankle|femur|leg|arm|extremit\w*|tibia|humerus|whole[\s_-]?body|bein",
-    r"sinus(?:es)?|pns|nnh|fac(?:e|ial)\w*|orbits?|mandib\w*|maxill\w*|dental|jaw",
-    r"temporal bones?|petrous|iacs?|ears?|felsenbein",
-)
+_OTHER_PART = {
+    "chest": _words(r"chest|thora\w*|lungs?"),
+    "heart": _words(r"cardi\w*|heart|coronar\w*|aort\w*"),
+    "abdomen": _words(r"abd\w*|pelvi\w*|becken|liver|kidneys?|renal|urogra\w*|colon\w*"),
+    "spine": _words(
+        r"(?:[ctl][\s_-]?)?spines?|cspine|tspine|lspine|ct?spin|hws|bws|lws|[ctl]sp|cervical|lumbar|sacr\w*|vertebra\w*"
+    ),
+    "neck": _words(r"neck|hals|larynx"),
+    "limb": _words(
+        r"knees?|shoulder|hips?|foot|feet|hands?|wrist|elbow|ankle|femur|leg|arm|extremit\w*|tibia|humerus|bein"
+    ),
+    "whole body": _words(r"whole[\s_-]?body"),
+    "face": _words(r"sinus(?:es)?|pns|nnh|fac(?:e|ial)\w*|orbits?|mandib\w*|maxill\w*|dental|jaw"),
+    "ear": _words(r"temporal bones?|petrous|iacs?|ears?|felsenbein"),
+}
 
 
 def part_of_body(text: str) -> str:
-    """Which part a text names: "head", also beside others; the word for another part; or nothing.
+    """Which part a text names: "head", also beside others; another one of a few; or nothing.
 
     Example:
         >>> part_of_body("HEAD/NECK"), part_of_body("C-SPINE 2mm"), part_of_body("5 mm soft")
-        ('head', 'C-SPINE', '')
+        ('head', 'spine', '')
     """
     if _HEAD.search(text) or _CJK_HEAD.search(text):
         return "head"
-    found = _OTHER_PART.search(text)
-    return found[0] if found else ""
+    return _kind(text, _OTHER_PART)
+
+
+def _kind(text: str, kinds: dict[str, re.Pattern[str]]) -> str:
+    return next((kind for kind, pattern in kinds.items() if pattern.search(text)), "")
 
 
 _SCOUT = _words(r"scout\w*|localizer\w*|localiser\w*|topogram\w*|surview|scano\w*|pilot|survey|scanogram")
 NOT_HU = _words(
     r"mip|minip|max(?:imum|ip)?|min(?:imum)?|vr[rt]?|volren\w*|volume[\s_]rendering|3d|ssd|perf\w*|[cr]?cb[fv]|mtt|tt[pd]|tmax",
     r"subtract\w*|bone[\s_]removed|screen\w*|mono\w*|material\w*|vnc|z_?eff\w*|rho\w*|fus\w*|iodine\w*|rgb|colou?r|cine|projection",
+    "not hu",  # what `image_type_code` says of others
 )
 """ImageType values and words of derived images whose values are not HU of a slice: projections, maps, renderings."""
 

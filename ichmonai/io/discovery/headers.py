@@ -29,6 +29,8 @@ class Kind(str, Enum):
 class ImageHeader:
     """One image, one frame of an enhanced multi-frame image, or one volume; nothing that names a patient.
 
+    Of free text only what `header_codes` knows is kept, since headers are written to a batch's journal.
+
     What is missing or makes no sense is None, 0 or empty, and said in `findings` where it matters.
 
     Attributes:
@@ -39,8 +41,8 @@ class ImageHeader:
         size: bytes of its DICOM file, 0 where they do not matter: of two copies, the shorter was cut off.
         sop_instance_uid: SOPInstanceUID.
         sop_class_uid: SOPClassUID.
-        modality: Modality.
-        image_type: ImageType; that of the frame where frames have their own (FrameType).
+        modality: Modality of the standard's list.
+        image_type: known words of ImageType; that of the frame where frames have their own (FrameType).
         rows: Rows: length along a column.
         columns: Columns.
         slices: 1; of a volume its extent along the third axis; NumberOfFrames where frames have no geometry.
@@ -51,17 +53,16 @@ class ImageHeader:
         thickness: SliceThickness in mm.
         gantry_tilt: GantryDetectorTilt in degrees.
         acquisition: AcquisitionNumber.
-        series_description: SeriesDescription.
-        study_description: StudyDescription.
-        protocol: ProtocolName.
-        body_part: BodyPartExamined; of enhanced images the meaning of AnatomicRegionSequence.
-        contrast_agent: ContrastBolusAgent.
-        kernel: ConvolutionKernel.
-        photometric: PhotometricInterpretation.
-        burned_in: BurnedInAnnotation.
+        is_scout: whether its description says so.
+        contrast: how the header says that contrast medium was given, see `header_codes.codes_of`.
+        body_part: "head", another part, or empty where the header does not say.
+        kernel: known words of ConvolutionKernel.
+        sharpness: 1 of a bone or lung kernel, -1 of one for soft tissue, 0 where neither is known.
+        photometric: PhotometricInterpretation of the standard's list; of a picture its mode.
+        burned_in: whether BurnedInAnnotation is YES.
         bits: BitsStored.
-        manufacturer: Manufacturer.
-        model: ManufacturerModelName.
+        manufacturer: of the scanner, where it is known.
+        model: known words of ManufacturerModelName.
         findings: what is wrong with the header itself.
         state: of its files before the header was read, see `ichmonai.io.contents.state_of`.
     """
@@ -85,14 +86,13 @@ class ImageHeader:
     thickness: float | None = None
     gantry_tilt: float | None = None
     acquisition: int | None = None
-    series_description: str = ""
-    study_description: str = ""
-    protocol: str = ""
+    is_scout: bool = False
+    contrast: str = ""
     body_part: str = ""
-    contrast_agent: str = ""
     kernel: str = ""
+    sharpness: int = 0
     photometric: str = ""
-    burned_in: str = ""
+    burned_in: bool = False
     bits: int = 0
     manufacturer: str = ""
     model: str = ""

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from ichmonai.errors import first_line
 from ichmonai.io.discovery.dicom_files import read_dataset
 from ichmonai.io.discovery.header_checks import CT_IMAGES, check_size
+from ichmonai.io.discovery.header_codes import modality_code, photometric_code
 from ichmonai.io.discovery.headers import MAX_THICKNESS
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.readers.functional_groups import frame_header
@@ -147,10 +148,13 @@ def _read_dataset(file: BinaryIO, location: Location) -> Dataset:
             f"{location} is not a readable DICOM file ({first_line(error)}); remove it or copy it again."
         ) from error
     if not is_ct:
-        raise HeadCTReadError(f"{location} has Modality {modality}, not CT; give a CT series.", Code.WRONG_MODALITY)
+        raise HeadCTReadError(
+            f"{location} has Modality {modality_code(modality)}, not CT; give a CT series.", Code.WRONG_MODALITY
+        )
     if samples != 1 or not photometric.startswith("MONOCHROME"):
         raise HeadCTReadError(
-            f"{location} is a colour image ({photometric}); give the grey images that it was made from.",
+            f"{location} is a colour image ({photometric_code(photometric)}); give the grey images that it was made "
+            "from.",
             Code.BURNED_IN,
         )
     return dataset
@@ -197,9 +201,9 @@ def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArra
                 f"{location} has signed values stored without sign in 12 bits; air was put back to -1000 HU.",
             )
         )
-    if kind := rescale_type(header):
+    if rescale_type(header):
         findings.append(
-            Finding(Code.NOT_HU, f"{location} has RescaleType {kind}, not HU; give the series of usual HU.")
+            Finding(Code.NOT_HU, f"{location} has another RescaleType than HU; give the series of usual HU.")
         )
     return CTSlice(
         location=location,
