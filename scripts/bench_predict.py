@@ -37,6 +37,7 @@ from monai.data import MetaTensor
 from phantom_archive import write_archive, write_bundle
 
 from ichmonai.batch.bundle import BundleSource, InferenceBundle
+from ichmonai.cores import usable_cores
 from ichmonai.outputs.tables import write_csv
 
 PACKAGES = ("ichmonai", "monai", "torch", "timm", "pydicom", "numpy", "scipy")
@@ -125,7 +126,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="pixels along each side of a slice")
     parser.add_argument("--network", default="light")
     parser.add_argument("--image-size", type=int, default=224)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=usable_cores())
     parser.add_argument("--plain", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.plain:

@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from machine import machine
 
+from ichmonai.cores import usable_cores
 from ichmonai.datasets.phantom import make_study, write_dicom
 from ichmonai.networks import create_network
 from ichmonai.outputs.tables import write_csv
@@ -86,7 +87,7 @@ def main() -> None:
                 rows.append({"runtime": runtime, "run": run, "studies": len(inputs), **runs[run]})
             one, every, more = runs["one study"], runs["all studies"], len(studies) - 1
             further = {stage: (every[stage] - one[stage]) / more for stage in ("process", *STAGES)}
-            ready = (further["work_read"] + further["work_preprocess"]) / (os.cpu_count() or 1)
+            ready = (further["work_read"] + further["work_preprocess"]) / usable_cores()
             rows.append(
                 {
                     "runtime": runtime,

@@ -4,6 +4,8 @@ import os
 import platform
 from pathlib import Path
 
+from ichmonai.cores import usable_cores
+
 FAST = ("avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
 """Instructions that low precisions are fast with."""
 
@@ -15,4 +17,4 @@ def machine() -> str:
     name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     flags = next((line for line in lines if line.startswith("flags")), "").split()
     has = " ".join(flag for flag in FAST if flag in flags)
-    return f"{name} ({has}), {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    return f"{name} ({has}), {usable_cores()} cores, load {os.getloadavg()[0]:.1f}"

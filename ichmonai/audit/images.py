@@ -1,6 +1,5 @@
 """Reading every image once, in parallel."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ichmonai.audit.features import Value, file_features, image_features
+from ichmonai.cores import usable_cores
 from ichmonai.datasets.item import Item
 from ichmonai.datasets.readable import digest_hu
 from ichmonai.io import HeadCTReadError, load_head_ct
@@ -52,7 +52,7 @@ def read_images(items: Sequence[Item], workers: int | None = None) -> list[Facts
         For each item its facts, or the sentence why it cannot be read.
     """
     paths = [item["image"] for item in items]
-    processes = min(workers or os.cpu_count() or 1, len(paths) // _CHUNK)
+    processes = min(workers or usable_cores(), len(paths) // _CHUNK)
     with tqdm(total=len(paths), desc="reading images", disable=None) as bar:
         if processes < 2:
             return [_advanced(bar, read_image(path)) for path in paths]

@@ -2,10 +2,9 @@
 
 import functools
 
-import joblib  # knows the cores that a container or a job scheduler allows
-
 from ichmonai.batch.local import predict_locally
 from ichmonai.batch.run import Engine
+from ichmonai.cores import usable_cores
 
 
 def make_engine(name: str, workers: int | None, timeout: float, classifies: bool) -> Engine:
@@ -24,5 +23,5 @@ def make_engine(name: str, workers: int | None, timeout: float, classifies: bool
         from ichmonai.batch.cluster import predict_on_ray
 
         return functools.partial(predict_on_ray, actors=workers, timeout=timeout, classifies=classifies)
-    processes = workers or joblib.cpu_count()
+    processes = workers or usable_cores()
     return functools.partial(predict_locally, workers=processes, timeout=timeout, classifies=classifies)

@@ -32,10 +32,11 @@ def phantom(
         raise typer.BadParameter(f"{size} is odd; give an even number.", param_hint="--size")
     _prepare(out)
 
+    from ichmonai.cores import usable_cores
     from ichmonai.datasets.phantom import make_cohort, write_dicom, write_dtvit, write_nifti, write_rsna
 
     writers = {"dicom": write_dicom, "nifti": write_nifti, "dtvit": write_dtvit, "rsna": write_rsna}
-    processes = min(workers or os.cpu_count() or 1, patients)
+    processes = min(workers or usable_cores(), patients)
     studies = make_cohort(patients, seed, size, processes, ich_only=format is PhantomFormat.DTVIT)
     console = Console(stderr=True)
     truth = writers[format.value](out, track(studies, "Imaging phantoms", total=patients, console=console))

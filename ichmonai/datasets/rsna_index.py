@@ -1,7 +1,6 @@
 """What the images of a large DICOM folder hold, read once and kept in a file."""
 
 import hashlib
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,6 +12,7 @@ import pydicom
 import torch.distributed as dist
 from tqdm import tqdm
 
+from ichmonai.cores import usable_cores
 from ichmonai.datasets.item import DatasetError
 from ichmonai.datasets.readable import digest_image
 from ichmonai.io import HeadCTReadError
@@ -106,7 +106,7 @@ def _read_images(files: Mapping[str, str], key: bytes, workers: int | None) -> I
     names = list(files)
     chunks = [names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK)]
     jobs = [([files[name] for name in chunk], key) for chunk in chunks]
-    processes = min(workers or os.cpu_count() or 1, len(jobs))
+    processes = min(workers or usable_cores(), len(jobs))
     with tqdm(total=len(names), desc="reading images", disable=None) as bar:
         if processes < 2:
             results = map(_describe_all, jobs)

@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from os import PathLike
 from pathlib import Path
 
+from ichmonai.cores import usable_cores
 from ichmonai.errors import first_line
 from ichmonai.io.contents import state_of
 from ichmonai.io.discovery.archives import close_archives, open_member, size_of
@@ -65,7 +66,7 @@ def scan(inputs: Iterable[str | PathLike[str]], workers: int | None = None) -> I
     """
     steps = Walk().inputs(os.fspath(path) for path in inputs)
     if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = usable_cores()
     if multiprocessing.current_process().daemon:  # which must not have children
         workers = 1
     images: list[int] = []  # how many were found before each folder or archive that is open
