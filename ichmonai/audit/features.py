@@ -41,8 +41,8 @@ def image_features(hu: NDArray[np.float32]) -> dict[str, Value]:
     Example:
         >>> hu = np.zeros((128, 128), np.float32)
         >>> hu[32:96, 40:88] = 40
-        >>> image_features(hu)["head width"]
-        0.375
+        >>> round(image_features(hu)["head width"], 2)  # 48 of 128 pixels and their soft edge
+        0.39
     """
     rows, columns = hu.shape
     low, high = float(hu.min()), float(hu.max())

@@ -47,6 +47,7 @@ class DTViT(SliceClassifier):
             `location_classes` is not 3 or 4, or the pretrained weights are another network's.
 
     Example:
+        >>> import torch
         >>> network = DTViT("vit_tiny_patch16_224", image_size=64)
         >>> network(torch.zeros(2, 3, 64, 64)).shape
         torch.Size([2, 5])

@@ -72,6 +72,8 @@ def create_network(
         InputError: the name is not known, an option does not fit the network, or the weights cannot be loaded.
 
     Example:
+        >>> import torch
+        >>> from ichmonai.networks.heads import RSNA_HEADS
         >>> create_network("resnet18", heads=RSNA_HEADS)(torch.zeros(2, 3, 64, 64)).shape
         torch.Size([2, 6])
     """

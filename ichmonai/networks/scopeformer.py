@@ -53,6 +53,7 @@ class Scopeformer(SliceClassifier):
             grids, settings and branches differ in number, or width and patch size do not divide.
 
     Example:
+        >>> import torch
         >>> network = Scopeformer(["resnet18", "resnet18"], width=64, depth=2, num_heads=4, image_size=64)
         >>> network(torch.zeros(2, 3, 64, 64)).shape
         torch.Size([2, 6])

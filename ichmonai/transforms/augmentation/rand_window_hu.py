@@ -34,7 +34,7 @@ class RandWindowHU(RandomizableTransform):
     Example:
         >>> window = RandWindowHU(level_shift=10).set_random_state(seed=0)
         >>> window(torch.tensor([[[0.0, 40.0, 80.0]]]))
-        tensor([[[0.0000, 0.5..., 1.0000]]])
+        tensor([[[0.0000, 0.4492, 1.0000]]])
     """
 
     def __init__(
