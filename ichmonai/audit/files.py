@@ -14,6 +14,7 @@ from ichmonai.audit.findings import judge, worst
 from ichmonai.audit.neighbours import ALIKE, SAME_DETAIL
 from ichmonai.evaluation.intervals import Estimate
 from ichmonai.notice import NOTICE
+from ichmonai.private_files import write_text
 
 
 def write_audit(audit: Audit, directory: str | PathLike) -> None:
@@ -30,10 +31,9 @@ def write_audit(audit: Audit, directory: str | PathLike) -> None:
     from ichmonai.audit.report import render_audit  # matplotlib takes a second to import
 
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
     record = json.dumps(audit_record(audit), indent=2, allow_nan=False)
-    (folder / "audit.json").write_text(record + "\n", encoding="utf-8")
-    (folder / "audit.html").write_text(render_audit(audit), encoding="utf-8")
+    write_text(folder / "audit.json", record + "\n")
+    write_text(folder / "audit.html", render_audit(audit))
 
 
 def audit_record(audit: Audit) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ichmonai.errors import InputError
+from ichmonai.private_files import FILE_MODE, make_folder
 
 FREE_SPACE = 200 * 2**20
 """Bytes that must be free there, and in the folder of temporary files."""
@@ -23,9 +24,9 @@ def claimed(folder: Path) -> Iterator[None]:
         InputError: when one of the three fails, or a disk is nearly full: that of the folder, or that of temporary
             files, through which prepared studies go to the network.
     """
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(folder / ".lock", timeout=0, mode=FILE_MODE)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(13, "Permission denied")
         free = {place: shutil.disk_usage(place).free for place in (folder, Path(tempfile.gettempdir()))}

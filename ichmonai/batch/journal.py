@@ -3,6 +3,7 @@
 import hashlib
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -167,6 +168,11 @@ class Journal:
             row = stored(record, dict, self.path)
             yield nothing if code else stored_row(row, {*STUDY_COLUMNS, *PLAN_COLUMNS}, self.path)
 
+    def outcomes(self) -> dict[str, int]:
+        """The number of rows of the table of studies, by outcome."""
+        found = Counter(row.get("outcome") for row in self.study_rows())
+        return {outcome: found[outcome] for outcome in ("positive", "negative", "no_prediction")}
+
     def slice_rows(self) -> Iterator[dict[str, Any]]:
         """Rows of the table of slices, by study and series, inferior to superior."""
         rows = self.connection.execute(f"SELECT slice_rows FROM tasks JOIN answers {_CURRENT} ORDER BY study, series")
@@ -209,6 +215,11 @@ class Journal:
         """Say that everything that is planned has its answer, and the tables are written."""
         with self.connection:
             self.connection.execute("INSERT INTO ended VALUES (?)", (self.count(),))
+
+    def forget(self) -> None:
+        """Remove all answers."""
+        with self.connection:
+            self.connection.execute("DELETE FROM answers")
 
     def close(self) -> None:
         """Leave the file."""

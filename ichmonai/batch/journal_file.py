@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ichmonai.errors import InputError, first_line
-from ichmonai.outputs.private import FILE_MODE
 from ichmonai.outputs.tables import typed
+from ichmonai.private_files import FILE_MODE
 
 _SCHEMA = """
 BEGIN;

@@ -61,15 +61,14 @@ def predict_locally(
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     series, attempt = running.pop(future)
-                    error = future.exception()
-                    if error is None:
+                    try:
                         answer = future.result()
                         if isinstance(answer, Prepared):
                             answer = classify(parts, series, answer) if classifies else describe(series, answer)
-                    elif attempt < ATTEMPTS:
-                        start(series, attempt + 1)
-                        continue
-                    else:
+                    except Exception as error:  # of its worker; or here, where its slices find no room in memory
+                        if attempt < ATTEMPTS:
+                            start(series, attempt + 1)
+                            continue
                         answer = failure(series, error)
                     yield series, answer
                     for following in itertools.islice(queue, 1):

@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -15,8 +16,10 @@ from ichmonai import __version__
 from ichmonai.batch.bundle import BundleSource, InferenceBundle
 from ichmonai.batch.folder import claimed
 from ichmonai.batch.journal import Journal
+from ichmonai.batch.journal_file import damaged
 from ichmonai.batch.study import Answer
 from ichmonai.batch.touched import changed, is_unchanged, keep_touched
+from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError
 from ichmonai.io.discovery.find import usable_series
 from ichmonai.io.discovery.headers import ImageHeader
@@ -24,7 +27,7 @@ from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, accepted_codes
 from ichmonai.io.series import OtherFile, Rejection, Series
 from ichmonai.outputs.formats import TableFormat
-from ichmonai.outputs.provenance import write_provenance
+from ichmonai.outputs.provenance import table_digests, write_provenance
 from ichmonai.outputs.study_rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS
 from ichmonai.outputs.tables import require_parquet, write_table
 
@@ -74,10 +77,9 @@ class Summary:
 
     Attributes:
         series: those to predict.
-        positive, negative: those with a prediction.
-        no_prediction: series that the network gave no number for.
-        rejected: series and files that get no answer, by code.
-        failed: series whose work crashed or did not end.
+        positive, negative, no_prediction: rows of the table of studies.
+        rejected: rows of the table of rejections, by code.
+        failed: those of them whose work crashed or did not end.
         other_files: files that are no images.
         resumed: series that an earlier run had done.
         replaced: series that an earlier run had done, of which files have changed since: they were done again.
@@ -144,13 +146,15 @@ def run_batch(
             try:
                 predictor = functools.partial(engine, _as_before(source, bundle, journal))
                 summary = _run(inputs, journal, predictor, accept, options, progress)
+                if not options.dry_run:
+                    _check_weights(bundle, journal)
                 written = time.perf_counter()
-                write_tables(folder, journal, options.formats, options.dry_run)
+                tables = write_tables(folder, journal, options.formats, options.dry_run)
                 journal.end()
                 summary.seconds["write"] = time.perf_counter() - written
                 summary.seconds["total"] = time.perf_counter() - started
                 if not options.dry_run:
-                    _write_record(folder, source, bundle, summary, options)
+                    _write_record(folder, source, bundle, summary, options, tables)
             finally:
                 journal.close()
             if options.dry_run:
@@ -160,6 +164,8 @@ def run_batch(
                 f"The results cannot be written to {folder} ({error}); make room, then start the run again: "
                 "it continues where it stopped."
             ) from error
+        except sqlite3.DatabaseError as error:
+            raise ResultsError(str(damaged(file, error))) from error
     return summary
 
 
@@ -207,13 +213,16 @@ def _run(
         progress.answered()
     summary.seconds |= {"predict": time.perf_counter() - predicting, "record": recording}
     summary.seconds |= {f"work_{stage}": value for stage, value in journal.seconds().items()}
-    for outcome in ("positive", "negative", "no_prediction"):
-        count = journal.count(f"code = '' AND json_extract(study_row, '$.outcome') = '{outcome}'")
-        setattr(summary, outcome, count)
-    summary.failed = journal.count(f"code = '{Code.FAILED.value}'")
-    for row in journal.rejected_rows():
-        summary.rejected[row["code"]] = summary.rejected.get(row["code"], 0) + 1
+    count(journal, summary)
     return summary
+
+
+def count(journal: Journal, summary: Summary) -> None:
+    """Count what the tables will have."""
+    for outcome, number in journal.outcomes().items():
+        setattr(summary, outcome, number)
+    summary.rejected = dict(Counter(row["code"] for row in journal.rejected_rows()))
+    summary.failed = summary.rejected.get(Code.FAILED.value, 0)
 
 
 def _as_before(source: BundleSource, bundle: InferenceBundle, journal: Journal) -> BundleSource:
@@ -256,20 +265,42 @@ def _identity(bundle: InferenceBundle, options: BatchOptions) -> dict[str, Any]:
     }
 
 
-def write_tables(folder: Path, journal: Journal, formats: Iterable[TableFormat], dry_run: bool = False) -> None:
-    """Write `studies.*`, `slices.*` and `rejected.*`, or `plan.*` and `rejected.*` after a dry run."""
+def _check_weights(bundle: InferenceBundle, journal: Journal) -> None:
+    if sha256_of_file(bundle.weights) != bundle.identity["weights_sha256"]:
+        journal.forget()
+        raise InputError(
+            f"{bundle.weights} changed during the run, so that it is not known which weights the answers are of; they "
+            "were removed, so start the run again."
+        )
+
+
+def write_tables(
+    folder: Path, journal: Journal, formats: Iterable[TableFormat], dry_run: bool = False
+) -> dict[str, str]:
+    """Write `studies.*`, `slices.*` and `rejected.*`, or `plan.*` and `rejected.*` after a dry run.
+
+    Returns:
+        File name -> SHA-256.
+    """
+    written = []
     for format in formats:
         if dry_run:
             rows = ({name: row.get(name, "") for name in PLAN_COLUMNS} for row in journal.study_rows())
-            write_table(folder / "plan", format, PLAN_COLUMNS, rows)
+            written += [write_table(folder / "plan", format, PLAN_COLUMNS, rows)]
         else:
-            write_table(folder / "studies", format, STUDY_COLUMNS, journal.study_rows())
-            write_table(folder / "slices", format, SLICE_COLUMNS, journal.slice_rows())
-        write_table(folder / "rejected", format, REJECTED_COLUMNS, journal.rejected_rows())
+            written += [write_table(folder / "studies", format, STUDY_COLUMNS, journal.study_rows())]
+            written += [write_table(folder / "slices", format, SLICE_COLUMNS, journal.slice_rows())]
+        written += [write_table(folder / "rejected", format, REJECTED_COLUMNS, journal.rejected_rows())]
+    return table_digests(written)
 
 
 def _write_record(
-    folder: Path, source: BundleSource, bundle: InferenceBundle, summary: Summary, options: BatchOptions
+    folder: Path,
+    source: BundleSource,
+    bundle: InferenceBundle,
+    summary: Summary,
+    options: BatchOptions,
+    tables: dict[str, str],
 ) -> None:
     write_provenance(
         folder / "run.json",
@@ -284,6 +315,7 @@ def _write_record(
         all_series=options.all_series,
         shard=list(options.shard),
         runtimes=summary.runtimes,
+        tables=tables,
         counts={name: value for name, value in vars(summary).items() if name not in ("seconds", "runtimes")},
         seconds={name: round(value, 3) for name, value in summary.seconds.items()},
     )

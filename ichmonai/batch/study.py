@@ -1,6 +1,7 @@
 """One series on its way: read and preprocessed in a worker, classified where the network is."""
 
 import contextlib
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from ichmonai.io.contents import digest_of
 from ichmonai.io.findings import Finding, HeadCTReadError
 from ichmonai.io.series import Series
 from ichmonai.outputs.study_rows import study_rows
+from ichmonai.private_files import create
 
 
 @dataclass
@@ -39,7 +41,8 @@ class Prepared:
 
     def spill(self, file: Path) -> "Prepared":
         """Write the image to a .npy file, so that only its name goes through the pipe between two processes."""
-        np.save(file, np.asarray(self.image))
+        with os.fdopen(create(file), "wb") as stream:
+            np.save(stream, np.asarray(self.image))
         self.image = file
         return self
 

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from ichmonai import __version__
+from ichmonai.csv_cells import csv_cell
 from ichmonai.evaluation.evaluation import Estimates, Evaluation, HeadResult, LevelResult
 from ichmonai.evaluation.intervals import Estimate
 from ichmonai.notice import NOTICE
+from ichmonai.private_files import make_folder, replacing, write_text
 
 _COLUMNS = ("level", "head", "section", "condition", "metric", "value", "low", "high")
 
@@ -38,14 +40,16 @@ def write_evaluation(
     from ichmonai.evaluation.report import render_report  # takes seconds to import, and training needs metrics only
 
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     record = evaluation_record(evaluation, more)
-    (folder / "metrics.json").write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    with (folder / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
+    write_text(folder / "metrics.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+    with replacing(folder / "metrics.csv", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
-        writer.writerows([*row[:5], *(_cell(value) for value in row[5:])] for row in measures(evaluation))
-    (folder / "report.html").write_text(render_report(evaluation, gallery), encoding="utf-8")
+        writer.writerows(
+            [*map(csv_cell, row[:5]), *(_cell(value) for value in row[5:])] for row in measures(evaluation)
+        )
+    write_text(folder / "report.html", render_report(evaluation, gallery))
     if evaluation.calibration is not None and evaluation.calibration_is_new:
         evaluation.calibration.write(folder / "calibration.json")
 

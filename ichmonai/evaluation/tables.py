@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ichmonai.csv_cells import cell_text
 from ichmonai.errors import InputError, first_line
 
 Strings = NDArray[np.str_]
@@ -27,7 +28,7 @@ class Table:
 
     Attributes:
         name: file name, for messages.
-        columns: column -> (N,) cells, stripped of spaces.
+        columns: column -> (N,) cells, stripped of spaces and of what `csv_cell` put before them.
         folder: that relative paths in the cells start from.
         sha256: of the file; "" for rows that were never in one.
         rows: (N,) of the file, where some were left out.
@@ -102,23 +103,34 @@ def read_table(path: str | PathLike) -> Table:
         if len(row) != len(header):
             raise InputError(f"{path}, line {line} has {len(row)} cells for {len(header)} columns; mend the line.")
     cells = zip(*rows[1:], strict=True)
-    columns = {name: np.char.strip(np.array(column, dtype=np.str_)) for name, column in zip(header, cells, strict=True)}
-    temperature = _temperature(path) if any(name.startswith("p_") for name in columns) else {}
-    return Table(path.name, columns, path.parent, hashlib.sha256(content).hexdigest(), temperature=temperature)
+    columns = {
+        name: np.array([cell_text(cell).strip() for cell in column], dtype=np.str_)
+        for name, column in zip(header, cells, strict=True)
+    }
+    digest = hashlib.sha256(content).hexdigest()
+    temperature = _temperature(path, digest) if any(name.startswith("p_") for name in columns) else {}
+    return Table(path.name, columns, path.parent, digest, temperature=temperature)
 
 
-def _temperature(predictions: Path) -> dict[str, float]:
+def _temperature(predictions: Path, digest: str) -> dict[str, float]:
     run = predictions.with_name("run.json")
     if not run.is_file():
         return {}
     try:
         record = json.loads(run.read_text(encoding="utf-8"))
-        return {head: float(t) for head, t in record.get("temperature", {}).items()}
+        temperature = {head: float(t) for head, t in record.get("temperature", {}).items()}
+        tables = dict(record.get("tables", {}))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"{run} does not say at which temperature {predictions.name} was predicted ({first_line(error)}); predict "
             "again, or keep the table in a folder of its own."
         ) from error
+    if temperature and tables.get(predictions.name) != digest:
+        raise InputError(
+            f"{run} is of another table than {predictions.name} as it stands beside it, so that the temperature of its "
+            "probabilities is not known; predict again, or keep the table in a folder of its own."
+        )
+    return temperature
 
 
 def match(predictions: Table, truth: Table) -> tuple[tuple[str, ...], NDArray[np.int64]]:

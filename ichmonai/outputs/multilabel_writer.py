@@ -18,6 +18,7 @@ from ichmonai.labels import RSNA_LABELS
 from ichmonai.notice import NOTICE
 from ichmonai.outputs.provenance import write_provenance
 from ichmonai.outputs.tables import gather_rows, write_csv
+from ichmonai.private_files import write_text
 
 _TEXTS = ("image", "patient", "series", "slice")
 
@@ -98,9 +99,7 @@ class MultiLabelWriter:
             "metrics": {name: _json(value) for name, value in found.items()},
             "baselines": of_constants,
         }
-        (self.directory / "metrics.json").write_text(
-            json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-        )
+        write_text(self.directory / "metrics.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
         write_provenance(self.directory / "run.json", self.weights, split=self.split, slices=len(rows))
 
 

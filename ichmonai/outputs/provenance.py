@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from os import PathLike
@@ -11,6 +12,7 @@ from typing import Any
 from ichmonai import __version__
 from ichmonai.digests import sha256_of_file
 from ichmonai.notice import NOTICE
+from ichmonai.private_files import write_text
 
 _PACKAGES = ("monai", "torch", "timm", "pydicom", "nibabel", "numpy")
 
@@ -34,5 +36,9 @@ def write_provenance(path: Path, weights: str | PathLike | None, **facts: Any) -
             **{name: version(name) for name in _PACKAGES},
         },
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(record, indent=2, default=str) + "\n")
+
+
+def table_digests(paths: Iterable[Path]) -> dict[str, str]:
+    """Name and SHA-256 of the tables that a record is of, for its `tables`."""
+    return {path.name: sha256_of_file(path) for path in paths}

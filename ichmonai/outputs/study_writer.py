@@ -10,7 +10,7 @@ from monai.utils import CommonKeys
 from torch import nn
 
 from ichmonai.io.series import Rejection
-from ichmonai.outputs.provenance import write_provenance
+from ichmonai.outputs.provenance import table_digests, write_provenance
 from ichmonai.outputs.study_rows import (
     REJECTED_COLUMNS,
     SLICE_COLUMNS,
@@ -83,4 +83,5 @@ class StudyWriter:
             threshold=self.threshold,
             temperature=self.temperature,
             runtimes=[self.choice.record()] if self.choice else [],
+            tables=table_digests(self.directory / f"{name}.csv" for name in ("studies", "slices", "rejected")),
         )

@@ -10,10 +10,11 @@ from typing import IO, Any
 import torch.distributed as dist
 from torch import Tensor
 
+from ichmonai.csv_cells import csv_cell
 from ichmonai.errors import InputError
 from ichmonai.labels import LOCATIONS
 from ichmonai.outputs.formats import TableFormat
-from ichmonai.outputs.private import make_folder, replacing
+from ichmonai.private_files import make_folder, replacing
 
 PROBABILITIES = ("p_ich", *(f"p_{name}" for name in LOCATIONS))
 """Columns of the probabilities: of a haemorrhage, and of each location if there is one."""
@@ -30,10 +31,10 @@ def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, An
     with replacing(path, newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(columns))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
 
 
-def write_table(path: Path, format: TableFormat, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+def write_table(path: Path, format: TableFormat, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
     """Write rows to `path` with the format's suffix; whatever the number of rows, few are in memory.
 
     Numbers are numbers in JSON lines and Parquet, and what a row lacks is null there.
@@ -44,12 +45,16 @@ def write_table(path: Path, format: TableFormat, columns: Sequence[str], rows: I
         columns: names, in order.
         rows: a mapping each.
 
+    Returns:
+        The file.
+
     Raises:
         InputError: when Parquet is asked for and pyarrow is not installed.
     """
     path = path.with_name(f"{path.name}.{format.value}")
     if format is TableFormat.CSV:
-        return write_csv(path, columns, rows)
+        write_csv(path, columns, rows)
+        return path
     values = ({name: typed(name, row.get(name, "")) for name in columns} for row in rows)
     if format is TableFormat.JSONL:
         with replacing(path, encoding="utf-8") as file:
@@ -57,6 +62,7 @@ def write_table(path: Path, format: TableFormat, columns: Sequence[str], rows: I
     else:
         with replacing(path, "wb") as file:
             _write_parquet(file, columns, values)
+    return path
 
 
 def require_parquet() -> None:

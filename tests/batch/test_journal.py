@@ -87,6 +87,87 @@ def test_a_file_that_is_no_journal_is_refused(file):
         Journal(file, IDENTITY)
 
 
+def test_a_file_that_is_cut_off_is_refused(file):
+    journal = Journal(file, IDENTITY)
+    for i in range(200):
+        journal.plan([series(f"{i:03d}")], [])
+        journal.record(series(f"{i:03d}"), answer(0.5))
+    journal.close()
+    whole = file.read_bytes()
+    for share in (0.3, 0.6, 0.95):
+        file.write_bytes(whole[: int(len(whole) * share)])
+        with pytest.raises(InputError, match="cannot be used"):
+            Journal(file, IDENTITY)
+
+
+def test_a_database_of_another_program_is_refused_and_left_as_it_is(file):
+    with sqlite3.connect(file) as other:
+        other.execute("CREATE TABLE tasks (precious TEXT)")
+        other.execute("INSERT INTO tasks VALUES ('x')")
+    with pytest.raises(InputError, match="is no journal of ichmonai"):
+        Journal(file, IDENTITY)
+    assert sqlite3.connect(file).execute("SELECT * FROM tasks").fetchall() == [("x",)]
+
+
+def test_a_journal_of_an_earlier_version_is_refused(file):
+    with sqlite3.connect(file) as old:
+        old.execute("CREATE TABLE identity (record TEXT NOT NULL)")
+        old.execute("CREATE TABLE answers (study TEXT, series TEXT, images TEXT)")
+    with pytest.raises(InputError, match="is of another version; choose a new folder"):
+        Journal(file, IDENTITY)
+
+
+def test_a_journal_with_a_trigger_of_a_stranger_is_refused(file):
+    Journal(file, IDENTITY).close()
+    with sqlite3.connect(file) as other:
+        other.execute("CREATE TRIGGER t AFTER INSERT ON tasks BEGIN DELETE FROM answers; END")
+    with pytest.raises(InputError, match="is of another version"):
+        Journal(file, IDENTITY)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "study_row = '{'",
+        "study_row = '[]'",
+        """study_row = '{"outcome": "positive", "colour": "red"}'""",
+        """study_row = '{"p_ich": "high"}'""",
+        """study_row = '{"p_ich": Infinity}'""",
+        """study_row = '{"study": ["a"]}'""",
+        r"""study_row = '{"study": "\ud800"}'""",
+        f"""study_row = '{"[" * 100_000}'""",
+        "slice_rows = '{}'",
+        "slice_rows = '[1]'",
+        """seconds = '{"read": "long"}'""",
+    ],
+)
+def test_an_answer_that_is_none_is_one_sentence(file, change, tmp_path):
+    journal = Journal(file, IDENTITY)
+    journal.plan([series("a")], [])
+    journal.record(series("a"), answer(0.5, "a"))
+    with journal.connection:
+        journal.connection.execute(f"UPDATE answers SET {change}")
+    with pytest.raises(InputError, match=r"is damaged .*; remove it and start the run again"):
+        list(journal.study_rows()), list(journal.slice_rows()), journal.seconds()
+
+
+def test_a_runtime_in_a_journal_never_becomes_code(file):
+    journal = Journal(file, IDENTITY)
+    with journal.connection:
+        journal.connection.execute("INSERT INTO runtimes VALUES (?)", ("$__import__('os').getcwd()",))
+    with pytest.raises(InputError, match="is damaged"):
+        journal.runtime()
+
+
+def test_an_identity_that_is_none_is_one_sentence(file):
+    Journal(file, IDENTITY).close()
+    for record in ("{", "[]", "[" * 100_000):
+        with sqlite3.connect(file) as other:
+            other.execute("UPDATE identity SET record = ?", (record,))
+        with pytest.raises(InputError, match="holds results of another run"):
+            Journal(file, IDENTITY)
+
+
 def test_a_worklist_never_ranks_a_failure_as_a_negative(file):
     journal = Journal(file, IDENTITY)
     found = {"low": 0.1, "high": 0.9, "lower": 0.01, "positive": 0.6}

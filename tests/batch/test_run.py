@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ichmonai import private_files
 from ichmonai.batch import folder as folder_module
 from ichmonai.batch.bundle import BundleSource
 from ichmonai.batch.engines import make_engine
@@ -20,7 +21,6 @@ from ichmonai.batch.merge import merge_shards
 from ichmonai.batch.run import BatchOptions, ResultsError, run_batch
 from ichmonai.batch.study import Answer
 from ichmonai.errors import InputError
-from ichmonai.outputs import private
 from ichmonai.outputs.formats import TableFormat
 
 TABLES = ("studies.csv", "slices.csv", "rejected.csv")
@@ -234,7 +234,7 @@ def test_a_folder_that_cannot_take_results_is_said_at_once(small_bundle, scans, 
 
 def test_a_disk_that_fills_up_is_one_sentence_and_the_run_can_continue(small_bundle, scans, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(private.os, "fsync", fail_with(errno.ENOSPC))
+        patch.setattr(private_files.os, "fsync", fail_with(errno.ENOSPC))
         with pytest.raises(ResultsError, match="make room"):
             run(small_bundle, [scans], tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.partial"))

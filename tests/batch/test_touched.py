@@ -11,13 +11,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from ichmonai.batch.bundle import BundleSource, InferenceBundle
+from ichmonai.batch.bundle import BundleSource
 from ichmonai.batch.engines import make_engine
-from ichmonai.batch.run import BatchOptions, run_batch
-from ichmonai.batch.study import Answer, classify, prepare
 from ichmonai.io import contents
-from tests.batch.test_run import Silent, table
+from tests.batch.in_process import run
 from tests.batch.test_run import contents as tables_of
+from tests.batch.test_run import table
 from tests.io.dicom_factory import write_head
 
 
@@ -31,18 +30,6 @@ def scans(volume):
 def inputs(tmp_path) -> Path:
     (tmp_path / "inputs").mkdir()
     return tmp_path / "inputs"
-
-
-def here(source, tasks):
-    """An engine without processes of its own."""
-    bundle = InferenceBundle(source)
-    for series in tasks:
-        prepared = prepare(bundle, series)
-        yield series, prepared if isinstance(prepared, Answer) else classify(bundle, series, prepared)
-
-
-def run(source, inputs, out, engine=here, **options):
-    return run_batch(inputs, out, source, engine, BatchOptions(workers=1, **options), Silent())
 
 
 def digests(out: Path) -> list[str]:

@@ -12,6 +12,7 @@ from ichmonai.evaluation.levels import HIGHEST
 from ichmonai.evaluation.report import NOTICE
 from ichmonai.labels import RSNA_LABELS
 from ichmonai.outputs import provenance
+from ichmonai.outputs.provenance import table_digests
 from ichmonai.study_rule import RULE
 
 PREDICTED = ("image", "study", "slice", "p_ich", "p_deep", "p_lobar", "p_subtentorial")
@@ -140,7 +141,6 @@ def test_calibration_of_calibrated_predictions_is_of_the_logits(columns, write, 
 
     # The same predictions as `ichmonai predict` writes them with a calibration beside its weights.
     (tmp_path / "predicted").mkdir()
-    (tmp_path / "predicted" / "run.json").write_text(json.dumps({"temperature": used.temperature}))
     locations = [f"p_{name}" for name in ("deep", "lobar", "subtentorial")]
     predicted = {}
     for role, one in rows.items():
@@ -149,6 +149,8 @@ def test_calibration_of_calibrated_predictions_is_of_the_logits(columns, write, 
         scaled = {"p_ich": p_ich, **{name: places[:, k] for k, name in enumerate(locations)}}
         cells = {**one, **{name: list(map(str, column.tolist())) for name, column in scaled.items()}}
         predicted[role] = write(f"predicted/{role}.csv", cells)
+    tables = table_digests(predicted.values())
+    (tmp_path / "predicted" / "run.json").write_text(json.dumps({"temperature": used.temperature, "tables": tables}))
     found = evaluate(predicted["test"], validation=predicted["validation"], resamples=10)
     assert found.calibration.temperature == pytest.approx(expected.calibration.temperature, rel=1e-4)
     for level, heads in expected.calibration.thresholds.items():
@@ -164,14 +166,24 @@ def test_calibration_of_calibrated_predictions_is_of_the_logits(columns, write, 
 
 
 def test_head_that_cannot_be_fitted_keeps_its_temperature(columns, write, tmp_path):
-    (tmp_path / "run.json").write_text(json.dumps({"temperature": {"ich": 0.5, "location": 2.0}}))
     one_place = {"p_deep": ["0.8"] * 360, "p_lobar": ["0.1"] * 360, "p_subtentorial": ["0.1"] * 360}
     validation = columns(patients=60, prefix="v") | one_place
     validation["location"] = [one and "deep" for one in validation["location"]]
-    found = evaluate(
-        write("test.csv", columns(patients=20, seed=1)), validation=write("val.csv", validation), resamples=10
-    )
+    test, validation = write("test.csv", columns(patients=20, seed=1)), write("val.csv", validation)
+    record = {"temperature": {"ich": 0.5, "location": 2.0}, "tables": table_digests([test, validation])}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    found = evaluate(test, validation=validation, resamples=10)
     assert found.calibration.temperature["location"] == 2.0
+
+
+def test_temperature_of_another_table_is_refused(columns, write, tmp_path):
+    path = write("test.csv", columns(patients=20))
+    record = {"temperature": {"ich": 0.5}, "tables": table_digests([path])}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    evaluate(path, resamples=10)
+    for other in (write("other.csv", columns(patients=20)), write("test.csv", columns(patients=20, seed=1))):
+        with pytest.raises(InputError, match="is of another table than"):
+            evaluate(other, resamples=10)
 
 
 def test_run_without_readable_temperature_is_refused(columns, write, tmp_path):

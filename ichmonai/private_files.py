@@ -16,6 +16,8 @@ def make_folder(path: Path) -> None:
         with contextlib.suppress(FileExistsError):
             folder.mkdir(FOLDER_MODE)
     path.mkdir(exist_ok=True)  # says it where a file is in the way
+    for folder in missing:
+        folder.chmod(FOLDER_MODE)
 
 
 @contextlib.contextmanager
@@ -31,9 +33,8 @@ def replacing(path: Path, mode: str = "w", **options: Any) -> Iterator[IO[Any]]:
     """
     partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)  # of a run that was killed, or a link that leads elsewhere
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        with os.fdopen(os.open(partial, flags, FILE_MODE), mode, **options) as file:
+        with os.fdopen(create(partial), mode, **options) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -42,6 +43,11 @@ def replacing(path: Path, mode: str = "w", **options: Any) -> Iterator[IO[Any]]:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
+
+
+def create(path: Path) -> int:
+    """Make a file that is not there yet, and open it for writing: its descriptor."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), FILE_MODE)
 
 
 def write_text(path: Path, text: str) -> None:
