@@ -1,0 +1,1 @@
+"""Disturb `ichmonai predict`, and look at what it leaves."""
