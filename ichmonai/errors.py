@@ -1,5 +1,6 @@
 """Errors that a user can mend, and how the command line shows them."""
 
+import re
 import sys
 from types import TracebackType
 
@@ -7,8 +8,24 @@ _LONGEST = 200
 """Characters of what a library says."""
 
 
+_LONGEST_SENTENCE = 600
+"""Characters of a sentence; what stands in its middle beyond them is a value of a damaged file."""
+
+
 class InputError(ValueError):
-    """Something given to ichmonai cannot be used; its message is one sentence: what, where, what to do."""
+    """Something given to ichmonai cannot be used; its message is one sentence: what, where, what to do.
+
+    Args:
+        sentence: may quote what was given: line breaks and what is not printable are escaped, and the middle of what
+            is too long is left out.
+    """
+
+    def __init__(self, sentence: str = "") -> None:
+        text = printable(re.sub(r"\s*\n\s*", " ", sentence))
+        if len(text) > _LONGEST_SENTENCE:
+            end = _LONGEST_SENTENCE // 3
+            text = f"{text[: _LONGEST_SENTENCE - end - 5]} ... {text[-end:]}"
+        super().__init__(text)
 
 
 def first_line(error: BaseException) -> str:

@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 
@@ -84,3 +85,13 @@ def test_first_line():
 def test_what_cannot_stand_in_a_sentence_is_escaped():
     assert printable("plain 脑 text") == "plain 脑 text"
     assert printable("two\nlines \udcff") == r"two\nlines \udcff"
+
+
+def test_a_sentence_stays_one_whatever_it_quotes():
+    error = InputError(f"row 3 has label 'a\0b\n  c{'x' * 5000}'; give 0 or 1.")
+    assert str(error).isprintable()
+    assert len(str(error)) <= 600
+    assert str(error).startswith("row 3 has label 'a\\x00b c")
+    assert str(error).endswith("; give 0 or 1.")
+    assert str(InputError(str(error))) == str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -70,7 +70,7 @@ class Calibration:
                 for points in heads.values()
                 for t in points.values()
             )
-        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
             raise InputError(
                 f"{path} cannot be read as a calibration ({first_line(error)}); `ichmonai evaluate --validation` "
                 "writes one."

@@ -143,6 +143,7 @@ def test_written_and_read(tmp_path):
         ("{}", "cannot be read as a calibration"),
         ("[1]", "cannot be read as a calibration"),
         ('{"temperature": {"ich": "warm"}}', "cannot be read as a calibration"),
+        (f'{{"temperature": {{"ich": 1{"0" * 400}}}}}', "cannot be read as a calibration"),
         ('{"temperature": {"ich": 0}}', "not positive"),
         ('{"temperature": {"ich": 1}, "thresholds": {"slice": {"ich": {"specificity_90": 1.5}}}}', "outside 0 to 1"),
     ],

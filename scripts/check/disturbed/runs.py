@@ -128,7 +128,8 @@ def _command(process: psutil.Process) -> list[str]:
 
 def tables_equal(one: Path, other: Path) -> bool:
     """Whether two runs left the same."""
-    return all((one / name).is_file() and (one / name).read_bytes() == (other / name).read_bytes() for name in TABLES)
+    pairs = [(one / name, other / name) for name in TABLES]
+    return all(a.is_file() and b.is_file() and a.read_bytes() == b.read_bytes() for a, b in pairs)
 
 
 def stop(process: psutil.Popen, signals: tuple[signal.Signals, ...], pause: float = 0.1) -> list[psutil.Process]:

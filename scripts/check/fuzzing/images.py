@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -70,9 +71,9 @@ def read(inputs: list[Path], pixels: bool = True) -> str:
 
 def _account(headers: Iterable[ImageHeader], usable: Iterable, rejected: Iterable[Rejection]) -> None:
     placed = {image for one in usable for image in one.images}
-    names = {one.series.split("#")[0] for one in rejected}
+    names = {re.sub(r"#\d+$", "", one.series) for one in rejected}
     for one in headers:
-        if one.location not in placed and one.series not in names:
+        if one.location not in placed and re.sub(r"#\d+$", "", one.series) not in names:
             copies = any(str(code) for series in usable for code, _ in series.findings if code == "duplicates")
             if not copies:
                 raise ViolationError("silent", f"image {one.location} is in no series and not rejected", "image")
