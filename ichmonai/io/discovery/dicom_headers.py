@@ -223,7 +223,7 @@ def _is_plain(value: bytes) -> bool:
 
 
 def _text(dataset: Dataset, name: str) -> str:
-    return " ".join(_texts(dataset, name))
+    return " ".join(_texts(dataset, name))[: 2 * _TEXT_LENGTH]  # a UID among them, which sentences name
 
 
 def _texts(dataset: Dataset, name: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from ichmonai.errors import first_line
 from ichmonai.io.discovery.dicom_files import read_dataset
@@ -174,7 +175,7 @@ def _decode(location: Location, dataset: Dataset, indices: Sequence[int]) -> Ite
 
 def _advice(dataset: Dataset) -> str:
     """What lacks a decoder and what is damaged need different help."""
-    syntax = getattr(dataset, "file_meta", {}).get("TransferSyntaxUID")
+    syntax = UID(str(getattr(dataset, "file_meta", {}).get("TransferSyntaxUID") or ""))  # damaged, it is any string
     if not syntax:
         return "export it again, with its transfer syntax"
     if not can_decode(syntax):

@@ -195,7 +195,7 @@ def _listed(name: str):
 
 
 def _csv_seeds() -> dict[str, bytes]:
-    series = seeds.dicom_series()
+    series = seeds.dicom_series(range(12, 16))
     lines = "\n".join(series)
     volume = {"a.nii": seeds.nifti()["first"]}
     return {
@@ -227,7 +227,7 @@ def _zip_seeds() -> dict[str, bytes]:
 
 
 def _tree_seeds() -> dict[str, bytes]:
-    series = seeds.dicom_series()
+    series = seeds.dicom_series(range(12, 16))
     mixed = {"a.nii": seeds.nifti()["first"], "b.png": seeds.pictures()["L.png"], "c.nrrd": seeds.nrrd()["gzip"]}
     mixed |= {"d.mha": seeds.metaimage()["raw"], "e.txt": b"text", "f.zip": _zip_seeds()["stored"]}
     return {"series": pack(series), "mixed": pack(mixed), "medium": pack(seeds.dicomdir())}

@@ -17,7 +17,7 @@ LONGEST = 600
 """Characters of a sentence, without the names of files in it."""
 MEMORY = 512 * 2**20
 """Bytes by which resident memory may grow for an input of less than 1 MB."""
-_LEAKS = re.compile(r"Traceback|File \"|0x[0-9a-f]{6,}|\.py\b|<class '|site-packages")
+_LEAKS = re.compile(r"Traceback|File \"|(at |\()0x[0-9a-f]{6,}|\.py\b|<class '|site-packages")
 """Of tracebacks, and of addresses that differ from run to run."""
 _OUT_OF_MEMORY = re.compile(r"Unable to allocate|[Cc]annot allocate|bad_alloc|not enough memory")
 
@@ -108,7 +108,7 @@ def check_sentence(sentence: str, *names: str, where: str = "") -> None:
     if not sentence.endswith((".", ".)")):
         raise ViolationError("sentence", f"without an end: {sentence[:400]}", shape)
     if found := _LEAKS.search(sentence.replace(names[0], "") if names else sentence):
-        raise ViolationError("sentence", f"with {found[0]}: {sentence[:400]}", found[0] + shape)
+        raise ViolationError("sentence", f"with {found[0]}: {sentence[:400]}", shape)
 
 
 def _peak() -> int:

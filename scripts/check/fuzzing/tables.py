@@ -57,17 +57,17 @@ def _files(run: Callable[[Path], str], needed: str) -> Callable[[Path, bytes], s
 
 def _evaluation_seeds() -> dict[str, bytes]:
     random = np.random.default_rng(0)
-    probability = [tuple(f"{value:.6f}" for value in (p, q, 1 - q, 0)) for p, q in random.random((40, 2))]
-    names = [(f"study{i // 4}", i % 4) for i in range(40)]
-    truth = [(i // 4 % 2, ("deep", "lobar", "subtentorial")[i // 4 % 3] if i // 4 % 2 else "") for i in range(40)]
+    probability = [tuple(f"{value:.6f}" for value in (p, q, 1 - q, 0)) for p, q in random.random((16, 2))]
+    names = [(f"study{i // 4}", i % 4) for i in range(16)]
+    truth = [(i // 4 % 2, ("deep", "lobar", "subtentorial")[i // 4 % 3] if i // 4 % 2 else "") for i in range(16)]
     slices = _csv(f"study,slice,{PROBABILITIES}", [(*n, *p) for n, p in zip(names, probability, strict=True)])
     known = [(*n, f"patient{i // 8}", *t) for i, (n, t) in enumerate(zip(names, truth, strict=True))]
     labelled = _csv("study,slice,patient,ich,location", known)
     whole = [
         (*n, f"patient{i // 8}", *t, *p) for i, (n, t, p) in enumerate(zip(names, truth, probability, strict=True))
     ]
-    studies = [(f"study{i}", f"series{i}", *probability[i]) for i in range(12)]
-    of_studies = [(f"study{i}", f"patient{i}", i % 2, "deep" if i % 2 else "") for i in range(12)]
+    studies = [(f"study{i}", f"series{i}", *probability[i]) for i in range(8)]
+    of_studies = [(f"study{i}", f"patient{i}", i % 2, "deep" if i % 2 else "") for i in range(8)]
     run = json.dumps({"temperature": {"ich": 1.5}}).encode()
     return {
         "slices": pack({"predictions.csv": slices, "truth.csv": labelled, "run.json": run}),
@@ -86,7 +86,7 @@ def _evaluate(folder: Path) -> str:
     truth, calibration = (
         path if (path := folder / name).is_file() else None for name in ("truth.csv", "calibration.json")
     )
-    result = evaluate(folder / "predictions.csv", truth, calibration=calibration, resamples=5)
+    result = evaluate(folder / "predictions.csv", truth, calibration=calibration, resamples=2)
     json.dumps(evaluation_record(result), allow_nan=False)
     return "evaluated"
 
@@ -142,7 +142,7 @@ def _datalist_json_seeds() -> dict[str, bytes]:
 
 def _audit_seeds() -> dict[str, bytes]:
     pictures = seeds.pictures()
-    images = {f"{i}.{name.split('.')[1]}": content for i, (name, content) in enumerate(pictures.items())}
+    images = {f"{i}.{name.split('.')[1]}": content for i, (name, content) in enumerate(pictures.items()) if i % 2}
     rows = [(name, f"p{i}", i % 2, "deep" if i % 2 else "") for i, name in enumerate(images)]
     return {"slices": pack({"slices.csv": _csv("image,patient,ich,location", rows), **images})}
 
@@ -160,7 +160,7 @@ def _config(folder: Path, data: bytes) -> str:
     (folder / "configs").mkdir()
     (folder / "configs" / "inference.json").write_bytes(data)
     bundle = InferenceBundle(BundleSource(folder, {"batch_size": 2}))
-    for name in ("accept", "batch_size", "threshold", "device", "inferer", "preprocessing", "postprocessing"):
+    for name in ("accept", "batch_size", "threshold", "device"):  # what a component is made of takes MONAI long to find
         bundle.setting(name)
     return "read"
 
