@@ -8,6 +8,8 @@ _LONGEST = 200
 """Characters of what a library says."""
 
 
+_OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-f]+>")
+"""What Python calls an object without a name; its address differs from run to run."""
 _LONGEST_SENTENCE = 600
 """Characters of a sentence; what stands in its middle beyond them is a value of a damaged file."""
 
@@ -31,7 +33,7 @@ class InputError(ValueError):
 def first_line(error: BaseException) -> str:
     """What a library says of an error, short enough to stand inside a sentence."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0].rstrip(".:") if lines else type(error).__name__
+    text = _OBJECT.sub("it", lines[0].rstrip(".:")) if lines else type(error).__name__
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."  # some quote the damaged bytes
 
 

@@ -95,3 +95,9 @@ def test_a_sentence_stays_one_whatever_it_quotes():
     assert str(error).endswith("; give 0 or 1.")
     assert str(InputError(str(error))) == str(error)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_no_address_stands_in_a_sentence():
+    assert first_line(OSError("cannot identify image file <a.b.Reader object at 0x7fd77a2cc2d0>")) == (
+        "cannot identify image file it"
+    )

@@ -63,9 +63,17 @@ class Calibration:
         try:
             record = json.loads(Path(path).read_text(encoding="utf-8"))
             known = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
+            known["temperature"] = {head: float(t) for head, t in record["temperature"].items()}
+            known["thresholds"] = {
+                level: {head: {name: float(t) for name, t in points.items()} for head, points in heads.items()}
+                for level, heads in record.get("thresholds", {}).items()
+            }
             calibration = cls(**known)
-            fits = all(0 < float(t) < np.inf for t in calibration.temperature.values()) and all(
-                0 <= float(t) <= 1
+            for name, kind in {"study_rule": str, "fitted_on": str, "n": int, "patients": int}.items():
+                if not isinstance(getattr(calibration, name), kind):
+                    raise TypeError(f"{name} is {getattr(calibration, name)!r}")
+            fits = all(0 < t < np.inf for t in calibration.temperature.values()) and all(
+                0 <= t <= 1
                 for heads in calibration.thresholds.values()
                 for points in heads.values()
                 for t in points.values()

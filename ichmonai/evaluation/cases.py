@@ -156,6 +156,7 @@ def read_cases(predictions: Table, truth: Table | None = None) -> Intake:
         if judged.any():
             raise InputError(f"{joined.line(int(np.argmax(judged)))}: patient is empty; name each row's patient.")
         cases, joined = cases.take(known), joined.take(known)
+    _check_patients(cases, joined)
     truth_of_series = is_slices and matched_by in STUDY_KEYS
     return Intake(cases, joined, truth_of_series, matched_by, unmatched, unpredicted, tuple(notes))
 
@@ -295,6 +296,20 @@ def _series(table: Table, patients: Strings, is_slices: bool) -> tuple[Strings |
         if len(pairs) == len(order):
             return patients, order
     return None, None
+
+
+def _check_patients(cases: Cases, table: Table) -> None:
+    """A series of two patients would count as one of them."""
+    if cases.studies is None or not len(cases):
+        return
+    _, first, group = np.unique(cases.studies, return_index=True, return_inverse=True)
+    wrong = cases.patients != cases.patients[first][group]
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"{table.line(row)}: patient is another than in line {table.line_number(int(first[group][row]))}, of the "
+            "same study; give each study one patient."
+        )
 
 
 def _apart(table: Table, studies: Strings | None) -> NDArray[np.int64] | None:

@@ -136,6 +136,14 @@ def test_written_and_read(tmp_path):
     assert {"thresholds", "study_rule", "fitted_on", "n"} <= record.keys()
 
 
+def test_numbers_as_text_are_read_as_numbers(tmp_path):
+    path = tmp_path / "calibration.json"
+    path.write_text('{"temperature": {"ich": "2"}, "thresholds": {"series": {"ich": {"specificity_90": "0.3"}}}}')
+    found = Calibration.read(path)
+    assert found.apply_logits(np.array([[0.0, 2.0, 0, 0, 0]]))[0, 1] == pytest.approx(1 / (1 + np.exp(-1)))
+    assert found.study_threshold("specificity_90") == 0.3
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -144,6 +152,7 @@ def test_written_and_read(tmp_path):
         ("[1]", "cannot be read as a calibration"),
         ('{"temperature": {"ich": "warm"}}', "cannot be read as a calibration"),
         (f'{{"temperature": {{"ich": 1{"0" * 400}}}}}', "cannot be read as a calibration"),
+        ('{"temperature": {}, "fitted_on": NaN}', "cannot be read as a calibration"),
         ('{"temperature": {"ich": 0}}', "not positive"),
         ('{"temperature": {"ich": 1}, "thresholds": {"slice": {"ich": {"specificity_90": 1.5}}}}', "outside 0 to 1"),
     ],

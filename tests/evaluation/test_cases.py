@@ -181,3 +181,11 @@ def test_tables_of_predict(columns, table):
     whole["p_ich"][40] = "nan"
     with pytest.raises(InputError, match=r"rows.csv, line 42: p_ich is nan"):
         read_cases(table({k: whole[k] for k in ("study", "series", "slice", *PREDICTED)}), truth)
+
+
+def test_a_study_of_two_patients_is_refused(columns, table):
+    whole = columns(patients=10)
+    other = changed(whole, "patient", 1, whole["patient"][-1])
+    assert whole["study"][0] == whole["study"][1]
+    with pytest.raises(InputError, match=r"line 3: patient is another than in line 2, of the same study"):
+        read_cases(table(other))

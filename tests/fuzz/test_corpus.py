@@ -62,7 +62,14 @@ def test_an_oracle_finds(targets, tmp_path):
             judge(raises(error), tmp_path, b"")
     assert judge(raises(InputError("It is no file; give one.")), tmp_path, b"") == "refused"
     assert judge(raises(HeadCTReadError("It is no file; give one.")), tmp_path, b"") == "unreadable"
-    for sentence in ("no end", "a\nb.", "x" * 700 + ".", "at 0x7f00aa00 it failed.", "Traceback (most recent).", "é\0."):
+    for sentence in (
+        "no end",
+        "a\nb.",
+        "x" * 700 + ".",
+        "at 0x7f00aa00 it failed.",
+        "Traceback (most recent).",
+        "é\0.",
+    ):
         with pytest.raises(ViolationError, match="sentence"):
             check_sentence(sentence)
 

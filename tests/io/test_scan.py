@@ -320,6 +320,13 @@ def test_a_dicomdir_and_what_it_lacks(tmp_path):
     assert codes(scan([index])) == [("DICOMDIR", Code.UNREADABLE)]
 
 
+def test_a_damaged_dicomdir_in_a_folder_is_told_of_once(tmp_path):
+    (tmp_path / "disc").mkdir()
+    (tmp_path / "disc" / "DICOMDIR").write_bytes(b"")
+    found = list(scan([tmp_path / "disc"]))
+    assert [type(one) for one in found] == [Rejection]
+
+
 @pytest.mark.filterwarnings("ignore:Invalid value for VR CS")
 def test_a_dicomdir_does_not_lead_out_of_its_folder(tmp_path):
     write_slice(tmp_path / "secret.dcm")

@@ -135,7 +135,6 @@ class Walk:
             elif not stat.S_ISREG(state.st_mode):  # a pipe would never end
                 yield OtherFile(entry.path)
             elif entry.name.upper() == "DICOMDIR":
-                yield OtherFile(entry.path)
                 yield from self._dicomdir(entry.path, missing_only=True)
             elif self._take(entry.path, state, plain=not entry.is_symlink()):
                 yield from self._file(entry.path, named=False)
@@ -198,7 +197,9 @@ class Walk:
         except Exception as error:  # pydicom raises errors of many kinds on damaged files
             yield reject(path, f"{path} is not a readable DICOMDIR ({first_line(error)}); give its folder instead.")
             return
-        if not files and not missing_only:
+        if missing_only:
+            yield OtherFile(path)
+        elif not files:
             yield reject(path, f"{path} refers to no files; give its folder instead.", Code.EMPTY)
         for file in files:
             found = Path(path).parent / file
