@@ -16,6 +16,8 @@ from ichmonai.cores import usable_cores
 from ichmonai.datasets.item import DatasetError
 from ichmonai.datasets.readable import digest_image
 from ichmonai.io import HeadCTReadError
+from ichmonai.io.contents import same_state, state_of
+from ichmonai.io.series import Location
 from ichmonai.processes.contexts import worker_context
 
 _CHUNK = 64
@@ -33,6 +35,7 @@ class SliceRecord(NamedTuple):
         position: in mm along the slice normal, upwards; nan where the header has none.
         sha256: of the pixels, "" for an image of one value.
         fault: why it cannot be used; otherwise empty.
+        state: of the file before it was read, see `ichmonai.io.contents.state_of`.
     """
 
     patient: str
@@ -40,6 +43,7 @@ class SliceRecord(NamedTuple):
     position: float
     sha256: str
     fault: str = ""
+    state: str = ""
 
 
 _COLUMNS = ("image", *SliceRecord._fields)
@@ -48,7 +52,7 @@ _COLUMNS = ("image", *SliceRecord._fields)
 def index_images(
     files: Mapping[str, str], path: Path, key: bytes, workers: int | None = None
 ) -> dict[str, SliceRecord]:
-    """Read what the index file lacks, add it, and return the records of all images.
+    """Read what the index file lacks, or has of a file that was touched since, and return the records of all images.
 
     In a training of several processes the first one reads, and the others wait for the finished file.
 
@@ -63,18 +67,18 @@ def index_images(
     """
     records = _read(path)
     if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
-        while not files.keys() <= records.keys():
+        while _lacking(files, records):
             time.sleep(2)
             records = _read(path)
         return records
-    if files.keys() <= records.keys():
+    if not _lacking(files, records):
         return records
     partial = path.with_name(f"{path.name}.partial")
     try:
         if path.exists():
             path.replace(partial)
         records |= _read(partial)
-        missing = {name: file for name, file in files.items() if name not in records}
+        missing = _lacking(files, records)
         with partial.open("a", encoding="utf-8") as stream:
             # A killed run may have cut its last line.
             stream.write("\n" if partial.stat().st_size else "\t".join(_COLUMNS) + "\n")
@@ -89,6 +93,15 @@ def index_images(
     return records
 
 
+def _lacking(files: Mapping[str, str], records: Mapping[str, SliceRecord]) -> dict[str, str]:
+    """The images without a record, or with one of other content under their name."""
+    return {
+        name: file
+        for name, file in files.items()
+        if name not in records or not same_state(records[name].state, state_of(Location(file)))
+    }
+
+
 def _read(path: Path) -> dict[str, SliceRecord]:
     records = {}
     if path.is_file():
@@ -96,9 +109,8 @@ def _read(path: Path) -> dict[str, SliceRecord]:
             for line in stream:
                 cells = line.removesuffix("\n").split("\t")
                 if len(cells) == len(_COLUMNS) and line.endswith("\n") and cells[0] != _COLUMNS[0]:
-                    name, patient, series, position, sha256, fault = cells
-                    if patient or fault:  # neither: a line that a kill cut short
-                        records[name] = SliceRecord(patient, series, float(position), sha256, fault)
+                    name, patient, series, position, sha256, fault, state = cells
+                    records[name] = SliceRecord(patient, series, float(position), sha256, fault, state)
     return records
 
 
@@ -130,7 +142,8 @@ def _accept_any_uid() -> None:
 
 def _describe_all(job: tuple[Sequence[str], bytes]) -> list[SliceRecord]:
     files, key = job
-    return [_describe(file, key) for file in files]
+    states = [state_of(Location(file)) for file in files]
+    return [_describe(file, key)._replace(state=state) for file, state in zip(files, states, strict=True)]
 
 
 def _describe(file: str, key: bytes) -> SliceRecord:

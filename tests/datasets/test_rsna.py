@@ -99,6 +99,16 @@ def test_a_killed_run_goes_on_where_it_was(dataset, monkeypatch):
     assert set(text.splitlines()) <= set(index.read_text().splitlines())
 
 
+def test_an_image_that_changed_under_its_name_is_read_again(dataset):
+    before = {item["image"]: item["sha256"] for item in load_rsna(dataset, workers=1)}
+    changed = next(image for image, sha256 in before.items() if sha256)
+    header = pydicom.dcmread(changed)
+    header.PixelData = np.roll(header.pixel_array, 3).tobytes()
+    header.save_as(changed)
+    after = {item["image"]: item["sha256"] for item in load_rsna(dataset, workers=1)}
+    assert [image for image in before if before[image] != after[image]] == [changed]
+
+
 def test_several_processes_give_what_one_gives(phantom, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
