@@ -16,7 +16,7 @@ def write_picture_cases(inputs: Inputs) -> None:
     """All of them."""
     grey = Image.fromarray((np.clip(phantom().hu[..., MIDDLE] / 80, 0, 1) * 255).astype(np.uint8)).resize((192, 192))
     for mode in ("L", "RGB", "RGBA", "LA", "P", "1"):
-        expected, shows = ({"no_brain"}, "") if mode == "1" else ({PREDICTED}, "" if mode == "P" else PICTURE)
+        expected, shows = ({"not_hu"}, "") if mode == "1" else ({PREDICTED}, "" if mode == "P" else PICTURE)
         inputs.file("pictures", f"{mode}.png", _encoded(grey.convert(mode), "PNG"), expected, shows=shows)
     for suffix in ("jpg", "jpeg", "bmp", "png"):
         kind = {"jpg": "JPEG"}.get(suffix, suffix.upper())

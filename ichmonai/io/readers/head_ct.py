@@ -83,7 +83,8 @@ def _one(location: Location, window: tuple[float, float]) -> MetaTensor:
         hu, affine, original_affine = load_volume(location)
         return _tensor(hu, location, affine, original_affine=original_affine)
     if name.endswith(PICTURE_SUFFIXES):
-        return _tensor(load_image(location, window), location)
+        hu, findings = load_image(location, window)
+        return _tensor(hu, location, findings=findings)
     if name.endswith(_PAIR_SUFFIXES):
         raise HeadCTReadError(f"{location} is half of a pair of files; convert the pair to one .nii file.")
     images = list(read_slices(location, None if location.frame < 0 else [location.frame]))

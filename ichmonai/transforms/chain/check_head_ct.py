@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ichmonai.io.findings import Code, Finding, HeadCTReadError, refusing
 from ichmonai.transforms.anatomy.binary_image import Mask, close, fill_holes
+from ichmonai.transforms.anatomy.head_picture import why_no_head
 from ichmonai.transforms.dictionary import DictionaryTransform
 
 GRID = 128  # pixels along the longer side of the working grid, about 2 mm each
@@ -27,6 +28,8 @@ SATURATED_HU = 76.0  # where an image is clipped below BONE_HU, bone is what sat
 SUTURE = 6.0  # half the widest gap of the skull that is bridged, in mm
 CAVITY = (2500.0, 35000.0)  # mm2 of soft tissue within the skull: a newborn's, and half as much again as an adult's
 
+_GIVE = {Code.NOT_HEAD: "give one axial slice of a head", Code.NOT_HU: "give CT in a brain window, 0 to 80 HU"}
+
 
 class CheckHeadCT(Transform):
     """Refuse an image that is not in HU or shows no head.
@@ -39,8 +42,10 @@ class CheckHeadCT(Transform):
 
     *Not a head* (`not_head`): nothing but air; or, in a volume, no slice in which bone encloses 25 to 350 cm2 of soft
     tissue. Ribs and pelvis do not close around it, long bones and vertebrae enclose less, a phantom's wall is no bone
-    and water no brain. One slice, which may be of the vertex or the face, is not asked for a skull, and neither is a
-    volume clipped to a window in which bone cannot be told from brain.
+    and water no brain. A volume clipped to a window in which bone cannot be told from brain is not asked for a skull.
+    One slice, in HU or as a picture, has to look like a head CT in a brain window, see
+    `ichmonai.transforms.anatomy.head_picture`: photographs, screens, MR and radiographs are no head, and a bone window
+    or a drawing has no HU. It may lie at any angle in the plane.
 
     What the reader found is judged as well: `meta["findings"]`, a list of [code, sentence], which this extends.
 
@@ -116,8 +121,13 @@ def check_pixels(
         return [Finding(Code.NOT_HEAD, f"{name} shows nothing but air; give a head CT.")]
     if sentence := _not_hu(coarse, low, high):
         return [Finding(Code.NOT_HU, f"{name} is not in HU: {sentence}; give CT with its rescaling applied.")]
+    if hu.ndim == 2:
+        if (reason := why_no_head(hu)) is None:
+            return []
+        code, seen = reason
+        return [Finding(code, f"{name} does not look like a head CT, with {seen}; {_GIVE[code]}.")]
     bone_hu = min(BONE_HU, high - 1)
-    if hu.ndim == 2 or bone_hu < SATURATED_HU:
+    if bone_hu < SATURATED_HU:
         return []
     pixel = FIELD_OF_VIEW / max(hu.shape[:2]) if spacing is None else float(np.sqrt(spacing[0] * spacing[1]))
     cavity = max(cavity_area(coarse[..., index], bone_hu, pixel * step) for index in range(coarse.shape[-1]))
