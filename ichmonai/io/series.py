@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ichmonai.errors import printable
-from ichmonai.io.findings import Finding
+from ichmonai.io.findings import Code, Finding
 
 
 class Location(NamedTuple):
@@ -74,3 +74,9 @@ class OtherFile(NamedTuple):
     """
 
     path: str
+
+
+def reject(path: str, sentence: str, code: Code = Code.UNREADABLE) -> Rejection:
+    """A file that gets no answer."""
+    path = printable(path)
+    return Rejection(path, "", path, Finding(code, printable(sentence)))

@@ -212,7 +212,7 @@ def test_a_csv_of_many_rows_is_streamed(tmp_path):
 def test_a_reader_that_breaks_ends_nothing(tmp_path, monkeypatch, error):
     write_slice(tmp_path / "a.dcm")
     write_slice(tmp_path / "b.dcm")
-    module = importlib.import_module("ichmonai.io.discovery.scan")
+    module = importlib.import_module("ichmonai.io.discovery.file_headers")
     read = module.read_dicom
 
     def breaking(file, location, size):

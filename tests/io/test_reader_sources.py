@@ -100,8 +100,8 @@ def test_what_is_no_file(tmp_path):
     assert refusal([]).code is Code.EMPTY
     (tmp_path / "empty").mkdir()
     assert refusal(tmp_path / "empty").code is Code.EMPTY
-    for name in ("a.hdr", "a.img", "a.img.gz"):
-        (tmp_path / name).write_bytes(bytes(400))
+    for name in ("a.hdr", "b.img", "c.img.gz"):
+        (tmp_path / name).write_bytes(nib.Nifti1Pair.header_class().binaryblock)
         assert "convert the pair to one .nii file" in str(refusal(tmp_path / name))
 
 

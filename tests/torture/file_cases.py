@@ -66,14 +66,14 @@ def _links(inputs: Inputs) -> None:
     (links / "one" / "to two").symlink_to(links / "two")
     (links / "two" / "to one").symlink_to(links / "one")
     (links / "zero.dcm").symlink_to("/dev/zero")
-    inputs.expect(links / "zero.dcm", OTHER)
+    inputs.expect(links / "zero.dcm", "unreadable")
     os.link(links / "real.dcm", links / "twin.dcm")
 
 
 def _kinds(inputs: Inputs) -> None:
     kinds = inputs.folder("kinds")
     os.mkfifo(kinds / "pipe.dcm")
-    inputs.expect(kinds / "pipe.dcm", OTHER)
+    inputs.expect(kinds / "pipe.dcm", "unreadable")
     alone = inputs.folder("alone", named=False)
     os.mkfifo(alone / "pipe.dcm")
     inputs.expect(alone / "pipe.dcm", "unreadable", given=True)
@@ -82,14 +82,15 @@ def _kinds(inputs: Inputs) -> None:
     with socket.socket(socket.AF_UNIX) as one:
         one.bind("socket.dcm")
     os.chdir(here)
-    inputs.expect(kinds / "socket.dcm", OTHER)
+    inputs.expect(kinds / "socket.dcm", "unreadable")
     for name in ("folder.dcm", "folder.nii.gz", "folder.zip", "folder.csv", "DICOMDIR"):
         (kinds / name).mkdir()
         (kinds / name / "slice.dcm").write_bytes(file_of(f"in {name}"))
         inputs.expect(kinds / name / "slice.dcm", PREDICTED)
     for suffix in ("dcm", "nii", "nii.gz", "png", "jpg", "mha", "nrrd", "zip"):
         inputs.file("kinds", f"nothing.{suffix}", b"", "unreadable")
-    for name in ("nothing", "nothing.txt", ".DS_Store", "notes.xml", "table.csv", "Thumbs.db", "._real.dcm"):
+    inputs.file("kinds", "nothing", b"", "unreadable")
+    for name in ("nothing.txt", ".DS_Store", "notes.xml", "table.csv", "Thumbs.db", "._real.dcm"):
         inputs.file("kinds", name, b"" if "nothing" in name else b"content", OTHER)
     inputs.expect("/dev/zero", "unreadable", given=True)
     (alone / "document.pdf").write_bytes(b"%PDF-1.4")

@@ -16,6 +16,9 @@ from ichmonai.io.series import Location
 
 PREFIX = 132
 """Bytes of preamble and prefix (PS3.10 7.1)."""
+START = 1024
+"""Bytes that tell what a file is."""
+_DIRECTORY = b"1.2.840.10008.1.3.10"
 MAX_ITEMS = 250_000
 """Items of a sequence, with those nested in it; each takes a KiB of memory, and none of its length in the file."""
 _SEQUENCES = (
@@ -51,6 +54,11 @@ def is_dicom_start(start: bytes) -> bool:
     # Implicit VR is always little endian.
     implicit = start[:2] != _FIRST_GROUPS[2] and int.from_bytes(start[4:8], "little") <= _LONGEST_FIRST
     return start[4:6] in _VRS or implicit
+
+
+def is_directory(start: bytes) -> bool:
+    """Whether a file is a DICOMDIR (PS3.3 F), whatever its name, by the SOP class in its first `START` bytes."""
+    return start[128:PREFIX] == b"DICM" and _DIRECTORY in start
 
 
 def read_dataset(file: BinaryIO, location: Location, **options: Any) -> Dataset:

@@ -11,19 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from os import PathLike
-from pathlib import Path
 
 from ichmonai.cores import usable_cores
-from ichmonai.errors import first_line
 from ichmonai.io.contents import state_of
-from ichmonai.io.discovery.archives import close_archives, open_member, size_of
-from ichmonai.io.discovery.dicom_headers import read_dicom
+from ichmonai.io.discovery.archives import close_archives
+from ichmonai.io.discovery.file_headers import Found, read_headers
 from ichmonai.io.discovery.headers import ImageHeader
-from ichmonai.io.discovery.volume_headers import read_volume
-from ichmonai.io.discovery.walk import Begin, Candidate, End, Step, Walk, reject
-from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.series import OtherFile, Rejection
-from ichmonai.io.suffixes import DICOM_SUFFIXES, PICTURE_SUFFIXES, VOLUME_SUFFIXES
+from ichmonai.io.discovery.walk import Begin, Candidate, End, Step, Walk
+from ichmonai.io.findings import Code
+from ichmonai.io.series import OtherFile, reject
 from ichmonai.processes.contexts import end_with_parent, spawn_context
 
 CHUNK = 64
@@ -33,15 +29,8 @@ INLINE = 1024
 LOOK_AHEAD = 4
 """Chunks for each worker that are read or wait before the first of them is handed on."""
 
-_WITHOUT_PREFIX = (
-    *(b"\x02\0%c\0" % element for element in (0x00, 0x01, 0x02, 0x10)),
-    *(b"\x08\0%c\0" % element for element in (0x00, 0x05, 0x08, 0x16)),
-)
-"""How a DICOM file begins that has lost its preamble or never had one: the first tags of file meta or of the image."""
-
 logger = logging.getLogger(__name__)
 
-Found = ImageHeader | Rejection | OtherFile
 _Result = Found | Begin | End
 
 
@@ -135,34 +124,6 @@ def _read_chunk(steps: Sequence[Step]) -> list[_Result]:
             else:
                 results.append(step)
     return results
-
-
-def read_headers(candidate: Candidate) -> Sequence[Found]:
-    """The headers of one file or member, or why there are none; raises nothing."""
-    location, named = candidate
-    path = str(location)
-    name = (location.member or location.path).lower()
-    try:
-        with open_member(location) if location.member else Path(location.path).open("rb") as file:
-            if name.endswith((*VOLUME_SUFFIXES, *PICTURE_SUFFIXES)):
-                return [read_volume(file, location, path)]
-            start = file.read(132)
-            if start[128:] == b"DICM":  # PS3.10 7.1
-                file.seek(0)
-                return read_dicom(file, location, size_of(location))
-    except HeadCTReadError as error:
-        return [reject(path, str(error), error.code)]
-    except OSError as error:
-        return [
-            reject(path, f"{path} cannot be opened ({error.strerror or first_line(error)}); check its permissions.")
-        ]
-    except Exception as error:  # whatever else a damaged file makes a library do
-        return [reject(path, f"{path} cannot be read ({first_line(error)}); remove it or copy it again.")]
-    if name.endswith(DICOM_SUFFIXES) or start.startswith(_WITHOUT_PREFIX):
-        return [reject(path, f"{path} is not a readable DICOM file (it lacks the prefix DICM); copy it again.")]
-    if named:
-        return [reject(path, f"{path} is no image that can be read; give DICOM, NIfTI, NRRD, MetaImage, PNG or JPEG.")]
-    return [OtherFile(path)]
 
 
 def _quiet() -> None:

@@ -1,6 +1,5 @@
-"""Headers of NIfTI, NRRD and MetaImage volumes and of 8-bit slice images."""
+"""Headers of volumes and of 8-bit slice images."""
 
-import gzip
 import warnings
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -14,15 +13,14 @@ from ichmonai.errors import first_line
 from ichmonai.io.discovery.bounded import BoundedReader
 from ichmonai.io.discovery.header_checks import check_size
 from ichmonai.io.discovery.headers import ImageHeader, Kind, Vector
+from ichmonai.io.discovery.nibabel_headers import read_nibabel
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.series import Location
-from ichmonai.io.suffixes import METAIMAGE_SUFFIXES, NIFTI_SUFFIXES, PICTURE_FORMATS, PICTURE_SUFFIXES
+from ichmonai.io.suffixes import METAIMAGE_SUFFIXES, NIBABEL_SUFFIXES, PICTURE_FORMATS, PICTURE_SUFFIXES
 
 TEXT_HEADER = 65536
 """NRRD and MetaImage headers have a few hundred bytes."""
 _MAX_DIMENSIONS = 16
-_MAX_OFFSET = 2**26
-"""Bytes of a NIfTI header with its extensions, which are read as a whole."""
 _NRRD_ENCODINGS = ("raw", "gzip", "gz")
 _LPS = np.diag([-1.0, -1.0, 1.0])
 
@@ -43,12 +41,14 @@ def read_volume(file: BinaryIO, location: Location, study: str) -> ImageHeader:
         HeadCTReadError: where it cannot be read, or is no scalar volume of three dimensions.
     """
     name = (location.member or location.path).lower()
+    shape: Sequence[int]
     content: Any = BoundedReader(file, location)
     try:
         if name.endswith(PICTURE_SUFFIXES):
             return _picture(content, location, study)
-        if name.endswith(NIFTI_SUFFIXES):
-            shape, steps, origin = _nifti(content, name)
+        if name.endswith(NIBABEL_SUFFIXES):
+            shape, affine = read_nibabel(content, location, name)
+            steps, origin = _LPS @ affine[:3, :3], _LPS @ affine[:3, 3]
         elif name.endswith(METAIMAGE_SUFFIXES):
             shape, steps, origin = _metaimage(content, location)
         else:
@@ -125,20 +125,6 @@ def _picture(file: BinaryIO, location: Location, study: str) -> ImageHeader:
     return ImageHeader(
         location, study, study, Kind.PICTURE, rows=height, columns=width, photometric=photometric, bits=8
     )
-
-
-def _nifti(file: BinaryIO, name: str) -> tuple[Sequence[int], np.ndarray, np.ndarray]:
-    content: Any = gzip.GzipFile(fileobj=file) if name.endswith(".gz") else file
-    block = content.read(540)
-    sizes = {int.from_bytes(block[:4], order) for order in ("little", "big")}
-    kind = nib.Nifti2Header if 540 in sizes else nib.Nifti1Header if 348 in sizes else None
-    if kind is None:
-        raise ValueError("it is not NIfTI")
-    header = kind(block[: kind.template_dtype.itemsize], check=False)
-    if not 0 <= float(header["vox_offset"]) <= _MAX_OFFSET:
-        raise ValueError("its voxels are said to be far behind its header")
-    affine = header.get_best_affine()
-    return header.get_data_shape(), _LPS @ affine[:3, :3], _LPS @ affine[:3, 3]
 
 
 def _metaimage(file: BinaryIO, location: Location) -> tuple[Sequence[int], np.ndarray, np.ndarray]:

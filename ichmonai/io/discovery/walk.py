@@ -7,14 +7,14 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from ichmonai.errors import first_line, printable
+from ichmonai.errors import first_line
 from ichmonai.io.discovery.archives import list_members
-from ichmonai.io.discovery.dicom_files import read_dataset
-from ichmonai.io.findings import Code, Finding, HeadCTReadError
-from ichmonai.io.series import Location, OtherFile, Rejection
+from ichmonai.io.discovery.dicomdir import count_directory, is_directory_file, referenced_files
+from ichmonai.io.findings import Code, HeadCTReadError
+from ichmonai.io.series import Location, OtherFile, Rejection, reject
 from ichmonai.io.suffixes import OTHER_ARCHIVE_SUFFIXES, ZIP_SUFFIXES
 
 logger = logging.getLogger(__name__)
@@ -57,12 +57,6 @@ class End(NamedTuple):
 Step = Candidate | Rejection | OtherFile | Begin | End
 
 
-def reject(path: str, sentence: str, code: Code = Code.UNREADABLE) -> Rejection:
-    """A file that gets no answer."""
-    path = printable(path)
-    return Rejection(path, "", path, Finding(code, printable(sentence)))
-
-
 class Walk:
     """The files below inputs.
 
@@ -96,7 +90,7 @@ class Walk:
             yield reject(path, f"{path} is no regular file; give a file or a folder.")
         elif lists and path.lower().endswith(".csv"):
             yield from self._csv(path)
-        elif lists and Path(path).name.upper() == "DICOMDIR":
+        elif lists and (Path(path).name.upper() == "DICOMDIR" or is_directory_file(path)):
             yield from self._dicomdir(path, missing_only=False)
         elif self._take(path, state):
             yield from self._file(path, named=True)
@@ -133,7 +127,7 @@ class Walk:
             if stat.S_ISDIR(state.st_mode):
                 entered = entry.path if self._enter(entry.path, state) else None
             elif not stat.S_ISREG(state.st_mode):  # a pipe would never end
-                yield OtherFile(entry.path)
+                yield reject(entry.path, f"{entry.path} is a pipe, socket or device, and no file; remove it.")
             elif entry.name.upper() == "DICOMDIR":
                 yield from self._dicomdir(entry.path, missing_only=True)
             elif self._take(entry.path, state, plain=not entry.is_symlink()):
@@ -185,34 +179,14 @@ class Walk:
             yield reject(path, f"{path} names no files; give a csv with a column of paths.", Code.EMPTY)
 
     def _dicomdir(self, path: str, missing_only: bool) -> Iterator[Step]:
-        """The files that a DICOMDIR (PS3.3 F) refers to, or only those that are not there."""
-        try:
-            with Path(path).open("rb") as stream:
-                dataset = read_dataset(stream, Location(path), specific_tags=["DirectoryRecordSequence"])
-            names = [record.get("ReferencedFileID") for record in dataset.get("DirectoryRecordSequence") or ()]
-            files = [PurePosixPath(*([name] if isinstance(name, str) else map(str, name))) for name in names if name]
-        except HeadCTReadError as error:
-            yield reject(path, str(error), error.code)
-            return
-        except Exception as error:  # pydicom raises errors of many kinds on damaged files
-            yield reject(path, f"{path} is not a readable DICOMDIR ({first_line(error)}); give its folder instead.")
-            return
         if missing_only:
-            yield OtherFile(path)
-        elif not files:
-            yield reject(path, f"{path} refers to no files; give its folder instead.", Code.EMPTY)
-        for file in files:
-            found = Path(path).parent / file
-            if file.is_absolute() or ".." in file.parts:
-                yield reject(str(found), f"{path} refers to {file}, outside its folder; it is not opened.")
-                continue
-            if not found.exists():  # discs are often copied in lower case
-                lower = Path(path).parent / str(file).lower()
-                found = lower if lower.exists() else found
-            if not found.exists():
-                yield reject(str(found), f"{found} is missing, though {path} refers to it; copy the disc again.")
-            elif not missing_only:
-                yield from self._named(str(found))
+            yield from count_directory(path)
+            return
+        for found in referenced_files(path):
+            if isinstance(found, Rejection):
+                yield found
+            else:
+                yield from self._named(found)
 
     def _enter(self, path: str, state: os.stat_result) -> bool:
         key = (state.st_dev, state.st_ino)

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from ichmonai.errors import first_line
-from ichmonai.io.discovery.dicom_files import read_dataset
+from ichmonai.io.discovery.dicom_files import START, is_dicom_start, is_directory, read_dataset
 from ichmonai.io.discovery.header_checks import CT_IMAGES, check_size
 from ichmonai.io.discovery.header_codes import modality_code, photometric_code
 from ichmonai.io.discovery.headers import MAX_THICKNESS
@@ -22,6 +22,7 @@ from ichmonai.io.readers.hounsfield import Rescale, rescale_of, rescale_type
 from ichmonai.io.readers.pixels import can_decode, frame_count, read_pixels
 from ichmonai.io.readers.sources import open_image
 from ichmonai.io.series import Location
+from ichmonai.io.suffixes import DICOM_SUFFIXES
 
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
 
@@ -123,14 +124,15 @@ def dicom_files(folder: Path) -> list[Path]:
 
 
 def _is_dicom(path: Path) -> bool:
-    """Whether a file is named .dcm or has the DICOM prefix (PS3.10 7.1), and is no DICOMDIR (8.6) or hidden file."""
+    """Whether a file is named as DICOM or begins like it, and is no DICOMDIR (PS3.10 8.6) or hidden file."""
     if path.name.startswith(".") or path.name.upper() == "DICOMDIR" or not path.is_file():
         return False
-    if path.suffix.lower() == ".dcm":
+    if path.name.lower().endswith(DICOM_SUFFIXES):
         return True
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            start = file.read(START)
+            return is_dicom_start(start) and not is_directory(start)
     except OSError:
         return False
 

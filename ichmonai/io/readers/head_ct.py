@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from ichmonai.io.discovery.header_checks import check_size
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
+from ichmonai.io.pairs import header_of
 from ichmonai.io.readers.dicom import CTSlice, dicom_files, read_slices
 from ichmonai.io.readers.geometry import to_original_orientation
 from ichmonai.io.readers.images import load_image
 from ichmonai.io.readers.stack import stack_slices
 from ichmonai.io.readers.volumes import load_volume
 from ichmonai.io.series import Location
-from ichmonai.io.suffixes import PICTURE_SUFFIXES, VOLUME_SUFFIXES
+from ichmonai.io.suffixes import PAIR_VOXEL_SUFFIXES, PICTURE_SUFFIXES, VOLUME_SUFFIXES
 
 DTVIT_WINDOW = (40.0, 80.0)
 """Level and width in HU with which the DTViT data set's 8-bit images were written."""
-_PAIR_SUFFIXES = (".hdr", ".img", ".hdr.gz", ".img.gz")
 
 Image = str | PathLike[str] | Location
 
@@ -32,8 +32,9 @@ def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DT
     """Read head CT of any supported format into HU.
 
     Args:
-        path: a DICOM series folder, the list of a series' files, one DICOM file, a NIfTI (.nii, .nii.gz), NRRD or
-            MetaImage volume, or an 8-bit slice image (.png, .jpg, .jpeg, .bmp); a `Location`, or several of one
+        path: a DICOM series folder, the list of a series' files, one DICOM file, a NIfTI (.nii, .nii.gz, or .hdr
+            with .img), Analyze, MGH, NRRD or MetaImage volume, or an 8-bit slice image (.png, .jpg, .jpeg, .bmp); a
+            `Location`, or several of one
             series, for members of a zip archive and frames of an enhanced multi-frame file.
         window: level and width in HU that 0..255 of an 8-bit image stands for.
 
@@ -85,8 +86,13 @@ def _one(location: Location, window: tuple[float, float]) -> MetaTensor:
     if name.endswith(PICTURE_SUFFIXES):
         hu, findings = load_image(location, window)
         return _tensor(hu, location, findings=findings)
-    if name.endswith(_PAIR_SUFFIXES):
-        raise HeadCTReadError(f"{location} is half of a pair of files; convert the pair to one .nii file.")
+    if name.endswith(PAIR_VOXEL_SUFFIXES):
+        header = None if location.member else header_of(Path(location.path))
+        if header is None:
+            raise HeadCTReadError(
+                f"{location} is half of a pair of files, and no .hdr is beside it; convert the pair to one .nii file."
+            )
+        return _one(Location(str(header)), window)
     images = list(read_slices(location, None if location.frame < 0 else [location.frame]))
     if len(images) > 1:
         return _stacked(images, location)

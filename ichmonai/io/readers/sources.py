@@ -1,17 +1,20 @@
 """The bytes of an image, from a file or a zip member."""
 
+import gzip
 import io
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ichmonai.errors import first_line
 from ichmonai.io.discovery.archives import open_member
 from ichmonai.io.discovery.bounded import MAX_BYTES
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.series import Location
+from ichmonai.io.suffixes import PACKED_DICOM_SUFFIXES
 from ichmonai.processes.scratch import scratch_folder
 
 _BLOCK = 2**20
@@ -40,7 +43,16 @@ def open_image(location: Location) -> Iterator[BinaryIO]:
     with file:
         if path.stat().st_size > MAX_BYTES:
             raise _too_large(location)
-        yield file
+        if not path.name.lower().endswith(PACKED_DICOM_SUFFIXES):
+            yield file
+            return
+        try:
+            inflated = io.BytesIO()
+            _copy(gzip.GzipFile(fileobj=file), inflated, location)
+        except (EOFError, OSError, zlib.error) as error:
+            raise HeadCTReadError(f"{location} is damaged ({first_line(error)}); copy it again.") from error
+        inflated.seek(0)
+        yield inflated
 
 
 @contextmanager
@@ -73,16 +85,20 @@ def image_path(location: Location) -> Iterator[Path]:
 def _inflate(location: Location, target: BinaryIO) -> None:
     try:
         with open_member(location) as member:
-            left = MAX_BYTES
-            while block := member.read(_BLOCK):
-                left -= len(block)
-                if left < 0:
-                    raise _too_large(location)
-                target.write(block)
+            _copy(member, target, location)
     except (HeadCTReadError, OSError):
         raise
     except Exception as error:  # zipfile and zlib raise errors of many kinds on damaged archives
         raise HeadCTReadError(f"{location} is damaged ({first_line(error)}); copy the archive again.") from error
+
+
+def _copy(source: Any, target: BinaryIO, location: Location) -> None:
+    left = MAX_BYTES
+    while block := source.read(_BLOCK):
+        left -= len(block)
+        if left < 0:
+            raise _too_large(location)
+        target.write(block)
 
 
 def _too_large(location: Location) -> HeadCTReadError:

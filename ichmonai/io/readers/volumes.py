@@ -1,8 +1,8 @@
-"""NIfTI, NRRD and MetaImage volumes in HU."""
+"""NIfTI, Analyze, MGH, NRRD and MetaImage volumes in HU."""
 
-import gzip
 import logging
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ichmonai.errors import first_line
+from ichmonai.io.discovery.nibabel_headers import image_class, is_packed, unpacked
 from ichmonai.io.discovery.volume_headers import read_volume
 from ichmonai.io.findings import Code, HeadCTReadError
+from ichmonai.io.pairs import voxels_of
 from ichmonai.io.readers.geometry import empty_volume, to_display_orientation
 from ichmonai.io.readers.hounsfield import AIR_HU
 from ichmonai.io.readers.sources import image_path, open_image
 from ichmonai.io.readers.voxel_block import check_block
 from ichmonai.io.series import Location
-from ichmonai.io.suffixes import NIFTI_SUFFIXES
+from ichmonai.io.suffixes import NIBABEL_SUFFIXES, PAIR_SUFFIXES
 
 _SLAB = 2**22
 """Voxels of a NIfTI volume that are read at a time."""
@@ -37,7 +39,7 @@ def load_volume(location: Location) -> Volume:
     """Read a volume in any orientation.
 
     Args:
-        location: a .nii, .nii.gz, .nrrd, .mha or .mhd file.
+        location: a .nii, .nii.gz, .mgz, .nrrd, .mha or .mhd file, or the .hdr of a pair.
 
     Returns:
         HU float32 (H, W, S), H to posterior, W to the patient's left, S to superior, with scl_slope and scl_inter
@@ -52,23 +54,29 @@ def load_volume(location: Location) -> Volume:
     with image_path(location) as path:
         with open_image(Location(str(path))) as file:
             read_volume(file, location, str(location))
-        if path.name.lower().endswith(NIFTI_SUFFIXES):
-            return _nifti(path, location)
+        if path.name.lower().endswith(NIBABEL_SUFFIXES):
+            return _nibabel(path, location)
         voxels, affine = _itk(path, location)
         _check_numbers(voxels, location)
         volume, display = to_display_orientation(voxels, affine)
         return np.maximum(volume, np.float32(AIR_HU), order="K"), display, affine  # a copy: ITK owns what stands there
 
 
-def _nifti(path: Path, location: Location) -> Volume:
+def _nibabel(path: Path, location: Location) -> Volume:
     """Read some slices at a time, so that the volume is in memory once."""
-    packed = path.name.lower().endswith(".gz")
-    with path.open("rb") as file, gzip.open(file) if packed else file as stream:
-        image = _nifti_header(stream, location)
+    voxels_path = path
+    if path.name.lower().endswith(PAIR_SUFFIXES):
+        voxels_path = voxels_of(path) or path  # that it is there, the header's reader has seen
+    with ExitStack() as stack:
+        file = stack.enter_context(open_image(Location(str(voxels_path))))
+        stream = unpacked(file, voxels_path.name)
+        head = stream if voxels_path == path else unpacked(stack.enter_context(path.open("rb")), path.name)
+        image = _image(head, stream, path.name.lower(), location)
         voxels: Any = image.dataobj
         rows, columns, slices = image.shape[:3]
         plane = rows * columns * voxels.dtype.itemsize
-        if voxels.offset + slices * plane > path.stat().st_size * (_INFLATES if packed else 1):
+        most = voxels_path.stat().st_size * (_INFLATES if is_packed(voxels_path.name) else 1)
+        if voxels.offset + slices * plane > most:
             raise _undecodable(location, "it is too short for the voxels of its header")
         affine = np.asarray(image.affine, dtype=np.float64)
         hu, acquired, display = empty_volume((rows, columns, slices), affine)
@@ -88,29 +96,34 @@ def _nifti(path: Path, location: Location) -> Volume:
             raise _undecodable(location, first_line(error)) from error
         if behind == plane:
             raise _undecodable(location, "it holds more slices than its header says")
-    if not (image.header["sform_code"] or image.header["qform_code"]):
+    if not _is_oriented(image):
         logger.warning("%s has no orientation (sform and qform code 0); left and right are a guess.", location)
     return hu, display, affine
 
 
-def _nifti_header(stream: Any, location: Location) -> nib.Nifti1Image:
-    holder = nib.FileHolder(fileobj=stream)
+def _image(head: Any, stream: Any, name: str, location: Location) -> Any:
     try:
-        first = stream.read(4)
-        second = 540 in (int.from_bytes(first, "little"), int.from_bytes(first, "big"))
-        image = (nib.Nifti2Image if second else nib.Nifti1Image).from_file_map(
-            {"header": holder, "image": holder}, mmap=False
-        )
-        kind = image.get_data_dtype()
+        start = head.read(348)
+        head.seek(0)
+        kind = image_class(start, name)
+        holders = {"image": nib.FileHolder(fileobj=stream)}
+        if kind is not nib.MGHImage:
+            holders["header"] = nib.FileHolder(fileobj=head)
+        image = kind.from_file_map(holders, mmap=False)
+        dtype = image.get_data_dtype()
     except Exception as error:  # nibabel raises errors of many kinds on damaged files
-        raise HeadCTReadError(
-            f"{location} is not a readable NIfTI volume ({first_line(error)}); copy it again."
-        ) from error
-    if kind.fields:
-        raise HeadCTReadError(f"{location} is a colour volume ({kind}); give one in HU.", Code.BURNED_IN)
-    if kind.kind not in "iuf":
-        raise HeadCTReadError(f"{location} has voxels of type {kind}; give one in HU.", Code.NOT_HU)
+        raise HeadCTReadError(f"{location} is not a readable volume ({first_line(error)}); copy it again.") from error
+    if dtype.fields:
+        raise HeadCTReadError(f"{location} is a colour volume ({dtype}); give one in HU.", Code.BURNED_IN)
+    if dtype.kind not in "iuf":
+        raise HeadCTReadError(f"{location} has voxels of type {dtype}; give one in HU.", Code.NOT_HU)
     return image
+
+
+def _is_oriented(image: Any) -> bool:
+    if isinstance(image, nib.Nifti1Pair):
+        return bool(image.header["sform_code"] or image.header["qform_code"])
+    return isinstance(image, nib.MGHImage) and bool(image.header["goodRASFlag"])
 
 
 def _check_numbers(voxels: NDArray[Any], location: Location) -> None:
