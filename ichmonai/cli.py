@@ -4,6 +4,7 @@ import typer
 
 from ichmonai import __version__
 from ichmonai.commands.audit import audit
+from ichmonai.commands.check_bundle import check_bundle
 from ichmonai.commands.demo import demo
 from ichmonai.commands.evaluate import evaluate
 from ichmonai.commands.export import export
@@ -22,6 +23,7 @@ app.command()(merge)
 app.command()(evaluate)
 app.command()(export)
 app.command()(audit)
+app.command()(check_bundle)
 app.command()(demo)
 app.command()(phantom)
 app.add_typer(label, name="label")

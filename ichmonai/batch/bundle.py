@@ -15,7 +15,8 @@ from monai.transforms import Compose
 from torch import nn
 
 from ichmonai.digests import sha256_of_file
-from ichmonai.errors import InputError, first_line
+from ichmonai.errors import InputError, first_line, printable
+from ichmonai.trust.rules import all_own, parts
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,14 @@ class BundleSource:
         root: the bundle's folder.
         settings: values of the config's top section that differ from the file.
         overlays: further configs, laid over `inference.json` in their order.
+        trusted: True to run whatever the configs name. Otherwise configs that are not this package's own may only do
+            what `ichmonai.trust` knows to be harmless.
     """
 
     root: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     overlays: tuple[Path, ...] = ()
+    trusted: bool = False
 
 
 class InferenceBundle:
@@ -40,7 +44,8 @@ class InferenceBundle:
         source: bundle and settings.
 
     Raises:
-        InputError: when the bundle has no readable inference config, or a setting names no entry of it.
+        InputError: when the bundle has no readable inference config, it would run what is not allowed, or a setting
+            names no entry of it.
     """
 
     def __init__(self, source: BundleSource) -> None:
@@ -54,6 +59,8 @@ class InferenceBundle:
                 f"is not readable as a config ({first_line(error)}); give the folder of a MONAI bundle."
             ) from error
         config = self.parser.get()
+        if not source.trusted and not all_own([self.path, *source.overlays]):
+            _refuse_foreign_code(source, config)
         if unknown := sorted(set(source.settings) - set(config)):
             raise InputError(f"{self.path} has no setting {', '.join(unknown)}; its top section lists them.")
         self.parser.update({"bundle_root": str(source.root), **source.settings})
@@ -109,6 +116,17 @@ class InferenceBundle:
             while cause is not None and not isinstance(cause, InputError):
                 cause = cause.__cause__ or cause.__context__
             raise (cause or InputError(f"{name} of {self.path} cannot be made: {first_line(error)}.")) from error
+
+
+def _refuse_foreign_code(source: BundleSource, config: Mapping[str, Any]) -> None:
+    refused = [part for part in parts(config) if part.refusal]
+    if refused:
+        first = refused[0]
+        raise InputError(
+            f"{source.root} would run code that is not known to be harmless ({len(refused)} places; the first: "
+            f"{first.kind} {printable(first.text[:100])} at {first.place} {first.refusal}); list it with ichmonai "
+            "check-bundle, and give --trust if you trust whoever made it."
+        )
 
 
 _NOT_RESULTS = {"bundle_root", "dataset_dir", "output_dir", "ckpt_path", "calibration_path", "num_workers"}

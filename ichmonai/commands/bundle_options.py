@@ -12,14 +12,24 @@ from ichmonai.errors import InputError
 if TYPE_CHECKING:
     from ichmonai.batch.bundle import BundleSource
 
-BundleOption = Annotated[Path | None, typer.Option(help="Folder of a MONAI bundle; ichmonai's own unless given.")]
+BundleOption = Annotated[
+    Path | None, typer.Option(help="Folder of a MONAI bundle; ichmonai's own unless given. Its configs are code.")
+]
 ConfigOption = Annotated[
     list[Path] | None,
-    typer.Option(help="Laid over the bundle's inference.json: a file, or its name in the bundle; repeatable."),
+    typer.Option(
+        help="Laid over the bundle's inference.json: a file, or its name in the bundle; repeatable. It is code."
+    ),
 ]
 SettingsOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting of the bundle's inference config; repeatable."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="A setting of the bundle's inference config, a plain value; repeatable."
+    ),
+]
+TrustOption = Annotated[
+    bool,
+    typer.Option("--trust", help="Run whatever the bundle and configs name; see what that is: ichmonai check-bundle."),
 ]
 
 
@@ -28,6 +38,7 @@ def bundle_source(
     config: list[Path] | None,
     settings: list[str] | None,
     device: str | None = None,
+    trust: bool = False,
     **more: Any,
 ) -> "BundleSource":
     """What the options name.
@@ -37,6 +48,7 @@ def bundle_source(
         config: as `ConfigOption` has it.
         settings: as `SettingsOption` has it.
         device: cpu, cuda, cuda:N or mps.
+        trust: as `TrustOption` has it.
         more: further settings; None leaves what the bundle has.
 
     Raises:
@@ -52,7 +64,7 @@ def bundle_source(
             raise InputError(f"--device {device} is not known; choose cpu, cuda, cuda:N or mps.")
         chosen["device"] = f"$torch.device('{device}')"
     chosen |= {name: value for name, value in more.items() if value is not None}
-    return BundleSource(root, chosen, tuple(_overlay(root, path) for path in config or []))
+    return BundleSource(root, chosen, tuple(_overlay(root, path) for path in config or []), trust)
 
 
 def _setting(pair: str) -> tuple[str, Any]:
@@ -60,9 +72,23 @@ def _setting(pair: str) -> tuple[str, Any]:
     if not equals:
         raise InputError(f"--set {pair} is no KEY=VALUE; write, for example, --set batch_size=4.")
     try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
+        read = json.loads(value)
+    except (ValueError, RecursionError):
+        read = value
+    if _is_code(read):
+        raise InputError(
+            f"--set {name} is given an expression, a reference or a component, and takes plain values only; write a "
+            "config file and give it with --config."
+        )
+    return name, read
+
+
+def _is_code(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(key.startswith("_") or _is_code(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return any(map(_is_code, value))
+    return isinstance(value, str) and value.startswith(("$", "@", "%"))
 
 
 def _overlay(root: Path, path: Path) -> Path:

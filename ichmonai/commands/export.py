@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, bundle_source
+from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, TrustOption, bundle_source
 from ichmonai.commands.stop import stop
 from ichmonai.errors import InputError
 
@@ -32,6 +32,7 @@ def export(
     bundle: BundleOption = None,
     config: ConfigOption = None,
     settings: SettingsOption = None,
+    trust: TrustOption = False,
     int8: Annotated[
         Path | None,
         typer.Option(
@@ -57,7 +58,7 @@ def export(
 
     console = Console(stderr=True)
     try:
-        source = bundle_source(bundle, config, settings, "cpu")
+        source = bundle_source(bundle, config, settings, "cpu", trust)
         parts = InferenceBundle(source)
         weights, image_size = parts.weights, parts.setting("image_size")
         network = parts.setting("trained_network").eval()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, bundle_source
+from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, TrustOption, bundle_source
 from ichmonai.commands.stop import stop
 from ichmonai.errors import InputError
 from ichmonai.notice import NOTICE
@@ -22,6 +22,7 @@ def prepare(
     bundle: BundleOption = None,
     config: ConfigOption = None,
     settings: SettingsOption = None,
+    trust: TrustOption = False,
 ) -> None:
     """Install MONAI Label into an environment of its own, and write its apps and the model.
 
@@ -34,7 +35,7 @@ def prepare(
     folder = folder.absolute()
     try:
         console.print(f"[bold]1/3[/bold] Writing the model {folder / 'models' / MODEL}", soft_wrap=True)
-        source = bundle_source(bundle, config, settings)
+        source = bundle_source(bundle, config, settings, trust=trust)
         if kept := write_model(source, folder / "models" / MODEL):
             console.print(f"The weights that were used until now are kept: {kept}", soft_wrap=True)
         console.print(

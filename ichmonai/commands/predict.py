@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, bundle_source
+from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, TrustOption, bundle_source
 from ichmonai.commands.progress import BatchProgress
 from ichmonai.commands.stop import stop
 from ichmonai.errors import InputError
@@ -47,6 +47,7 @@ def predict(
     bundle: BundleOption = None,
     config: ConfigOption = None,
     settings: SettingsOption = None,
+    trust: TrustOption = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 and so on; a GPU if there is one.")] = None,
     runtime: Annotated[
         RuntimeName | None,
@@ -84,7 +85,7 @@ def predict(
     try:
         formats, share = table_formats(format), _shard(shard)
         more = {"batch_size": batch_size, "runtime": runtime and runtime.value, "accept": accept or None}
-        source = bundle_source(bundle, config, settings, device, **more)
+        source = bundle_source(bundle, config, settings, device, trust, **more)
         options = BatchOptions(all_series, formats, share, dry_run, workers)
         run = make_engine(engine.value, workers, timeout, not dry_run)
         with BatchProgress(console, quiet or as_json) as progress:

@@ -39,7 +39,7 @@ def write_model(source: BundleSource, folder: Path) -> Path | None:
     bundle = InferenceBundle(source)
     weights = bundle.weights
     state = load_trained(bundle.setting("network_def"), weights).state_dict()
-    own = InferenceBundle(BundleSource(source.root)).parser.get()
+    own = InferenceBundle(BundleSource(source.root, trusted=source.trusted)).parser.get()
     shutil.copytree(source.root, folder, ignore=_NOT_COPIED, dirs_exist_ok=True)
     config = {**bundle.parser.get(), "bundle_root": ".", "ckpt_path": own["ckpt_path"], "calibration_path": None}
     (folder / "configs" / "inference.json").write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")

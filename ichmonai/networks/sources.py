@@ -13,6 +13,7 @@ from timm.models import load_state_dict
 from torch import Tensor
 
 from ichmonai.errors import InputError, first_line
+from ichmonai.trust.weights import WeightsError, check_sizes
 
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
@@ -76,13 +77,18 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"There is no weights file {path}; train a network or give the path of its weights.")
     try:
+        check_sizes(path)
         state: dict[str, Any] = load_state_dict(str(path), weights_only=True)
+    except WeightsError as error:
+        raise InputError(f"Cannot read weights from {path}: it {error}; get the file again.") from error
     except Exception as error:  # torch, pickle and safetensors each have their own
         raise InputError(
             f"Cannot read weights from {path}: it is damaged, or holds more than tensors, which is never unpickled "
             f"({type(error).__name__}); save the network's state_dict alone."
         ) from error
     tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    if any(value.numel() * value.element_size() > value.untyped_storage().nbytes() for value in tensors.values()):
+        raise InputError(f"Cannot read weights from {path}: it has tensors larger than their data; get the file again.")
     if not tensors:
         raise InputError(f"{path} holds no tensors: expected a state_dict, found the keys {list(state)[:5]}.")
     return tensors

@@ -36,7 +36,8 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> BundleSource:
     torch.manual_seed(0)
     network = DTViT("test_vit", pretrained=False, image_size=IMAGE_SIZE)
     torch.save(network.state_dict(), root / "models" / "model.pt")
-    return BundleSource(root, {"backbone": "test_vit", "image_size": IMAGE_SIZE, "device": "$torch.device('cpu')"})
+    settings = {"backbone": "test_vit", "image_size": IMAGE_SIZE, "device": "$torch.device('cpu')"}
+    return BundleSource(root, settings, trusted=True)
 
 
 @pytest.fixture(scope="session")

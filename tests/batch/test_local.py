@@ -1,5 +1,6 @@
 import os
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -48,7 +49,7 @@ def test_the_answer_does_not_depend_on_the_company(small_bundle, volume):
 
 
 def test_what_is_wrong_with_the_bundle_is_said_before_any_work(small_bundle, volume):
-    wrong = type(small_bundle)(small_bundle.root, {**small_bundle.settings, "backbone": "deit_tiny_patch16_224"})
+    wrong = replace(small_bundle, settings={**small_bundle.settings, "backbone": "deit_tiny_patch16_224"})
     started = []
 
     def tasks():

@@ -15,7 +15,6 @@ import pytest
 
 from ichmonai import private_files
 from ichmonai.batch import folder as folder_module
-from ichmonai.batch.bundle import BundleSource
 from ichmonai.batch.engines import make_engine
 from ichmonai.batch.merge import merge_shards
 from ichmonai.batch.run import BatchOptions, ResultsError, run_batch
@@ -138,7 +137,7 @@ def test_a_stopped_run_continues_on_the_runtime_that_it_began_with(small_bundle,
 @pytest.mark.slow
 def test_killed_at_any_moment_the_tables_come_out_the_same(small_bundle, scans, tmp_path):
     command = [sys.executable, "-m", "ichmonai", "predict", str(scans), "--bundle", str(small_bundle.root)]
-    command += ["--workers", "2", "--quiet", "--set", "backbone=test_vit", "--set", "image_size=32"]
+    command += ["--workers", "2", "--quiet", "--trust", "--set", "backbone=test_vit", "--set", "image_size=32"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
     temporary = tempfile.mkdtemp()  # with a short name, since sockets are made there
     environment["TMPDIR"] = temporary
@@ -176,10 +175,10 @@ def test_shards_together_give_the_tables_of_one_run(small_bundle, scans, tmp_pat
 def test_other_weights_or_options_do_not_continue_a_run(small_bundle, scans, tmp_path):
     run(small_bundle, [scans], tmp_path / "out")
     with pytest.raises(InputError, match="config_sha256"):
-        run(BundleSource(small_bundle.root, {**small_bundle.settings, "threshold": 0.1}), [scans], tmp_path / "out")
+        run(replace(small_bundle, settings={**small_bundle.settings, "threshold": 0.1}), [scans], tmp_path / "out")
     with pytest.raises(InputError, match="accept"):
         run(
-            BundleSource(small_bundle.root, {**small_bundle.settings, "accept": ["contrast"]}),
+            replace(small_bundle, settings={**small_bundle.settings, "accept": ["contrast"]}),
             [scans],
             tmp_path / "out",
         )
@@ -189,7 +188,7 @@ def test_other_weights_or_options_do_not_continue_a_run(small_bundle, scans, tmp
 
 def test_what_cannot_be_accepted_is_said(small_bundle, scans, tmp_path):
     for code in ("unreadable", "no such code"):
-        source = BundleSource(small_bundle.root, {**small_bundle.settings, "accept": [code]})
+        source = replace(small_bundle, settings={**small_bundle.settings, "accept": [code]})
         with pytest.raises(InputError, match=f"{code} cannot be accepted"):
             run(source, [scans], tmp_path / "out")
 

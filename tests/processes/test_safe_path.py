@@ -16,7 +16,18 @@ ROOT = str(Path(__file__).parents[2])
 COMMAND = "import sys\nfrom ichmonai.__main__ import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
 """What pip installs as `ichmonai`."""
 
-SETTINGS = ("--set", "backbone=test_vit", "--set", "image_size=32", "--workers", "2", "--quiet", "--device", "cpu")
+SETTINGS = (
+    "--trust",
+    "--set",
+    "backbone=test_vit",
+    "--set",
+    "image_size=32",
+    "--workers",
+    "2",
+    "--quiet",
+    "--device",
+    "cpu",
+)
 
 
 @pytest.fixture

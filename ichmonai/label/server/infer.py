@@ -190,7 +190,8 @@ def _digest(path: Path, modified: int) -> str:
 
 @lru_cache(maxsize=1)  # a network may be large; the digests make it anew after a training
 def _bundle(model: Path, weights: Path, device: str, digest: str, calibration: str) -> InferenceBundle:
-    return InferenceBundle(BundleSource(model, {"ckpt_path": str(weights), "device": f"$torch.device('{device}')"}))
+    settings = {"ckpt_path": str(weights), "device": f"$torch.device('{device}')"}
+    return InferenceBundle(BundleSource(model, settings, trusted=True))  # `write_model` has asked whether it is
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
