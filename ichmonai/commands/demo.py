@@ -54,7 +54,7 @@ def _bundle(console: Console, run_id: str, configs: list[str], *options: str) ->
     command = ["-P", "-m", "monai.bundle", "run", run_id]
     command += ["--bundle_root", str(bundle_root()), "--config_file", str(configs), *options]
     console.print("[dim]python " + " ".join(f'"{part}"' if " " in part else part for part in command) + "[/dim]")
-    if subprocess.run([sys.executable, *command], env=safe_environment(), check=False).returncode:
+    if subprocess.run([sys.executable, *command], env=safe_environment(), check=False).returncode:  # noqa: S603  this interpreter, no shell
         console.print(f"[red]{run_id} failed; its messages are above.[/red]")
         raise typer.Exit(1)
 

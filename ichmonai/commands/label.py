@@ -79,5 +79,5 @@ def start(
     environment = {**clean_environment(), "MONAI_LABEL_TRACKING_ENABLED": "false"}
     os.chdir(folder)  # MONAI Label takes settings from a file .env of the current folder
     if os.name == "posix":
-        os.execve(python, command, environment)  # signals then reach the server itself
-    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)
+        os.execve(python, command, environment)  # noqa: S606  no shell; signals then reach the server itself
+    raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603  no shell

@@ -54,7 +54,7 @@ def make_environment(folder: Path) -> None:
             f"The virtual environment {folder} cannot be made ({first_line(error)}); is there room, and Python's venv?"
         ) from error
     pip = [str(python_of(folder)), "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if subprocess.run([*pip, *requirements], env=clean_environment(), check=False).returncode:
+    if subprocess.run([*pip, *requirements], env=clean_environment(), check=False).returncode:  # noqa: S603  the environment's own pip
         raise InputError(f"pip could not install MONAI Label into {folder}; its messages are above.")
     ready.write_text(json.dumps(wanted), encoding="utf-8")
 
@@ -96,7 +96,7 @@ def _share(folder: Path) -> None:
             source = Path(str(distribution.locate_file(top)))
             if source.exists() and not (shared / top).exists():
                 link(source, shared / top)
-    site_packages = subprocess.run(
+    site_packages = subprocess.run(  # noqa: S603  the environment's own Python
         [python_of(folder), "-P", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         capture_output=True,
         text=True,

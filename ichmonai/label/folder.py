@@ -92,7 +92,7 @@ def write_apps(folder: Path, environment: Path, model: Path) -> None:
     shutil.copy2(Path(__file__).with_name("app") / "main.py", own)
     if not (folder / STOCK_APP).is_dir():
         command = [str(python_of(environment)), "-P", "-m", "monailabel.main", "apps", "--download"]
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603  its own Python
             [*command, "--name", STOCK_APP, "--output", str(folder)],
             env=clean_environment(),
             capture_output=True,

@@ -44,12 +44,11 @@ def _start() -> int:
     import subprocess  # not needed by the guard itself
 
     command = [sys.executable, "-I", "-S", os.path.abspath(__file__), str(os.getpid())]
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603  this file, by this interpreter
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    assert process.stdin is not None
-    pipe = os.dup(process.stdin.fileno())
-    process.stdin.close()
+    with process.stdin as stdin:  # type: ignore[union-attr]
+        pipe = os.dup(stdin.fileno())
     process.returncode = 0  # it ends after this process, which does not wait for it
     return pipe
 

@@ -207,7 +207,7 @@ class Haemorrhage:
 
     def _settled(self, brain: BrainSlice, x: Field, y: Field, z: Field, rough: Field, softness: float) -> Field:
         """Part of each point that is blood in the ventricles: a clot on one side and a fluid level on both."""
-        assert self.ventricular is not None
+        assert self.ventricular is not None  # noqa: S101  for type checkers
         side, level = self.ventricular
         where = coverage(level - y, 1.0)  # the patient lies supine: blood settles behind
         if side:
