@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 UNKNOWN = 3
+PATIENCE = 120  # seconds
 
 
 def floors(project: dict) -> list[str]:
@@ -48,7 +49,11 @@ def verdict(report: dict) -> tuple[list[str], list[str]]:
 def audit(name: str, *options: str) -> int:
     """Ask pip-audit, and print what it says: 0, 1 or UNKNOWN."""
     command = [sys.executable, "-P", "-m", "pip_audit", "--format", "json", "--progress-spinner", "off", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        print(f"{name}: not audited: no answer within {PATIENCE} s")
+        return UNKNOWN
     try:
         report = json.loads(done.stdout)
     except ValueError:
