@@ -41,6 +41,9 @@ class Code(str, Enum):
     """Annotations in the pixels, or colour."""
     UNDECODABLE = "undecodable"
     """Pixels that are truncated, damaged or compressed in a way that nothing installed decodes."""
+    DAMAGED_PIXELS = "damaged_pixels"
+    """Pixels that were decoded without complaint, but that no scanner makes: the file may be damaged. Where decoder or
+    lengths say so, it is `UNDECODABLE`."""
     BAD_GEOMETRY = "bad_geometry"
     """No, zero or absurd spacing, position or orientation."""
     TOO_LARGE = "too_large"
@@ -60,6 +63,7 @@ WARNINGS = frozenset(
         Code.THIN_SLICES,
         Code.DUPLICATES,
         Code.INTERCEPT_CORRECTED,
+        Code.DAMAGED_PIXELS,
     }
 )
 """Codes with which an input is answered all the same; every other code refuses it."""

@@ -73,3 +73,15 @@ def test_a_damaged_picture_is_refused(tmp_path):
     with pytest.raises(HeadCTReadError, match=r"slice\.jpg cannot be decoded \(.*JPEG") as caught:
         load_head_ct(path)
     assert caught.value.code is Code.UNDECODABLE
+
+
+def test_no_changed_byte_of_a_png_is_taken(tmp_path):
+    path = tmp_path / "slice.png"
+    Image.fromarray(GREY[:12, :12]).save(path)
+    whole, data = load_head_ct(path), path.read_bytes()
+    for at in range(len(data) - 12):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :])
+        try:
+            assert (load_head_ct(path) == whole).all()
+        except HeadCTReadError:
+            continue

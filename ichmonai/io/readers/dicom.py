@@ -19,7 +19,8 @@ from ichmonai.io.discovery.headers import MAX_THICKNESS
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.readers.functional_groups import frame_header
 from ichmonai.io.readers.hounsfield import Rescale, rescale_of, rescale_type
-from ichmonai.io.readers.pixels import can_decode, frame_count, read_pixels
+from ichmonai.io.readers.pixels import ROW_BY_ROW, can_decode, frame_count, read_pixels
+from ichmonai.io.readers.plausibility import suspicion
 from ichmonai.io.readers.sources import open_image
 from ichmonai.io.series import Location
 from ichmonai.io.suffixes import DICOM_SUFFIXES
@@ -105,10 +106,10 @@ def read_slices(location: Location, frames: Sequence[int] | None = None) -> Iter
         if wanted[-1] >= count:
             raise HeadCTReadError(f"{location} has {count} frames, and not number {wanted[-1] + 1}; look for it again.")
         pixels = _decode(location, dataset, wanted)
-        for index, stored in zip(wanted, pixels, strict=True):
+        for index, (stored, fault) in zip(wanted, pixels, strict=True):
             place = location if count == 1 else location._replace(frame=index)
             try:
-                yield _slice(place, dataset, frame_header(dataset, index), stored)
+                yield _slice(place, dataset, frame_header(dataset, index), stored, fault)
             except HeadCTReadError:
                 raise
             except Exception as error:
@@ -163,12 +164,12 @@ def _read_dataset(file: BinaryIO, location: Location) -> Dataset:
     return dataset
 
 
-def _decode(location: Location, dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+def _decode(location: Location, dataset: Dataset, indices: Sequence[int]) -> Iterator[tuple[NDArray[Any], str]]:
     try:
-        for stored in read_pixels(dataset, indices):
+        for stored, fault in read_pixels(dataset, indices):
             if stored.ndim != 2 or not stored.size:
                 raise ValueError(f"they have shape {stored.shape}")
-            yield stored
+            yield stored, fault
     except Exception as error:  # decoders raise errors of many kinds on damaged pixels
         raise HeadCTReadError(
             f"The pixels of {location} cannot be decoded ({first_line(error)}); {_advice(dataset)}.", Code.UNDECODABLE
@@ -185,7 +186,7 @@ def _advice(dataset: Dataset) -> str:
     return "copy the file or send it again"
 
 
-def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArray[Any]) -> CTSlice:
+def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArray[Any], fault: str) -> CTSlice:
     missing = [name for name in ("SOPInstanceUID", "SeriesInstanceUID") if not dataset.get(name)]
     if missing:
         raise HeadCTReadError(f"{location} lacks {' and '.join(missing)}; export it again.")
@@ -202,6 +203,16 @@ def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArra
             Finding(
                 Code.INTERCEPT_CORRECTED,
                 f"{location} has signed values stored without sign in 12 bits; air was put back to -1000 HU.",
+            )
+        )
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not fault and syntax.is_encapsulated:
+        fault = suspicion(rescale.unlimited(stored), syntax in ROW_BY_ROW)
+    if fault:
+        findings.append(
+            Finding(
+                Code.DAMAGED_PIXELS,
+                f"{location} has {fault}, as damaged files have; look at the slice, and copy or send the series again.",
             )
         )
     if rescale_type(header):

@@ -41,6 +41,17 @@ class Rescale:
         Args:
             stored: stored values of any shape, as `PixelRepresentation` says.
         """
+        hu = self.unlimited(stored)
+        if self.padding is not None:
+            hu[(stored >= self.padding[0]) & (stored <= self.padding[1])] = AIR_HU
+        return np.maximum(hu, np.float32(AIR_HU), out=hu)
+
+    def unlimited(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """HU as `__call__` gives them, but padding and what is below AIR_HU stay as they are stored.
+
+        Args:
+            stored: stored values of any shape, as `PixelRepresentation` says.
+        """
         hu = stored.astype(np.float32)
         if self.wraps:
             hu[stored >= _WRAPPED] -= 4096
@@ -48,9 +59,7 @@ class Rescale:
             hu *= np.float32(self.slope)
         if self.intercept:
             hu += np.float32(self.intercept)
-        if self.padding is not None:
-            hu[(stored >= self.padding[0]) & (stored <= self.padding[1])] = AIR_HU
-        return np.maximum(hu, np.float32(AIR_HU), out=hu)
+        return hu
 
 
 def rescale_of(header: Dataset, stored: NDArray[Any]) -> Rescale:

@@ -1,5 +1,6 @@
 """8-bit slice images, read back into HU."""
 
+import io
 import warnings
 
 import numpy as np
@@ -66,6 +67,8 @@ def load_image(location: Location, window: tuple[float, float]) -> tuple[NDArray
                 data = file.read()
                 if image.format == "PNG" and _PNG_END not in data[-_TRAILER:]:
                     raise ValueError("it is cut off at its end")
+                if image.format == "PNG":
+                    Image.open(io.BytesIO(data), formats=["PNG"]).verify()  # the checksum of each chunk
                 if image.format == "JPEG":  # libjpeg warns of damage, and Pillow keeps it to itself
                     check_scans(data)
             except Exception as error:

@@ -21,6 +21,7 @@ from ichmonai.io.readers.codestream import check_codestream
 from ichmonai.io.readers.decoder_output import listening
 from ichmonai.io.readers.fragments import check_offsets
 from ichmonai.io.readers.jpeg_scans import check_scans
+from ichmonai.io.readers.recoding import odd_block
 from ichmonai.io.readers.rle import check_rle
 
 if int(pydicom.__version_info__[0]) >= 3:
@@ -36,6 +37,8 @@ else:
 
 _JPEG_LOSSLESS = UID("1.2.840.10008.1.2.4.57")  # pydicom 2 has another syntax under that name
 _CODESTREAMS = {*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes}
+ROW_BY_ROW = frozenset({_JPEG_LOSSLESS, JPEGLosslessSV1})
+"""Transfer syntaxes whose decoder goes from pixel to pixel along a row."""
 # One decoder each, so that an answer does not depend on what else is installed. Pillow's libjpeg-turbo and OpenJPEG
 # refuse damaged frames on which GDCM, pydicom's first choice, ends the process. GDCM does what Pillow cannot.
 _PLUGINS = {
@@ -57,7 +60,7 @@ def frame_count(dataset: Dataset) -> int:
     return count
 
 
-def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[tuple[NDArray[Any], str]]:
     """Decode frames one after the other.
 
     Compressed frames have to agree with Rows and Columns and to be complete. So have uncompressed pixels: what is
@@ -68,14 +71,15 @@ def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[An
         indices: of the frames, ascending.
 
     Yields:
-        Stored values (Rows, Columns) of each frame.
+        Stored values (Rows, Columns) of each frame, and part of a sentence on what its code is suspected of, if
+        anything.
 
     Raises:
         Exception: of many kinds, on pixels that are damaged or compressed in a way that nothing installed decodes.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_encapsulated:
-        _check_frames(dataset, set(indices))
+        coded = _check_frames(dataset, set(indices))
     else:
         _check_length(dataset)
     with warnings.catch_warnings():
@@ -88,7 +92,11 @@ def read_pixels(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[An
             decoding_plugin=_PLUGINS.get(syntax, ""),
             allow_excess_frames=False,
         )
-        yield from listening(frames) if syntax.is_encapsulated else frames
+        if not syntax.is_encapsulated:
+            yield from ((frame, "") for frame in frames)
+            return
+        for index, frame in zip(indices, listening(frames), strict=True):
+            yield frame, odd_block(coded[index], frame) if syntax in JPEG2000TransferSyntaxes else ""
 
 
 def can_decode(syntax: UID) -> bool:
@@ -107,7 +115,7 @@ def _check_length(dataset: Dataset) -> None:
         raise ValueError(f"they have {excess} bytes more than Rows and Columns say")
 
 
-def _check_frames(dataset: Dataset, indices: set[int]) -> None:
+def _check_frames(dataset: Dataset, indices: set[int]) -> dict[int, bytes]:
     syntax = dataset.file_meta.TransferSyntaxUID
     offsets = None
     if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
@@ -115,18 +123,19 @@ def _check_frames(dataset: Dataset, indices: set[int]) -> None:
     count = frame_count(dataset)
     check_offsets(dataset.PixelData, count)
     frames = generate_frames(dataset.PixelData, number_of_frames=count, extended_offsets=offsets)
-    found = 0
+    found = {}
     for index, frame in enumerate(frames):
         if index >= count:
             raise ValueError(f"they have more than the {count} frames that NumberOfFrames says")
         if index not in indices:
             continue
-        found += 1
+        found[index] = frame
         if syntax == RLELossless:
             check_rle(frame, dataset.Rows, dataset.Columns, dataset.BitsAllocated)
         elif syntax in _CODESTREAMS:
             check_codestream(frame, dataset.Rows, dataset.Columns)
             if syntax in JPEGTransferSyntaxes:
                 check_scans(frame)
-    if found < len(indices):
-        raise ValueError(f"{len(indices) - found} of {count} frames are missing")
+    if len(found) < len(indices):
+        raise ValueError(f"{len(indices) - len(found)} of {count} frames are missing")
+    return found
