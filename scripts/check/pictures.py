@@ -29,6 +29,7 @@ from ichmonai.outputs.tables import write_csv
 from ichmonai.transforms.anatomy.head_picture import (
     AROUND,
     BLACK_INSIDE,
+    EDGE,
     FLAT,
     LEVEL,
     SATURATION,
@@ -92,6 +93,7 @@ def margins(accepted: list[Ring], refused: list[Ring]) -> None:
             *((field, getattr(limits, field), field in ("ring", "bony", "dark")) for field in limits._fields),
             ("size", SIZE, True),
             ("whole", WHOLE, True),
+            ("edge", EDGE, False),
             ("level", LEVEL, False),
             ("black", BLACK_INSIDE, False),
             ("twin", TWIN, False),

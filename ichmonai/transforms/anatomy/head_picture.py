@@ -48,7 +48,7 @@ USUAL = Limits()
 UNSATURATED = Limits(ring=0.9, bony=0.34, inner_bone=0.29, between=0.49, dark=0.8)
 SATURATION = 0.36  # share of the bone that is white, below which bone does not saturate
 SIZE = 0.025  # of the picture
-EDGES = 0.93  # of a ring that fills the picture: more is a bright background
+EDGE = 0.6  # of the outermost pixels that are bright, at most; of heads that touch the edge less than a third
 LEVEL = 0.71  # grey of the brain, at most
 BLACK_INSIDE = 0.4  # of the inside, at most
 WHOLE = 0.35  # of what is not dark in the picture has to belong to the head; the rest is holder, text and face
@@ -73,6 +73,7 @@ class Ring(NamedTuple):
     spread: float
     flat: float
     twin: float
+    edge: float  # of the picture that is bright
     whole: float  # share of all that is not dark that belongs to the head
 
 
@@ -112,8 +113,8 @@ def fails(ring: Ring) -> tuple[Code, str] | None:
         return Code.NOT_HU, "soft tissue without the greys and the noise of a brain window"
     if ring.around >= AROUND and ring.dark < limits.dark:
         return Code.NOT_HEAD, f"only {ring.dark:.0%} of what surrounds its brightest part dark"
-    if ring.around < AROUND / 10 and ring.bony > EDGES:
-        return Code.NOT_HEAD, "a bright background"
+    if ring.edge > EDGE:
+        return Code.NOT_HEAD, f"{ring.edge:.0%} of its edge bright"
     if ring.size < SIZE or ring.whole < WHOLE:
         return (
             Code.NOT_HEAD,
@@ -163,6 +164,7 @@ def _ring(picture: NDArray[np.float32], grey: NDArray[np.float32], step: int, br
         ring=len(np.unique(turns.astype(int))) / DIRECTIONS,
         bony=len(rows) / np.count_nonzero(skull),
         around=float(outside.mean()),
+        edge=float(np.concatenate([is_bone[[0, -1]].ravel(), is_bone[1:-1, [0, -1]].ravel()]).mean()),
         whole=_share(~outside, grey >= max(DARKER * level, SOFT)),
         dark=_share(grey < max(DARKER * level, SOFT), outside),
         saturation=_share(grey > SATURATED, bone),

@@ -161,6 +161,14 @@ def test_other_images_of_heads_are_refused(study, brain, middle):
         assert codes(picture) in ([Code.NOT_HEAD], [Code.NOT_HU])
 
 
+def test_inverted_heads_are_refused(brain):
+    assert [codes(255 - window(hu)) for hu in brain] == [[Code.NOT_HEAD]] * len(brain)
+    for seed in (1000, 1001, 1002):
+        study = make_study(seed, size=256)
+        for hu in np.moveaxis(study.hu[..., ::5], -1, 0):
+            assert codes(255 - window(hu)) in ([Code.NOT_HEAD], [Code.NOT_HU])
+
+
 @pytest.mark.parametrize("level_width", [(500, 2000), (600, 2800), (300, 1500), (450, 3000), (-600, 1500)])
 def test_other_windows_are_refused(middle, level_width):
     level, width = level_width
