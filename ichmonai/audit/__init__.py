@@ -2,6 +2,6 @@
 
 from ichmonai.audit.audit import Audit, audit
 from ichmonai.audit.files import audit_record, write_audit
-from ichmonai.audit.findings import Finding, Verdict, judge, worst
+from ichmonai.audit.judgement import Judgement, Verdict, judge, worst
 
-__all__ = ["Audit", "Finding", "Verdict", "audit", "audit_record", "judge", "worst", "write_audit"]
+__all__ = ["Audit", "Judgement", "Verdict", "audit", "audit_record", "judge", "worst", "write_audit"]

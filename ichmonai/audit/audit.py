@@ -34,7 +34,7 @@ MOST_IMAGES = 20_000
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found; `findings` judges it.
+    """What an audit found; `judgement` judges it.
 
     Attributes:
         source: the datalist as given.

@@ -10,7 +10,7 @@ from typing import Any
 
 from ichmonai import __version__
 from ichmonai.audit.audit import Audit, label_name
-from ichmonai.audit.findings import judge, worst
+from ichmonai.audit.judgement import judge, worst
 from ichmonai.audit.neighbours import ALIKE, SAME_DETAIL
 from ichmonai.evaluation.intervals import Estimate
 from ichmonai.notice import NOTICE

@@ -12,7 +12,7 @@ from ichmonai import __version__
 from ichmonai.audit import probes
 from ichmonai.audit.audit import Audit, label_name
 from ichmonai.audit.figures import features_figure, leading_figure, neighbours_figure
-from ichmonai.audit.findings import PARTLY_READ_OFF, READ_OFF, judge, worst
+from ichmonai.audit.judgement import PARTLY_READ_OFF, READ_OFF, judge, worst
 from ichmonai.audit.neighbours import ALIKE, SAME_DETAIL
 from ichmonai.evaluation.report import embedded, format_estimate, format_number
 from ichmonai.notice import NOTICE

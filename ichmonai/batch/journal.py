@@ -16,7 +16,7 @@ from ichmonai.inference.runtimes.names import RUNTIMES
 from ichmonai.io.contents import is_settled
 from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.findings import Code, Finding
-from ichmonai.io.series import Location, Rejection, Series
+from ichmonai.io.series import ImageSource, Rejection, Series
 from ichmonai.outputs.study_rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS, worklist_rank
 
 _CURRENT = "USING (study, series, request, state)"
@@ -85,7 +85,7 @@ class Journal:
                     (
                         one.study,
                         one.series,
-                        one.location,
+                        one.path,
                         one.finding.code.value,
                         one.finding.sentence,
                         bool(one.series),
@@ -261,7 +261,7 @@ def _difference(before: str, identity: dict[str, Any]) -> str:
 
 
 def _series(record: dict[str, Any]) -> Series:
-    record["images"] = tuple(Location(*image) for image in record["images"])
+    record["images"] = tuple(ImageSource(*image) for image in record["images"])
     record["states"] = tuple(record["states"])
     record["findings"] = tuple(Finding(Code(code), sentence) for code, sentence in record["findings"])
     return Series(**record)

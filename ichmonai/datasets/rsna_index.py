@@ -17,7 +17,7 @@ from ichmonai.datasets.item import DatasetError
 from ichmonai.datasets.readable import digest_image
 from ichmonai.io import HeadCTReadError
 from ichmonai.io.contents import same_state, state_of
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 from ichmonai.processes.contexts import worker_context
 
 _CHUNK = 64
@@ -98,7 +98,7 @@ def _lacking(files: Mapping[str, str], records: Mapping[str, SliceRecord]) -> di
     return {
         name: file
         for name, file in files.items()
-        if name not in records or not same_state(records[name].state, state_of(Location(file)))
+        if name not in records or not same_state(records[name].state, state_of(ImageSource(file)))
     }
 
 
@@ -142,7 +142,7 @@ def _accept_any_uid() -> None:
 
 def _describe_all(job: tuple[Sequence[str], bytes]) -> list[SliceRecord]:
     files, key = job
-    states = [state_of(Location(file)) for file in files]
+    states = [state_of(ImageSource(file)) for file in files]
     return [_describe(file, key)._replace(state=state) for file, state in zip(files, states, strict=True)]
 
 

@@ -9,7 +9,7 @@ from ichmonai.io.discovery.group import group_series
 from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
-from ichmonai.io.series import Location, OtherFile, Rejection, Series
+from ichmonai.io.series import ImageSource, OtherFile, Rejection, Series
 
 if TYPE_CHECKING:
     from ichmonai.io.readers.head_ct import load_head_ct
@@ -20,9 +20,9 @@ __all__ = [
     "Finding",
     "HeadCTReadError",
     "ImageHeader",
+    "ImageSource",
     "LoadHeadCT",
     "LoadHeadCTd",
-    "Location",
     "OtherFile",
     "Rejection",
     "Series",

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from ichmonai.io.discovery.archives import open_member
 from ichmonai.io.discovery.volume_headers import TEXT_HEADER
 from ichmonai.io.readers.sources import MAX_BYTES
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 from ichmonai.io.suffixes import METAIMAGE_SUFFIXES
 
 FRESH = 2 * 10**9
@@ -25,14 +25,14 @@ _PAIRS = {".hdr": (".img", ".img.gz"), ".img": (".hdr",), ".par": (".rec",), ".r
 """Suffixes of a header and of its voxels."""
 
 
-def files_of(location: Location) -> list[str]:
+def files_of(source: ImageSource) -> list[str]:
     """The files that are read for an image: its own, an archive for its members, and that of voxels kept beside it.
 
     What is not there is left out.
     """
-    path = Path(location.path)
-    if location.member:
-        return [location.path]
+    path = Path(source.path)
+    if source.member:
+        return [source.path]
     name = path.name.lower()
     beside: list[Path] = []
     if name.endswith(_NAMES_ANOTHER) and path.is_file():
@@ -45,10 +45,10 @@ def files_of(location: Location) -> list[str]:
         suffixes = _PAIRS.get(Path(plain).suffix, ())
         stem = path.name[: len(Path(plain).stem)]
         beside = [path.with_name(stem + one) for suffix in suffixes for one in (suffix, suffix.upper())]
-    return [location.path, *(str(one) for one in beside if _is_file(one))]
+    return [source.path, *(str(one) for one in beside if _is_file(one))]
 
 
-def state_of(location: Location) -> str:
+def state_of(source: ImageSource) -> str:
     """The state of an image's files: while it stays the same, so does what they hold.
 
     Returns:
@@ -58,7 +58,7 @@ def state_of(location: Location) -> str:
     states = []
     fresh = ""
     try:
-        for path in files_of(location):
+        for path in files_of(source):
             found = os.stat(path)  # noqa: PTH116  (Path has no faster way)
             states.append(f"{found.st_size}.{found.st_mtime_ns}.{found.st_ctime_ns}.{found.st_ino}")
             if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < FRESH:
@@ -78,7 +78,7 @@ def is_settled(state: str) -> bool:
     return bool(state) and not state.endswith("~")
 
 
-def digest_of(images: Iterable[Location]) -> str:
+def digest_of(images: Iterable[ImageSource]) -> str:
     """SHA-256 of the files of images in their order, in hexadecimal; of members, of what they inflate to.
 
     Raises:
@@ -89,10 +89,10 @@ def digest_of(images: Iterable[Location]) -> str:
     whole = hashlib.sha256()
     for path, member in dict.fromkeys((one.path, one.member) for one in images):
         if member:
-            with open_member(Location(path, member)) as file:
+            with open_member(ImageSource(path, member)) as file:
                 whole.update(_digest(file))
             continue
-        for name in files_of(Location(path)):
+        for name in files_of(ImageSource(path)):
             if not _is_file(Path(name)) or Path(name).stat().st_size > MAX_BYTES:
                 raise ValueError(f"{name} is not read")  # opening a pipe would wait for ever
             with Path(name).open("rb") as file:

@@ -7,7 +7,7 @@ from ichmonai.errors import printable
 from ichmonai.io.findings import Code, Finding
 
 
-class Location(NamedTuple):
+class ImageSource(NamedTuple):
     """Where an image is.
 
     Attributes:
@@ -30,7 +30,7 @@ class Series:
     """A CT series, a volume, or one slice image, ready to be read.
 
     Attributes:
-        study: StudyInstanceUID; where there is none SeriesInstanceUID; for other files, their location as text.
+        study: StudyInstanceUID; where there is none SeriesInstanceUID; for other files, their path as text.
         series: SeriesInstanceUID, with `#2` and so on where geometry divides it; for other files, as `study`.
         images: what `load_head_ct` takes: the slices in order along the normal, or the one file.
         findings: from the headers: reasons to refuse it, and warnings.
@@ -42,7 +42,7 @@ class Series:
 
     study: str
     series: str
-    images: tuple[Location, ...]
+    images: tuple[ImageSource, ...]
     findings: tuple[Finding, ...] = ()
     description: str = ""
     score: float = 0.0
@@ -56,13 +56,13 @@ class Rejection:
     Attributes:
         study: as in `Series`; for what cannot be read, its path.
         series: as in `Series`; empty for what cannot be read.
-        location: the path, of a series that of its first image; a member as if its archive were a folder.
+        path: of the file, of a series that of its first image; a member as if its archive were a folder.
         finding: the reason.
     """
 
     study: str
     series: str
-    location: str
+    path: str
     finding: Finding
 
 

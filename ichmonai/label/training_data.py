@@ -15,7 +15,7 @@ from ichmonai.errors import InputError, first_line
 from ichmonai.io import load_head_ct
 from ichmonai.io.readers.head_ct import DTVIT_WINDOW
 from ichmonai.io.readers.volumes import load_volume
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 from ichmonai.io.suffixes import VOLUME_SUFFIXES
 from ichmonai.labels import LOCATIONS
 from ichmonai.outputs.tables import write_csv
@@ -71,7 +71,7 @@ def read_label(study: LabelledStudy, volume: MetaTensor) -> dict[int, SliceLabel
         raise InputError(
             f"The label {path} is neither a segmentation (.nii.gz, .nrrd) nor JSON; save it as one of them."
         )
-    marks, affine, _ = load_volume(Location(str(path)))
+    marks, affine, _ = load_volume(ImageSource(str(path)))
     if marks.shape != volume.shape[1:] or not np.allclose(affine, volume.affine.cpu().numpy(), atol=0.05):
         raise InputError(
             f"The label {path} has another grid than its image: {marks.shape} for {tuple(volume.shape[1:])} voxels, or "

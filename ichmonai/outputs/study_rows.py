@@ -117,7 +117,7 @@ def rejected_row(one: Rejection) -> dict[str, str]:
     return dict(
         zip(
             REJECTED_COLUMNS,
-            (one.study, one.series, one.location, one.finding.code.value, one.finding.sentence),
+            (one.study, one.series, one.path, one.finding.code.value, one.finding.sentence),
             strict=True,
         )
     )

@@ -143,9 +143,9 @@ def read(folder: Path, one: Format, content: bytes) -> tuple[NDArray[np.float32]
     path = folder / f"damaged{one.suffix}"
     path.write_bytes(content)
     if one.suffix == ".zip":
-        from ichmonai.io import Location
+        from ichmonai.io import ImageSource
 
-        image = load_head_ct(Location(str(path), "a.dcm"))
+        image = load_head_ct(ImageSource(str(path), "a.dcm"))
     else:
         image = load_head_ct([*names, path] if names else path)
     return image.numpy(), {code for code, _ in image.meta["findings"]}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from ichmonai.audit import Audit, Finding, Verdict, audit, judge, worst, write_audit
+from ichmonai.audit import Audit, Judgement, Verdict, audit, judge, worst, write_audit
 from ichmonai.audit.neighbours import SAME_DETAIL
 from ichmonai.datasets import DatasetError, load_datalist, make_splits
 from ichmonai.datasets.phantom import make_cohort, write_rsna
@@ -16,7 +16,7 @@ from ichmonai.labels import RSNA_LABELS
 from tests.audit.heads import Row, cohort, write_csv
 
 
-def findings(result: Audit) -> dict[str, Finding]:
+def findings(result: Audit) -> dict[str, Judgement]:
     return {finding.name: finding for finding in judge(result)}
 
 

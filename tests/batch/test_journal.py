@@ -7,14 +7,14 @@ from ichmonai.batch.study import Answer
 from ichmonai.errors import InputError
 from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.findings import Code, Finding
-from ichmonai.io.series import Location, Rejection, Series
+from ichmonai.io.series import ImageSource, Rejection, Series
 
 IDENTITY = {"weights_sha256": "a", "accept": []}
 
 
 def series(name, study=None, images=("1.dcm", "2.dcm")):
     findings = (Finding(Code.GANTRY_TILT, "Tilted."),)
-    return Series(study or name, name, tuple(map(Location, images)), findings, states=images)
+    return Series(study or name, name, tuple(map(ImageSource, images)), findings, states=images)
 
 
 def answer(p, study="", outcome=None):
@@ -30,10 +30,10 @@ def file(tmp_path):
 
 def test_headers_come_back_study_by_study(file):
     journal = Journal(file, IDENTITY)
-    headers = [ImageHeader(Location(f"{i}.dcm"), study, f"series of {study}") for i, study in enumerate("babca")]
+    headers = [ImageHeader(ImageSource(f"{i}.dcm"), study, f"series of {study}") for i, study in enumerate("babca")]
     journal.add_headers(headers[:2])
     journal.add_headers(headers[2:])
-    paths = [[header.location.path for header in one] for one in journal.studies()]
+    paths = [[header.source.path for header in one] for one in journal.studies()]
     assert paths == [["1.dcm", "4.dcm"], ["0.dcm", "2.dcm"], ["3.dcm"]]
     assert next(journal.studies())[0] == headers[1]
 
@@ -225,7 +225,7 @@ def test_an_answer_is_there_as_a_whole_or_not_at_all(file, monkeypatch):
 
 def test_a_refused_member_of_an_archive_is_named(file):
     journal = Journal(file, IDENTITY)
-    one = Series("s", "s", (Location("a.zip", "b/c.nii"),))
+    one = Series("s", "s", (ImageSource("a.zip", "b/c.nii"),))
     journal.plan([one], [])
     journal.record(one, Answer(Finding(Code.NOT_HU, "Air is at 0.")))
     assert [row["path"] for row in journal.rejected_rows()] == ["a.zip/b/c.nii"]

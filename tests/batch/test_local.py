@@ -10,11 +10,11 @@ from ichmonai.batch.local import predict_locally
 from ichmonai.batch.study import classify, prepare
 from ichmonai.errors import InputError
 from ichmonai.io.findings import Code
-from ichmonai.io.series import Location, Series
+from ichmonai.io.series import ImageSource, Series
 
 
 def series(path, name=None):
-    return Series(name or str(path), name or str(path), (Location(str(path)),))
+    return Series(name or str(path), name or str(path), (ImageSource(str(path)),))
 
 
 def answers(bundle, tasks, **options):

@@ -24,7 +24,7 @@ from ichmonai.batch.study import Answer
 from ichmonai.commands.predict import _show
 from ichmonai.errors import InputError
 from ichmonai.io.findings import Code, Finding
-from ichmonai.io.series import Location, Rejection, Series
+from ichmonai.io.series import ImageSource, Rejection, Series
 from ichmonai.outputs.formats import TableFormat
 from tests.batch.in_process import here, run
 from tests.batch.test_run import contents, table
@@ -221,9 +221,9 @@ def test_what_is_counted_is_what_the_tables_have(tmp_path, answered, refused):
     journal_file.unlink(missing_ok=True)
     journal = Journal(journal_file, {})
     rejections = [Rejection(study, name, "x.dcm", Finding(code, "So.")) for study, name, code in refused]
-    journal.plan([Series(study, name, (Location("x"),)) for study, name in answered], rejections)
+    journal.plan([Series(study, name, (ImageSource("x"),)) for study, name in answered], rejections)
     for (study, name), answer in answered.items():
-        journal.record(Series(study, name, (Location("x"),)), answer)
+        journal.record(Series(study, name, (ImageSource("x"),)), answer)
     summary = Summary(seconds={"total": 0.0})
     run_module.count(journal, summary)
     write_tables(tmp_path, journal, [TableFormat.CSV])

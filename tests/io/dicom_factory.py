@@ -9,7 +9,7 @@ import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from ichmonai.io import ImageHeader, Location
+from ichmonai.io import ImageHeader, ImageSource
 from ichmonai.io.discovery.header_codes import codes_of
 
 SUPINE = (1, 0, 0, 0, 1, 0)
@@ -107,7 +107,7 @@ def head_headers(count: int = 20, distance: float = 5.0, lowest: float = 0.0, **
     headers = []
     for number in range(count):
         values = {
-            "location": Location(f"{series[-6:]}/{number:03d}.dcm"),
+            "source": ImageSource(f"{series[-6:]}/{number:03d}.dcm"),
             "study": "1.2.3",
             "series": series,
             "sop_instance_uid": f"{series}.{number}",

@@ -9,7 +9,7 @@ import pytest
 from dicom_factory import write_head
 from PIL import Image
 
-from ichmonai.io import Code, ImageHeader, Location, OtherFile, Rejection, group_series, scan
+from ichmonai.io import Code, ImageHeader, ImageSource, OtherFile, Rejection, group_series, scan
 from ichmonai.io.discovery import archives
 
 
@@ -21,7 +21,7 @@ def pack(path, members, **kwargs):
 
 
 def refusals(path):
-    return [(found.location, found.finding.code) for found in scan([path]) if isinstance(found, Rejection)]
+    return [(found.path, found.finding.code) for found in scan([path]) if isinstance(found, Rejection)]
 
 
 def test_members_are_read_where_they_are(tmp_path):
@@ -45,7 +45,7 @@ def test_members_are_read_where_they_are(tmp_path):
     assert set(tmp_path.rglob("*")) == before
     assert Counter(map(type, found)) == {ImageHeader: 22, OtherFile: 2}
     headers = {header.study: header for header in found if isinstance(header, ImageHeader)}
-    assert headers[f"{path}/v.nii.gz"].location == Location(str(path), "v.nii.gz")
+    assert headers[f"{path}/v.nii.gz"].source == ImageSource(str(path), "v.nii.gz")
     assert (headers[f"{path}/v.nii.gz"].slices, headers[f"{path}/c/slice.PNG"].columns) == (4, 8)
     (series,) = group_series(h for h in found if isinstance(h, ImageHeader) and h.modality == "CT")
     assert [image.path for image in series.images] == [str(path)] * 20
@@ -61,8 +61,8 @@ def test_archives_in_folders_are_opened(tmp_path):
     (tmp_path / "in").mkdir()
     pack(tmp_path / "in" / "x.ZIP", {"image": file.read_bytes()})
     (header,) = scan([tmp_path / "in"])
-    assert header.location == Location(str(tmp_path / "in" / "x.ZIP"), "image")
-    assert str(header.location) == str(tmp_path / "in" / "x.ZIP" / "image")
+    assert header.source == ImageSource(str(tmp_path / "in" / "x.ZIP"), "image")
+    assert str(header.source) == str(tmp_path / "in" / "x.ZIP" / "image")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_limits(tmp_path, monkeypatch):
     ):
         with monkeypatch.context() as patch:
             patch.setattr(archives, name, value)
-            assert refusals(path) == [(location, Code.UNSAFE_ARCHIVE) for location in expected]
+            assert refusals(path) == [(source, Code.UNSAFE_ARCHIVE) for source in expected]
     assert refusals(path) == []
 
 

@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from dicom_factory import head_headers, uid_of, write_enhanced, write_head, write_slice
 
-from ichmonai.io import Code, ImageHeader, Location, Rejection, find_head_ct, group_series, load_head_ct, scan
+from ichmonai.io import Code, ImageHeader, ImageSource, Rejection, find_head_ct, group_series, load_head_ct, scan
 from ichmonai.io.discovery import archives, bounded, find
 from ichmonai.io.discovery.headers import Kind
 from ichmonai.io.findings import HeadCTReadError
@@ -58,7 +58,7 @@ def test_slices_that_are_only_declared_take_no_memory(tmp_path, slices):
 
 def test_a_volume_is_grouped_without_a_list_of_its_slices():
     volume = ImageHeader(
-        Location("a.nii"), "a.nii", "a.nii", Kind.VOLUME, rows=64, columns=64, slices=3 * 10**6,
+        ImageSource("a.nii"), "a.nii", "a.nii", Kind.VOLUME, rows=64, columns=64, slices=3 * 10**6,
         position=(0.0, 0.0, 0.0), orientation=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0), spacing=(3.0, 3.0),
         slice_step=(0.0, 0.0, 5.0),
     )  # fmt: skip
@@ -215,10 +215,10 @@ def test_a_reader_that_breaks_ends_nothing(tmp_path, monkeypatch, error):
     module = importlib.import_module("ichmonai.io.discovery.file_headers")
     read = module.read_dicom
 
-    def breaking(file, location, size):
-        if location.path.endswith("a.dcm"):
+    def breaking(file, source, size):
+        if source.path.endswith("a.dcm"):
             raise error
-        return read(file, location, size)
+        return read(file, source, size)
 
     monkeypatch.setattr(module, "read_dicom", breaking)
     assert codes(tmp_path) == [Code.UNREADABLE, "ImageHeader"]

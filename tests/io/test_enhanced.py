@@ -9,7 +9,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless
 from test_transfer_syntaxes import jpeg2000
 
-from ichmonai.io import Code, HeadCTReadError, Location, group_series, load_head_ct, scan
+from ichmonai.io import Code, HeadCTReadError, ImageSource, group_series, load_head_ct, scan
 from ichmonai.io.readers import dicom
 
 HEIGHTS = (10.0, 0.0, 15.0, 5.0)
@@ -102,15 +102,15 @@ def test_compressed_frames(tmp_path):
     dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
     dataset.save_as(path)
     assert np.array_equal(load_head_ct(path), expected)
-    assert np.array_equal(load_head_ct([Location(str(path), frame=n) for n in (2, 0)]), expected[..., 2:])
+    assert np.array_equal(load_head_ct([ImageSource(str(path), frame=n) for n in (2, 0)]), expected[..., 2:])
 
 
 def test_frames_of_two_files_interleave(tmp_path):
     whole = load_head_ct(write(tmp_path / "a.dcm"))
-    locations = [Location(str(tmp_path / "a.dcm"), frame=n) for n in (1, 2)]
+    sources = [ImageSource(str(tmp_path / "a.dcm"), frame=n) for n in (1, 2)]
     other = write(tmp_path / "b.dcm")
-    locations[1:1] = [Location(str(other), frame=n) for n in (3, 0)]
-    volume = load_head_ct(locations)
+    sources[1:1] = [ImageSource(str(other), frame=n) for n in (3, 0)]
+    volume = load_head_ct(sources)
     assert np.array_equal(volume, whole)
     assert volume.meta["sop_instance_uids"] == [uid_of(name) for name in "abba"]
 
@@ -187,4 +187,4 @@ def test_multi_frame_without_functional_groups_has_no_geometry(tmp_path):
 def test_a_frame_that_is_not_there(tmp_path):
     path = write(tmp_path / "a.dcm")
     with pytest.raises(HeadCTReadError, match="has 4 frames, and not number 5"):
-        load_head_ct(Location(str(path), frame=4))
+        load_head_ct(ImageSource(str(path), frame=4))

@@ -57,7 +57,7 @@ def test_slices_are_in_order_and_frames_have_locations(tmp_path):
     (item,), _ = find_head_ct(tmp_path / "a")
     assert item["image"] == list(map(str, slices))
     frames = find_head_ct(write_enhanced(tmp_path / "b.dcm", [5.0 * i for i in range(20)]))[0][0]["image"]
-    assert [(location.path, location.frame) for location in frames] == [(str(tmp_path / "b.dcm"), i) for i in range(20)]
+    assert [(source.path, source.frame) for source in frames] == [(str(tmp_path / "b.dcm"), i) for i in range(20)]
 
 
 def test_one_file(tmp_path):

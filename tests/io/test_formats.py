@@ -13,7 +13,7 @@ import pytest
 from dicom_factory import write_enhanced, write_head, write_slice
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from ichmonai.io import Code, HeadCTReadError, ImageHeader, Location, OtherFile, Rejection, load_head_ct, scan
+from ichmonai.io import Code, HeadCTReadError, ImageHeader, ImageSource, OtherFile, Rejection, load_head_ct, scan
 from ichmonai.io.contents import files_of
 
 AFFINE = np.array([[-3.0, 0, 0, 90], [0, 3, 0, -80], [0, 0, 5, 10], [0, 0, 0, 1]])
@@ -26,11 +26,11 @@ def hu():
 
 def outcome(path):
     return [
-        (str(one.location), one.finding.code)
+        (one.path, one.finding.code)
         if isinstance(one, Rejection)
         else (one.path, "other")
         if isinstance(one, OtherFile)
-        else (str(one.location), "image")
+        else (str(one.source), "image")
         for one in scan([path], workers=1)
     ]
 
@@ -56,7 +56,7 @@ def test_a_pair_is_one_image(tmp_path, hu, kind, suffixes):
     assert outcome(voxels) == [(header, "image")]
     for path in (header, voxels):
         same(path, tmp_path / "reference.nii")
-    assert files_of(Location(header)) == [header, voxels]
+    assert files_of(ImageSource(header)) == [header, voxels]
     (found,) = (one for one in scan([header], workers=1))
     assert (found.slices, found.rows, found.columns) == (20, 40, 48)
 
@@ -239,4 +239,4 @@ def test_what_is_certainly_no_image_is_counted(tmp_path, name, content):
 def test_an_enhanced_file_without_preamble(tmp_path):
     path = write_enhanced(tmp_path / "x.dcm", [0.0, 5.0])
     path.write_bytes(path.read_bytes()[132:])
-    assert [one.location.frame for one in scan([path], workers=1) if isinstance(one, ImageHeader)] == [0, 1]
+    assert [one.source.frame for one in scan([path], workers=1) if isinstance(one, ImageHeader)] == [0, 1]

@@ -10,7 +10,7 @@ from ichmonai.io.discovery.header_codes import image_type_code, kernel_code, mak
 from ichmonai.io.discovery.header_words import contrast_word, is_agent, kernel_sharpness, part_of_body
 from ichmonai.io.discovery.headers import ImageHeader, Kind
 from ichmonai.io.findings import WARNINGS
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 
 CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 
@@ -144,7 +144,7 @@ def test_the_gravest_comes_first_and_each_code_once():
 
 def test_volumes_and_pictures():
     volume = ImageHeader(
-        Location("a.nii"), "a.nii", "a.nii", Kind.VOLUME, rows=512, columns=512, slices=30, position=(0.0, 0.0, 0.0),
+        ImageSource("a.nii"), "a.nii", "a.nii", Kind.VOLUME, rows=512, columns=512, slices=30, position=(0.0, 0.0, 0.0),
         orientation=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0), spacing=(0.45, 0.45), slice_step=(0.0, 0.0, 5.0),
     )  # fmt: skip
     assert codes([volume]) == []
@@ -153,7 +153,9 @@ def test_volumes_and_pictures():
     assert codes([replace(volume, slices=3000, slice_step=(0.0, 0.0, 0.5))]) == [Code.TOO_LARGE]
     assert codes([replace(volume, slices=600)]) == [Code.BAD_GEOMETRY]  # 3 m
     assert codes([replace(volume, slice_step=(0.0, 0.0, 0.005))])[0] is Code.BAD_GEOMETRY
-    picture = ImageHeader(Location("a.png"), "a.png", "a.png", Kind.PICTURE, rows=512, columns=512, photometric="RGB")
+    picture = ImageHeader(
+        ImageSource("a.png"), "a.png", "a.png", Kind.PICTURE, rows=512, columns=512, photometric="RGB"
+    )
     assert codes([picture]) == []
     assert codes([replace(picture, rows=1)]) == [Code.BAD_GEOMETRY]
 

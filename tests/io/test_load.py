@@ -6,7 +6,7 @@ from dicom_factory import write_series
 from monai.data import DataLoader, Dataset, decollate_batch
 from PIL import Image
 
-from ichmonai.io import LoadHeadCT, LoadHeadCTd, Location, load_head_ct
+from ichmonai.io import ImageSource, LoadHeadCT, LoadHeadCTd, load_head_ct
 
 
 def test_array_and_dictionary_forms(tmp_path):
@@ -49,6 +49,6 @@ def test_findings_survive_the_data_loader(tmp_path, copies):
 
 def test_locations_are_taken_like_paths(tmp_path):
     paths = write_series(tmp_path, (0, 5, 10))
-    locations = [Location(str(path)) for path in paths]
-    assert torch.equal(LoadHeadCT()(locations), LoadHeadCT()(str(tmp_path)))
-    assert torch.equal(LoadHeadCTd("image")({"image": locations[0]})["image"], load_head_ct(paths[0]))
+    sources = [ImageSource(str(path)) for path in paths]
+    assert torch.equal(LoadHeadCT()(sources), LoadHeadCT()(str(tmp_path)))
+    assert torch.equal(LoadHeadCTd("image")({"image": sources[0]})["image"], load_head_ct(paths[0]))

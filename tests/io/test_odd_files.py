@@ -22,8 +22,8 @@ def outcomes(package):
     folder = FOLDERS[package]
     found = {}
     for one in scan([folder], workers=1):
-        path = one.path if isinstance(one, OtherFile) else one.location if isinstance(one, Rejection) else None
-        name = os.path.relpath(path or one.location.path, folder).replace(os.sep, "/")
+        path = one.path if isinstance(one, OtherFile | Rejection) else None
+        name = os.path.relpath(path or one.source.path, folder).replace(os.sep, "/")
         what = (
             "other" if isinstance(one, OtherFile) else one.finding.code.value if isinstance(one, Rejection) else "image"
         )

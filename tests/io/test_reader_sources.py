@@ -11,7 +11,7 @@ from dicom_factory import write_series, write_slice
 from PIL import Image
 from test_head_ct import itk
 
-from ichmonai.io import Code, HeadCTReadError, Location, load_head_ct
+from ichmonai.io import Code, HeadCTReadError, ImageSource, load_head_ct
 from ichmonai.io.readers import sources
 
 pytestmark = pytest.mark.filterwarnings("ignore:builtin type .*:DeprecationWarning")  # of itk's wrapping
@@ -48,11 +48,11 @@ def test_members_read_like_files(archive):
     names = [path.relative_to(files).as_posix() for path in sorted(files.rglob("*.*"))]
     assert len(names) == 8
     for name in names:
-        member, file = load_head_ct(Location(str(archive), name)), load_head_ct(files / name)
+        member, file = load_head_ct(ImageSource(str(archive), name)), load_head_ct(files / name)
         assert np.array_equal(member, file)
         assert np.array_equal(member.affine, file.affine)
         assert member.meta["filename_or_obj"] == f"{archive}/{name}"
-    series = [Location(str(archive), name) for name in names if name.startswith("series")]
+    series = [ImageSource(str(archive), name) for name in names if name.startswith("series")]
     volume = load_head_ct(series)
     assert np.array_equal(volume, load_head_ct(files / "series"))
     assert list((archive.parent / "temporary").iterdir()) == []
@@ -60,8 +60,8 @@ def test_members_read_like_files(archive):
 
 def test_one_location_of_a_list_is_read_as_what_it_is(archive):
     files = archive.parent / "files"
-    assert load_head_ct([Location(str(files / "a.nii"))]).shape == (1, 5, 6, 4)
-    assert load_head_ct((Location(str(archive), "e.png"),)).shape == (1, 8, 8)
+    assert load_head_ct([ImageSource(str(files / "a.nii"))]).shape == (1, 5, 6, 4)
+    assert load_head_ct((ImageSource(str(archive), "e.png"),)).shape == (1, 8, 8)
     assert load_head_ct([next((files / "series").iterdir())]).shape == (1, 32, 24, 1)
 
 
@@ -73,24 +73,24 @@ def test_damaged_members_leave_nothing_behind(archive):
         content[place] ^= 0xFF
     archive.write_bytes(content)
     for name in places:
-        assert refusal(Location(str(archive), name)).code in (Code.UNREADABLE, Code.UNDECODABLE)
-    assert refusal(Location(str(archive), "absent.nii")).code is Code.UNREADABLE
+        assert refusal(ImageSource(str(archive), name)).code in (Code.UNREADABLE, Code.UNDECODABLE)
+    assert refusal(ImageSource(str(archive), "absent.nii")).code is Code.UNREADABLE
     archive.write_bytes(b"no archive")
-    assert refusal(Location(str(archive), "a.nii")).code is Code.UNREADABLE
+    assert refusal(ImageSource(str(archive), "a.nii")).code is Code.UNREADABLE
     assert list((archive.parent / "temporary").iterdir()) == []
 
 
 def test_what_inflates_too_far_is_refused(archive, monkeypatch):
     monkeypatch.setattr(sources, "MAX_BYTES", 50)
     for name in ("a.nii", "e.png", "c.nrrd"):
-        assert refusal(Location(str(archive), name)).code is Code.TOO_LARGE
+        assert refusal(ImageSource(str(archive), name)).code is Code.TOO_LARGE
         assert refusal(archive.parent / "files" / name).code is Code.TOO_LARGE
     assert list((archive.parent / "temporary").iterdir()) == []
 
 
 def test_no_space_for_a_member(archive, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/dev/full/absent")
-    assert refusal(Location(str(archive), "a.nii")).code is Code.FAILED
+    assert refusal(ImageSource(str(archive), "a.nii")).code is Code.FAILED
 
 
 def test_what_is_no_file(tmp_path):

@@ -22,7 +22,7 @@ from ichmonai.io import (
     Code,
     HeadCTReadError,
     ImageHeader,
-    Location,
+    ImageSource,
     OtherFile,
     Rejection,
     find_head_ct,
@@ -42,11 +42,11 @@ PATIENT = {"PatientName": "DOE^JANE", "PatientID": "MRN-4711", "PatientBirthDate
 
 
 def codes(found):
-    return [(Path(one.location).name, one.finding.code) for one in found if isinstance(one, Rejection)]
+    return [(Path(one.path).name, one.finding.code) for one in found if isinstance(one, Rejection)]
 
 
 def places(found):
-    return [str(one.location) for one in found if isinstance(one, ImageHeader)]
+    return [str(one.source) for one in found if isinstance(one, ImageHeader)]
 
 
 def stateless(found):
@@ -349,7 +349,7 @@ def test_enhanced_multi_frame(tmp_path):
     path = write_enhanced(tmp_path / "x.dcm", heights)
     headers = list(scan([path]))
     assert [header.position[2] for header in headers] == heights
-    assert headers[2].location == Location(str(path), "", 2)
+    assert headers[2].source == ImageSource(str(path), "", 2)
     assert headers[0].image_type == ("ORIGINAL", "PRIMARY", "VOLUME", "NONE")
     (series,) = group_series(headers)
     assert series.findings == ()
@@ -395,7 +395,7 @@ def test_volume_headers_in_any_orientation(tmp_path, suffix, axes):
     assert np.abs(header.orientation) == pytest.approx([1, 0, 0, 0, 1, 0])
     assert header.position == pytest.approx((7, -8, 9))
     (series,) = group_series([header])
-    assert (series.findings, series.images) == ((), (Location(str(path)),))
+    assert (series.findings, series.images) == ((), (ImageSource(str(path)),))
 
 
 def test_damaged_volumes_and_pictures(tmp_path):
@@ -462,7 +462,7 @@ def test_the_processes_end_when_the_run_is_killed(tmp_path):
         "module = importlib.import_module('ichmonai.io.discovery.scan')\n"
         "module.INLINE, module.CHUNK = 1, 1\n"
         "found = module.scan([sys.argv[1]], workers=2)\n"
-        "print([next(found) for _ in range(5)][-1].location, flush=True)\n"
+        "print([next(found) for _ in range(5)][-1].source, flush=True)\n"
         "time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as run:
@@ -478,9 +478,9 @@ def test_names_that_are_no_text_are_read_and_shown_escaped(tmp_path):
     (tmp_path / "v.nii").rename(tmp_path / os.fsdecode(b"\xff\n.nii"))
     (tmp_path / os.fsdecode(b"\xfe.png")).write_bytes(b"damaged")
     header, rejection = sorted(scan([tmp_path]), key=lambda one: isinstance(one, Rejection))
-    assert header.location.path == f"{tmp_path}/\udcff\n.nii"
+    assert header.source.path == f"{tmp_path}/\udcff\n.nii"
     assert header.study == header.series == rf"{tmp_path}/\udcff\n.nii"
-    assert rejection.location == rejection.study == rf"{tmp_path}/\udcfe.png"
+    assert rejection.path == rejection.study == rf"{tmp_path}/\udcfe.png"
     assert rejection.finding.sentence.isprintable()
 
 

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from dicom_factory import head_headers
 
-from ichmonai.io import Code, Finding, ImageHeader, Location, Series, choose_series, group_series, scan
+from ichmonai.io import Code, Finding, ImageHeader, ImageSource, Series, choose_series, group_series, scan
 from ichmonai.io.discovery.choose import score
 from ichmonai.io.discovery.headers import Kind
 
@@ -21,14 +21,14 @@ def codes(series):
 
 
 def heights(series, headers):
-    by_location = {header.location: header for header in headers}
-    return [by_location[location].position[2] for location in series.images]
+    by_source = {header.source: header for header in headers}
+    return [by_source[source].position[2] for source in series.images]
 
 
 def test_slices_are_in_order_of_their_position():
     headers = head_headers()
     (series,) = group_series(shuffled(headers))
-    assert series.images == tuple(one.location for one in headers)
+    assert series.images == tuple(one.source for one in headers)
     assert (series.study, series.series, series.findings) == ("1.2.3", headers[0].series, ())
     assert "20 x 512 x 512" in series.description
 
@@ -43,14 +43,14 @@ def test_a_prone_head_runs_to_superior_too():
 
 def test_the_order_of_headers_does_not_matter():
     headers = [*head_headers(), *head_headers(20, acquisition=2), *head_headers(3, orientation=CORONAL)]
-    headers = [replace(one, location=Location(f"{i}.dcm"), sop_instance_uid=str(i)) for i, one in enumerate(headers)]
+    headers = [replace(one, source=ImageSource(f"{i}.dcm"), sop_instance_uid=str(i)) for i, one in enumerate(headers)]
     assert group_series(headers) == group_series(shuffled(headers))
 
 
 def test_a_localizer_shares_the_uid():
     axial = head_headers()
     scouts = [
-        replace(one, location=Location(f"scout{i}"), sop_instance_uid=f"9.{i}")
+        replace(one, source=ImageSource(f"scout{i}"), sop_instance_uid=f"9.{i}")
         for i, one in enumerate(head_headers(2, orientation=CORONAL, image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")))
     ]
     head, scout = group_series([*scouts, *axial])
@@ -63,7 +63,7 @@ def test_a_localizer_shares_the_uid():
 def test_another_geometry_is_another_series(changes):
     one, other = head_headers(), head_headers(12, **changes)
     other = [
-        replace(x, location=Location(f"b{i}"), sop_instance_uid=f"8.{i}", position=(0.0, 5.0 * i, 5.0 * i))
+        replace(x, source=ImageSource(f"b{i}"), sop_instance_uid=f"8.{i}", position=(0.0, 5.0 * i, 5.0 * i))
         for i, x in enumerate(other)
     ]
     assert [len(series.images) for series in group_series([*other, *one])] == [20, 12]
@@ -85,24 +85,24 @@ def test_a_helix_in_parts_is_one_series():
 def test_acquisitions_of_one_place_are_two_series(offset):
     first = head_headers(acquisition=1)
     second = [
-        replace(one, location=Location(f"b{i}"), sop_instance_uid=f"8.{i}")
+        replace(one, source=ImageSource(f"b{i}"), sop_instance_uid=f"8.{i}")
         for i, one in enumerate(head_headers(lowest=offset, acquisition=2))
     ]
     one, other = group_series(shuffled([*first, *second]))
-    assert {one.images, other.images} == {tuple(x.location for x in first), tuple(x.location for x in second)}
+    assert {one.images, other.images} == {tuple(x.source for x in first), tuple(x.source for x in second)}
     assert one.findings == other.findings == ()
 
 
 def test_two_kernels_under_one_uid():
     soft, bone = head_headers(kernel="H30s"), head_headers(kernel="H60s")
-    bone = [replace(x, location=Location(f"b{i}"), sop_instance_uid=f"8.{i}") for i, x in enumerate(bone)]
+    bone = [replace(x, source=ImageSource(f"b{i}"), sop_instance_uid=f"8.{i}") for i, x in enumerate(bone)]
     assert sorted(len(series.images) for series in group_series([*soft, *bone])) == [20, 20]
 
 
 def test_copies_are_left_out_and_told():
     headers = head_headers()
-    copies = [replace(one, location=Location(f"copy/{i}")) for i, one in enumerate(headers[:3])]
-    repeated = replace(headers[5], location=Location("again"), sop_instance_uid="7.7")
+    copies = [replace(one, source=ImageSource(f"copy/{i}")) for i, one in enumerate(headers[:3])]
+    repeated = replace(headers[5], source=ImageSource("again"), sop_instance_uid="7.7")
     (series,) = group_series([*headers, *copies, repeated])
     assert codes(series) == [Code.DUPLICATES]
     assert "4 in all" in series.findings[0].sentence
@@ -111,14 +111,14 @@ def test_copies_are_left_out_and_told():
 
 def test_of_copies_the_whole_one_is_taken():
     headers = head_headers(size=1000)
-    cut = [replace(one, location=Location(f"a/{i}"), size=900) for i, one in enumerate(headers[:3])]
+    cut = [replace(one, source=ImageSource(f"a/{i}"), size=900) for i, one in enumerate(headers[:3])]
     (series,) = group_series([*cut, *headers])
-    assert series.images == tuple(one.location for one in headers)
+    assert series.images == tuple(one.source for one in headers)
 
 
 def test_stacks_that_nothing_tells_apart_are_refused():
     headers = head_headers()
-    again = [replace(one, location=Location(f"b{i}"), sop_instance_uid=f"8.{i}") for i, one in enumerate(headers)]
+    again = [replace(one, source=ImageSource(f"b{i}"), sop_instance_uid=f"8.{i}") for i, one in enumerate(headers)]
     (series,) = group_series([*headers, *again])
     assert codes(series) == [Code.BAD_GEOMETRY]
     assert "40 images at 20 places" in series.findings[0].sentence
@@ -154,7 +154,7 @@ def test_a_real_tilted_head(real_data):
     assert set(sentences) == {Code.VARYING_SPACING, Code.GANTRY_TILT}
     assert "1.14/4.22/7.38 mm" in sentences[Code.VARYING_SPACING]
     assert "18.5 degrees" in sentences[Code.GANTRY_TILT]
-    assert [location.path[-6:-4] for location in series.images] == [f"{number:02d}" for number in range(1, 29)]
+    assert [source.path[-6:-4] for source in series.images] == [f"{number:02d}" for number in range(1, 29)]
 
 
 def study(**series):
@@ -208,7 +208,7 @@ def test_what_is_accepted_comes_before_what_is_refused():
 
 
 def test_equal_series_are_chosen_by_their_uid():
-    series = [Series("s", uid, (Location(uid),)) for uid in ("1.3", "1.2")]
+    series = [Series("s", uid, (ImageSource(uid),)) for uid in ("1.3", "1.2")]
     assert choose_series(series)[0] == choose_series(series[::-1])[0] == [series[1]]
 
 
@@ -222,7 +222,9 @@ def test_score_prefers_five_millimetres():
 
 def test_a_header_survives_json():
     headers = head_headers(1, findings=(Finding(Code.BAD_GEOMETRY, "A sentence."),), thickness=None, acquisition=4)
-    headers.append(ImageHeader(Location("z.zip", "ä/\udce4.dcm", 3), "s", "s", Kind.VOLUME, slice_step=(0.0, 0.0, 5.0)))
+    headers.append(
+        ImageHeader(ImageSource("z.zip", "ä/\udce4.dcm", 3), "s", "s", Kind.VOLUME, slice_step=(0.0, 0.0, 5.0))
+    )
     for header in headers:
         assert ImageHeader.from_json(header.to_json()) == header
         assert header.to_json().isascii()

@@ -25,7 +25,7 @@ from ichmonai.datasets.phantom import PhantomKind, PhantomStudy, make_study, wri
 from ichmonai.datasets.phantom.haemorrhage import COMPARTMENTS
 from ichmonai.inference.explanation import outline
 from ichmonai.io import find_head_ct, load_head_ct
-from ichmonai.io.series import Location, Series
+from ichmonai.io.series import ImageSource, Series
 from ichmonai.label.folder import MODEL
 
 pytestmark = [pytest.mark.monailabel, pytest.mark.timeout(1800)]
@@ -134,7 +134,7 @@ def bundle(prepared: Path) -> InferenceBundle:
 def scores_here(bundle: InferenceBundle, path: Path) -> tuple[dict, list[dict]]:
     (item,), _ = find_head_ct(path)
     images = item["image"] if isinstance(item["image"], list) else [item["image"]]
-    one = Series("", "", tuple(image if isinstance(image, Location) else Location(image) for image in images))
+    one = Series("", "", tuple(image if isinstance(image, ImageSource) else ImageSource(image) for image in images))
     answer = classify(bundle, one, prepare(bundle, one))
     return answer.study, answer.slices
 

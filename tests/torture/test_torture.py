@@ -157,7 +157,7 @@ def _predict(bundle: Path, out: Path, options: list[str], given: list[str]) -> R
                     run.flags[place], run.digests[place] = set(row["flags"].split(";")), row["sha256"]
         for (record,) in journal.execute("SELECT record FROM headers"):
             header = ImageHeader.from_json(record)
-            run.headers.add((header.study, header.series, _place(*header.location[:2])))
+            run.headers.add((header.study, header.series, _place(*header.source[:2])))
     return run
 
 
@@ -242,8 +242,8 @@ def test_an_answer_warns_of_what_is_missing(run, inputs):
 def test_every_file_is_accounted_for(run, inputs):
     """All that lies below the root is an image with an answer, or rejected, or counted among other files."""
     found = list(scan(inputs.given, workers=1))
-    images = {_place(*one.location[:2]) for one in found if isinstance(one, ImageHeader)}
-    rejected = {one.location for one in found if isinstance(one, Rejection)}
+    images = {_place(*one.source[:2]) for one in found if isinstance(one, ImageHeader)}
+    rejected = {one.path for one in found if isinstance(one, Rejection)}
     others = {printable(one.path) for one in found if isinstance(one, OtherFile)}
     # What was found is all in the journal and the tables, and nothing else is.
     assert images == {place for _, _, place in run.headers}

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from ichmonai.errors import first_line
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
-from ichmonai.io.series import Location, OtherFile, Rejection
+from ichmonai.io.series import ImageSource, OtherFile, Rejection
 from ichmonai.io.suffixes import OTHER_ARCHIVE_SUFFIXES, VOLUME_SUFFIXES, ZIP_SUFFIXES
 
 MAX_MEMBERS = 500_000
@@ -30,7 +30,7 @@ SUSPICIOUS_BYTES = 64 * 2**20
 _ENTRY = b"PK\1\2"
 
 
-def list_members(path: str) -> Iterator[Location | Rejection | OtherFile]:
+def list_members(path: str) -> Iterator[ImageSource | Rejection | OtherFile]:
     """The members of a zip archive in order of name: files that may be images, and those that are not opened.
 
     Sizes are those of the archive's directory; `zipfile` reads no more of a member than it declares.
@@ -51,41 +51,41 @@ def list_members(path: str) -> Iterator[Location | Rejection | OtherFile]:
             Code.UNSAFE_ARCHIVE,
         )
     for info in sorted(members, key=lambda info: info.filename):
-        location = Location(path, info.filename)
+        source = ImageSource(path, info.filename)
         if archive.NameToInfo.get(info.filename) is not info:
-            yield _reject(location, "stands twice in its archive", "unpack it")
+            yield _reject(source, "stands twice in its archive", "unpack it")
         elif reason := _refused(info):
-            yield _reject(location, *reason)
+            yield _reject(source, *reason)
         elif any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(info.filename).parts):
-            yield OtherFile(str(location))
+            yield OtherFile(str(source))
         else:
-            yield location
+            yield source
 
 
-def open_member(location: Location) -> BinaryIO:
+def open_member(source: ImageSource) -> BinaryIO:
     """A member as a stream; seekable, though backwards only by inflating it again.
 
     Raises:
         HeadCTReadError: where the archive is damaged or has no such member.
     """
     try:
-        return open_archive(location.path).open(location.member)  # type: ignore[return-value]
+        return open_archive(source.path).open(source.member)  # type: ignore[return-value]
     except HeadCTReadError:
         raise
     except Exception as error:  # zipfile raises errors of many kinds on damaged archives
-        raise HeadCTReadError(f"{location} cannot be opened ({first_line(error)}); copy the archive again.") from error
+        raise HeadCTReadError(f"{source} cannot be opened ({first_line(error)}); copy the archive again.") from error
 
 
-def size_of(location: Location) -> int:
+def size_of(source: ImageSource) -> int:
     """Bytes of a file, or of a member as its archive tells.
 
     Raises:
         HeadCTReadError: where the archive is damaged.
         OSError: where the file is gone.
     """
-    if location.member:
-        return open_archive(location.path).getinfo(location.member).file_size
-    return Path(location.path).stat().st_size
+    if source.member:
+        return open_archive(source.path).getinfo(source.member).file_size
+    return Path(source.path).stat().st_size
 
 
 def open_archive(path: str) -> zipfile.ZipFile:
@@ -175,6 +175,6 @@ def _is_bomb(inflated: int, stored: int) -> bool:
     return inflated > SUSPICIOUS_BYTES and inflated > MAX_RATIO * max(stored, 1)
 
 
-def _reject(location: Location, what: str, advice: str) -> Rejection:
-    finding = Finding(Code.UNSAFE_ARCHIVE, f"{location} {what} and is not opened; {advice}.")
-    return Rejection(str(location), "", str(location), finding)
+def _reject(source: ImageSource, what: str, advice: str) -> Rejection:
+    finding = Finding(Code.UNSAFE_ARCHIVE, f"{source} {what} and is not opened; {advice}.")
+    return Rejection(str(source), "", str(source), finding)

@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 from ichmonai.io.discovery.header_checks import MAX_VOXELS
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 
 MAX_BYTES = 8 * MAX_VOXELS + 2**26
 """Of one file: as many voxels as are read, each of 8 bytes, and a header."""
@@ -22,7 +22,7 @@ class BoundedReader:
 
     Args:
         file: seekable.
-        location: where it is.
+        source: where it is.
         limit: bytes.
 
     Attributes:
@@ -30,12 +30,12 @@ class BoundedReader:
             their own.
     """
 
-    def __init__(self, file: BinaryIO, location: Location, limit: int = MAX_HEADER_BYTES) -> None:
+    def __init__(self, file: BinaryIO, source: ImageSource, limit: int = MAX_HEADER_BYTES) -> None:
         self.tell = file.tell
         self.error: HeadCTReadError | None = None
         self._file = file
         self._read = file.read
-        self._location = location
+        self._source = source
         self._left = limit
         self._calls = MAX_READS
 
@@ -74,5 +74,5 @@ class BoundedReader:
         return content
 
     def _refuse(self, what: str) -> HeadCTReadError:
-        self.error = HeadCTReadError(f"{self._location} {what}", Code.TOO_LARGE)
+        self.error = HeadCTReadError(f"{self._source} {what}", Code.TOO_LARGE)
         return self.error

@@ -12,7 +12,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 from ichmonai.errors import first_line
 from ichmonai.io.discovery.bounded import MAX_BYTES, MAX_HEADER_BYTES, BoundedReader
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 
 PREFIX = 132
 """Bytes of preamble and prefix (PS3.10 7.1)."""
@@ -61,12 +61,12 @@ def is_directory(start: bytes) -> bool:
     return start[128:PREFIX] == b"DICM" and _DIRECTORY in start
 
 
-def read_dataset(file: BinaryIO, location: Location, **options: Any) -> Dataset:
+def read_dataset(file: BinaryIO, source: ImageSource, **options: Any) -> Dataset:
     """Read a DICOM file with what bounds memory, whatever lengths and counts it declares.
 
     Args:
         file: at its beginning, seekable.
-        location: where it is.
+        source: where it is.
         options: of `pydicom.dcmread`; with `specific_tags`, only so much is read as a header may have.
 
     Returns:
@@ -78,31 +78,31 @@ def read_dataset(file: BinaryIO, location: Location, **options: Any) -> Dataset:
     """
     if not is_dicom_start(file.read(PREFIX)):
         raise HeadCTReadError(
-            f"{location} is not a readable DICOM file (it lacks the prefix DICM, and does not begin with an image's "
+            f"{source} is not a readable DICOM file (it lacks the prefix DICM, and does not begin with an image's "
             "first elements); copy it again."
         )
     file.seek(0)
-    bounded: Any = BoundedReader(file, location, MAX_HEADER_BYTES if "specific_tags" in options else MAX_BYTES)
+    bounded: Any = BoundedReader(file, source, MAX_HEADER_BYTES if "specific_tags" in options else MAX_BYTES)
     try:
         dataset = pydicom.dcmread(bounded, force=True, **options)
     except Exception as error:  # pydicom raises errors of many kinds on damaged files
         raise bounded.error or HeadCTReadError(
-            f"{location} is not a readable DICOM file ({first_line(error)}); remove it or copy it again."
+            f"{source} is not a readable DICOM file ({first_line(error)}); remove it or copy it again."
         ) from error
-    _check_items(dataset, location)
+    _check_items(dataset, source)
     if not dataset.file_meta.get("TransferSyntaxUID"):
         dataset.file_meta.TransferSyntaxUID = _syntax_as_read(dataset)
     return dataset
 
 
-def _check_items(dataset: Dataset, location: Location) -> None:
+def _check_items(dataset: Dataset, source: ImageSource) -> None:
     """Before the items are made: they take more memory than their bytes."""
     for name in _SEQUENCES:
         tag = Tag(name)
         raw: Any = dataset.get_item(tag) if tag in dataset else None
         if isinstance(raw, RawDataElement) and raw.value and max(map(raw.value.count, _ITEMS)) > MAX_ITEMS:
             raise HeadCTReadError(
-                f"{location} has a {name} of more than {MAX_ITEMS} items, more than any head CT; export it again.",
+                f"{source} has a {name} of more than {MAX_ITEMS} items, more than any head CT; export it again.",
                 Code.TOO_LARGE,
             )
 

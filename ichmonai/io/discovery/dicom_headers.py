@@ -21,7 +21,7 @@ from ichmonai.io.discovery.header_codes import (
 )
 from ichmonai.io.discovery.headers import MAX_THICKNESS, ImageHeader, Vector
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 
 MAX_FRAMES = 20_000
 """Far above any head CT; more headers than this from one file are a fault or an attack."""
@@ -80,12 +80,12 @@ _TEXT_LENGTH = 128
 """Twice what DICOM allows a description: more is damage."""
 
 
-def read_dicom(file: BinaryIO, location: Location, size: int = 0) -> list[ImageHeader]:
+def read_dicom(file: BinaryIO, source: ImageSource, size: int = 0) -> list[ImageHeader]:
     """Read the header of one DICOM file; only what `ImageHeader` holds is parsed, and never the pixels.
 
     Args:
         file: at its beginning, seekable.
-        location: where it is.
+        source: where it is.
         size: its bytes.
 
     Returns:
@@ -94,11 +94,11 @@ def read_dicom(file: BinaryIO, location: Location, size: int = 0) -> list[ImageH
     Raises:
         HeadCTReadError: where it is no DICOM file, or too damaged to tell which image it is.
     """
-    dataset = read_dataset(file, location, specific_tags=_READ, stop_before_pixels=True)
-    header = _header(dataset, location, size)
+    dataset = read_dataset(file, source, specific_tags=_READ, stop_before_pixels=True)
+    header = _header(dataset, source, size)
     if not (header.sop_class_uid or header.modality) or not header.series:
         raise HeadCTReadError(
-            f"{location} has a damaged header without SOPClassUID or SeriesInstanceUID; remove it or copy it again."
+            f"{source} has a damaged header without SOPClassUID or SeriesInstanceUID; remove it or copy it again."
         )
     frames = _items(dataset, _GROUPS[0])
     if not frames:
@@ -106,13 +106,13 @@ def read_dicom(file: BinaryIO, location: Location, size: int = 0) -> list[ImageH
     return _frames(dataset, header, frames)
 
 
-def _header(dataset: Dataset, location: Location, size: int) -> ImageHeader:
+def _header(dataset: Dataset, source: ImageSource, size: int) -> ImageHeader:
     series = _text(dataset, "SeriesInstanceUID")
     values: dict[str, Any] = {field: code(_text(dataset, name)) for field, (name, code) in _CODED.items()}
     values |= codes_of(**_descriptions(dataset))
     values |= {field: _integer(dataset, name) or 0 for field, name in _WHOLE.items()}
     header = ImageHeader(
-        location=location,
+        source=source,
         size=size,
         study=_text(dataset, "StudyInstanceUID") or series,
         series=series,
@@ -131,11 +131,11 @@ def _descriptions(dataset: Dataset) -> dict[str, str]:
 
 
 def _frames(dataset: Dataset, header: ImageHeader, frames: Sequence[Dataset]) -> list[ImageHeader]:
-    path, member, _ = header.location
+    path, member, _ = header.source
     count = _integer(dataset, "NumberOfFrames")
     if count != len(frames) or count > MAX_FRAMES:
         raise HeadCTReadError(
-            f"{header.location} says it has {'no number of' if count is None else count} frames and describes "
+            f"{header.source} says it has {'no number of' if count is None else count} frames and describes "
             f"{len(frames)} of them "
             f"(at most {MAX_FRAMES} are read); export it again."
         )
@@ -153,7 +153,7 @@ def _frames(dataset: Dataset, header: ImageHeader, frames: Sequence[Dataset]) ->
         headers.append(
             _with(
                 header,
-                location=Location(path, member, index),
+                source=ImageSource(path, member, index),
                 **(codes_of(**{**texts, "kernel": kernel}) if (kernel := _text(one, "ConvolutionKernel")) else {}),
                 **_place(one, header),
             )
@@ -177,7 +177,7 @@ def _place(dataset: Dataset, header: ImageHeader) -> dict[str, Any]:
             bad.append(name)
         values[field] = numbers
     if bad:
-        sentence = f"{header.location} has a damaged {' and '.join(bad)}; export it again."
+        sentence = f"{header.source} has a damaged {' and '.join(bad)}; export it again."
         values["findings"] = (Finding(Code.BAD_GEOMETRY, sentence),)
     return values
 

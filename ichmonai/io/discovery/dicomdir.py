@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from ichmonai.errors import first_line, printable
 from ichmonai.io.discovery.dicom_files import START, is_directory, read_dataset
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.series import Location, OtherFile, Rejection, reject
+from ichmonai.io.series import ImageSource, OtherFile, Rejection, reject
 
 
 def is_directory_file(path: str) -> bool:
@@ -25,7 +25,7 @@ def referenced_files(path: str) -> Iterator[str | Rejection]:
     """
     try:
         with Path(path).open("rb") as stream:
-            dataset = read_dataset(stream, Location(path), specific_tags=["DirectoryRecordSequence"])
+            dataset = read_dataset(stream, ImageSource(path), specific_tags=["DirectoryRecordSequence"])
         names = [record.get("ReferencedFileID") for record in dataset.get("DirectoryRecordSequence") or ()]
         files = [PurePosixPath(*([name] if isinstance(name, str) else map(str, name))) for name in names if name]
     except HeadCTReadError as error:
@@ -57,7 +57,7 @@ def count_directory(path: str) -> list[OtherFile | Rejection]:
         path: of the DICOMDIR.
     """
     rejections = [one for one in referenced_files(path) if isinstance(one, Rejection)]
-    own = [one for one in rejections if one.location == printable(path)]
+    own = [one for one in rejections if one.path == printable(path)]
     if any(one.finding.code is not Code.EMPTY for one in own):  # it cannot be read
         return list(rejections)
     return [OtherFile(path), *(one for one in rejections if one not in own)]

@@ -16,7 +16,7 @@ from ichmonai.io.discovery.volume_headers import read_volume
 from ichmonai.io.discovery.walk import Candidate
 from ichmonai.io.findings import HeadCTReadError
 from ichmonai.io.pairs import header_of
-from ichmonai.io.series import Location, OtherFile, Rejection, reject
+from ichmonai.io.series import ImageSource, OtherFile, Rejection, reject
 from ichmonai.io.suffixes import (
     DICOM_SUFFIXES,
     PACKED_DICOM_SUFFIXES,
@@ -34,24 +34,24 @@ def read_headers(candidate: Candidate) -> Sequence[Found]:
     Args:
         candidate: the file; of a pair that was named by its voxels, its header is read.
     """
-    location, named = candidate
-    path = str(location)
+    source, named = candidate
+    path = str(source)
     try:
-        name = (location.member or location.path).lower()
-        if named and name.endswith(PAIR_VOXEL_SUFFIXES) and (header := header_of(Path(location.path))):
-            location = Location(str(header))
-            path, name = str(location), location.path.lower()
-        with open_member(location) if location.member else Path(location.path).open("rb") as file:
+        name = (source.member or source.path).lower()
+        if named and name.endswith(PAIR_VOXEL_SUFFIXES) and (header := header_of(Path(source.path))):
+            source = ImageSource(str(header))
+            path, name = str(source), source.path.lower()
+        with open_member(source) if source.member else Path(source.path).open("rb") as file:
             if name.endswith((*VOLUME_SUFFIXES, *PICTURE_SUFFIXES)):
-                return [read_volume(file, location, path)]
+                return [read_volume(file, source, path)]
             stream: Any = gzip.GzipFile(fileobj=file) if name.endswith(PACKED_DICOM_SUFFIXES) else file
             start = stream.read(START)
             if is_directory(start):
-                return _directory(location, named)
+                return _directory(source, named)
             if is_dicom_start(start) or name.endswith(DICOM_SUFFIXES):
                 stream.seek(0)
-                return read_dicom(stream, location, size_of(location))
-            what = what_is_it(location, start)
+                return read_dicom(stream, source, size_of(source))
+            what = what_is_it(source, start)
     except HeadCTReadError as error:
         return [reject(path, str(error), error.code)]
     except OSError as error:
@@ -71,9 +71,9 @@ def read_headers(candidate: Candidate) -> Sequence[Found]:
     ]
 
 
-def _directory(location: Location, named: bool) -> list[Found]:
+def _directory(source: ImageSource, named: bool) -> list[Found]:
     """A DICOMDIR under another name, with what it lacks."""
-    path = str(location)
+    path = str(source)
     if named:
         return [reject(path, f"{path} is a DICOMDIR among the files that were named; give it by itself.")]
-    return [OtherFile(path)] if location.member else list(count_directory(location.path))
+    return [OtherFile(path)] if source.member else list(count_directory(source.path))

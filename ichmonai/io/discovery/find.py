@@ -13,7 +13,7 @@ from ichmonai.io.discovery.group import group_series
 from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, Finding, HeadCTReadError, accepted_codes, refusing
-from ichmonai.io.series import Location, Rejection, Series
+from ichmonai.io.series import ImageSource, Rejection, Series
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def find_head_ct(
         usable, others = usable_series(headers, accept)
         rejections += others
         for series in usable:
-            images = [_plain(location) for location in series.images]
+            images = [_plain(source) for source in series.images]
             items.append(
                 {
                     "image": images if len(images) > 1 else images[0],
@@ -87,9 +87,7 @@ def usable_series(
             f"The series of study {first.study} cannot be told apart ({type(error).__name__}); give them one by one, "
             "and report it."
         )
-        return [], [
-            Rejection(first.study, first.series, str(first.location), Finding(Code.FAILED, printable(sentence)))
-        ]
+        return [], [Rejection(first.study, first.series, str(first.source), Finding(Code.FAILED, printable(sentence)))]
 
 
 def _usable(headers: list[ImageHeader], accepted: frozenset[Code], every: bool) -> tuple[list[Series], list[Rejection]]:
@@ -104,8 +102,8 @@ def _usable(headers: list[ImageHeader], accepted: frozenset[Code], every: bool) 
     return usable, rejections
 
 
-def _plain(location: Location) -> str | Location:
-    return location if location.member or location.frame >= 0 else location.path
+def _plain(source: ImageSource) -> str | ImageSource:
+    return source if source.member or source.frame >= 0 else source.path
 
 
 def _nothing(path: str, rejections: list[Rejection]) -> HeadCTReadError:

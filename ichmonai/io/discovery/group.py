@@ -43,13 +43,13 @@ def group_series(headers: Iterable[ImageHeader]) -> list[Series]:
         Its series, those of one SeriesInstanceUID from the longest on, which has no suffix.
     """
     by_uid: dict[str, list[ImageHeader]] = defaultdict(list)
-    for header in sorted(headers, key=lambda header: header.location):  # so that no other order matters
+    for header in sorted(headers, key=lambda header: header.source):  # so that no other order matters
         by_uid[header.series].append(header)
     series = []
     for uid, images in by_uid.items():
         unique, copies = _without_copies(images)
         stacks = [stack for group in _by_geometry(unique) for stack in _stacks(group)]
-        stacks.sort(key=lambda stack: (-len(stack), min(one.location for one in stack)))
+        stacks.sort(key=lambda stack: (-len(stack), min(one.source for one in stack)))
         for number, stack in enumerate(stacks, 1):
             series.append(_series(stack, uid if number == 1 else f"{uid}#{number}", copies if number == 1 else 0))
     return series
@@ -73,11 +73,11 @@ def _series(stack: list[ImageHeader], uid: str, copies: int) -> Series:
     elif copies or repeated:
         sentence = f"Series {uid} had copies of images, {copies + repeated} in all, which are left out."
         findings.append(Finding(Code.DUPLICATES, sentence))
-    locations = tuple(one.location for one in slices)
+    sources = tuple(one.source for one in slices)
     return Series(
         slices[0].study,
         uid,
-        locations,
+        sources,
         tuple(findings),
         describe(slices),
         score(slices, [f.code for f in findings]),
@@ -90,7 +90,7 @@ def _without_copies(headers: Sequence[ImageHeader]) -> tuple[list[ImageHeader], 
     seen: dict[Hashable, ImageHeader] = {}
     for header in headers:
         uid = header.sop_instance_uid
-        key = (uid, header.location.frame, header.position) if uid else header.location
+        key = (uid, header.source.frame, header.position) if uid else header.source
         if key not in seen or header.size > seen[key].size:
             seen[key] = header
     return list(seen.values()), len(headers) - len(seen)
@@ -173,7 +173,7 @@ def _by_reconstruction(stack: list[ImageHeader]) -> list[list[ImageHeader]]:
 
 def _order(header: ImageHeader) -> tuple:
     acquisition = header.acquisition
-    return (acquisition is None, acquisition or 0, header.sop_instance_uid, header.location)
+    return (acquisition is None, acquisition or 0, header.sop_instance_uid, header.source)
 
 
 def _near(one: Vector | None, other: Vector | None, tolerance: float) -> bool:

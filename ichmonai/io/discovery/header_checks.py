@@ -274,7 +274,7 @@ _CHECKS: dict[Code, Callable[[Slices], str]] = {
 
 def _name(slices: Slices) -> str:
     first = slices[0]
-    return f"Series {first.series}" if first.kind is Kind.DICOM else str(first.location)
+    return f"Series {first.series}" if first.kind is Kind.DICOM else str(first.source)
 
 
 def _too_many(rows: int, columns: int, slices: int) -> str:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from ichmonai.io.findings import Code, Finding
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 
 Vector = tuple[float, ...]
 
@@ -34,7 +34,7 @@ class ImageHeader:
     What is missing or makes no sense is None, 0 or empty, and said in `findings` where it matters.
 
     Attributes:
-        location: where it is.
+        source: where it is.
         study: StudyInstanceUID, else SeriesInstanceUID, else the path as given.
         series: SeriesInstanceUID, else the path as given.
         kind: DICOM, volume or picture.
@@ -67,7 +67,7 @@ class ImageHeader:
         state: of its files before the header was read, see `ichmonai.io.contents.state_of`.
     """
 
-    location: Location
+    source: ImageSource
     study: str
     series: str
     kind: Kind = Kind.DICOM
@@ -121,7 +121,7 @@ class ImageHeader:
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
         }
-        values["location"] = Location(*values["location"])
+        values["source"] = ImageSource(*values["source"])
         values["kind"] = Kind(values.get("kind", Kind.DICOM))
         values["findings"] = tuple(Finding(Code(code), sentence) for code, sentence in values.get("findings", ()))
         return cls(**values)

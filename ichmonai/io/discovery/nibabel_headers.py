@@ -9,7 +9,7 @@ import numpy as np
 
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.pairs import voxels_of
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 from ichmonai.io.suffixes import MGH_SUFFIXES, PAIR_SUFFIXES
 
 _BLOCK = 540
@@ -53,12 +53,12 @@ def image_class(start: bytes, name: str) -> Any:
     return nib.Nifti1Pair if start[344:347] == b"ni1" else nib.AnalyzeImage
 
 
-def read_nibabel(file: BinaryIO, location: Location, name: str) -> tuple[list[int], np.ndarray]:
+def read_nibabel(file: BinaryIO, source: ImageSource, name: str) -> tuple[list[int], np.ndarray]:
     """Read a header.
 
     Args:
         file: at its beginning.
-        location: where it is.
+        source: where it is.
         name: in lower case.
 
     Returns:
@@ -71,7 +71,7 @@ def read_nibabel(file: BinaryIO, location: Location, name: str) -> tuple[list[in
     block = unpacked(file, name).read(_BLOCK)
     kind = image_class(block, name)
     if name.endswith(PAIR_SUFFIXES):
-        _check_pair(location)
+        _check_pair(source)
     if kind is nib.MGHImage:
         header = kind.header_class(block[:90], check=False)
         if header["version"] != 1:
@@ -82,20 +82,20 @@ def read_nibabel(file: BinaryIO, location: Location, name: str) -> tuple[list[in
         raise ValueError("its voxels are said to be far behind its header")
     if kind is nib.AnalyzeImage and float(header["funused1"]) not in (0.0, 1.0):
         raise HeadCTReadError(
-            f"{location} has a scale factor in its Analyze header, which programs read differently; convert it to one "
+            f"{source} has a scale factor in its Analyze header, which programs read differently; convert it to one "
             ".nii file.",
             Code.NOT_HU,
         )
     return list(header.get_data_shape()), header.get_best_affine()
 
 
-def _check_pair(location: Location) -> None:
-    if location.member:
+def _check_pair(source: ImageSource) -> None:
+    if source.member:
         raise HeadCTReadError(
-            f"{location} is half of a pair of files in an archive; unpack it, or convert the pair to one .nii file."
+            f"{source} is half of a pair of files in an archive; unpack it, or convert the pair to one .nii file."
         )
-    if voxels_of(Path(location.path)) is None:
+    if voxels_of(Path(source.path)) is None:
         raise HeadCTReadError(
-            f"{location} is half of a pair of files, and no .img is beside it; copy both, or convert the pair to one "
+            f"{source} is half of a pair of files, and no .img is beside it; copy both, or convert the pair to one "
             ".nii file."
         )

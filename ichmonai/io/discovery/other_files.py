@@ -11,7 +11,7 @@ import re
 from pathlib import Path, PurePath
 
 from ichmonai.io.discovery.archives import open_archive
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 from ichmonai.io.suffixes import PAIR_VOXEL_SUFFIXES
 
 _OTHER_TEXT = (
@@ -78,21 +78,21 @@ _MAX_HEADERS = 1000
 _SPACES = b"\t\n\r\f\b\x1b"
 
 
-def what_is_it(location: Location, start: bytes) -> str | None:
+def what_is_it(source: ImageSource, start: bytes) -> str | None:
     """What a file is that is none of the images that are read.
 
     Args:
-        location: where it is.
+        source: where it is.
         start: its first bytes.
 
     Returns:
         A few words; None where it is certainly no image.
     """
-    name = PurePath(location.member or location.path).name.lower()
+    name = PurePath(source.member or source.path).name.lower()
     if name in _NAMES:
         return None
     if name.endswith((*PAIR_VOXEL_SUFFIXES, ".raw", ".zraw", ".raw.gz")) or not _is_text(start):
-        if _belongs_to_header(location):
+        if _belongs_to_header(source):
             return None
         if name.endswith(PAIR_VOXEL_SUFFIXES):
             return "half of a pair of files, and no .hdr is beside it"
@@ -118,12 +118,12 @@ def _is_text(start: bytes) -> bool:
     return bool(start) and high <= len(start) // 2 and not any(byte < 32 and byte not in _SPACES for byte in start)
 
 
-def _belongs_to_header(location: Location) -> bool:
-    path = Path(location.member or location.path)
+def _belongs_to_header(source: ImageSource) -> bool:
+    path = Path(source.member or source.path)
     stem = path.name.removesuffix(".gz").rpartition(".")[0]
     headers = [path.with_name(stem + spelled) for one in (*_HEADERS, ".hdr.gz") for spelled in (one, one.upper())]
-    if location.member:
-        return bool({one.as_posix() for one in headers} & open_archive(location.path).NameToInfo.keys())
+    if source.member:
+        return bool({one.as_posix() for one in headers} & open_archive(source.path).NameToInfo.keys())
     if stem and any(one != path and one.is_file() for one in headers):
         return True
     return path.name.encode("utf-8", "surrogateescape") in _named_voxels(

@@ -118,7 +118,7 @@ def _read_chunk(steps: Sequence[Step]) -> list[_Result]:
         warnings.simplefilter("ignore")  # pydicom's about values that DICOM does not allow; what matters is a finding
         for step in steps:
             if isinstance(step, Candidate):
-                state = state_of(step.location)  # before anything is read: what changes from here on is seen
+                state = state_of(step.source)  # before anything is read: what changes from here on is seen
                 headers = read_headers(step)
                 results += [one.in_state(state) if isinstance(one, ImageHeader) else one for one in headers]
             else:

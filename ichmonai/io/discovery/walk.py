@@ -14,7 +14,7 @@ from ichmonai.errors import first_line
 from ichmonai.io.discovery.archives import list_members
 from ichmonai.io.discovery.dicomdir import count_directory, is_directory_file, referenced_files
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.series import Location, OtherFile, Rejection, reject
+from ichmonai.io.series import ImageSource, OtherFile, Rejection, reject
 from ichmonai.io.suffixes import OTHER_ARCHIVE_SUFFIXES, ZIP_SUFFIXES
 
 logger = logging.getLogger(__name__)
@@ -28,11 +28,11 @@ class Candidate(NamedTuple):
     """A file or member that may be an image.
 
     Attributes:
-        location: where it is.
+        source: where it is.
         named: whether it was named, by itself or in a csv or DICOMDIR, so that it has to be an image.
     """
 
-    location: Location
+    source: ImageSource
     named: bool = False
 
 
@@ -141,12 +141,12 @@ class Walk:
                 path, f"{path} is an archive of a kind that is not opened; unpack it or make it a zip archive."
             )
         elif not name.endswith(ZIP_SUFFIXES):
-            yield Candidate(Location(path), named)
+            yield Candidate(ImageSource(path), named)
         else:
             yield Begin(path)
             try:
                 for member in list_members(path):
-                    yield Candidate(member) if isinstance(member, Location) else member
+                    yield Candidate(member) if isinstance(member, ImageSource) else member
             except HeadCTReadError as error:
                 yield reject(path, str(error), error.code)
             except Exception as error:  # one archive never ends a batch

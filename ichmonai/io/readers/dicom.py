@@ -22,7 +22,7 @@ from ichmonai.io.readers.hounsfield import Rescale, rescale_of, rescale_type
 from ichmonai.io.readers.pixels import ROW_BY_ROW, can_decode, frame_count, read_pixels
 from ichmonai.io.readers.plausibility import suspicion
 from ichmonai.io.readers.sources import open_image
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 from ichmonai.io.suffixes import DICOM_SUFFIXES
 
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
@@ -33,7 +33,7 @@ class CTSlice:
     """One CT image, or one frame of an enhanced one.
 
     Attributes:
-        location: its file; the frame is set where the file has several.
+        source: its file; the frame is set where the file has several.
         stored: stored values (Rows, Columns).
         rescale: makes HU of them.
         uid: SOPInstanceUID.
@@ -45,7 +45,7 @@ class CTSlice:
         findings: what its values are suspected of.
     """
 
-    location: Location
+    source: ImageSource
     stored: NDArray[Any]
     rescale: Rescale
     uid: str
@@ -75,11 +75,11 @@ class CTSlice:
         )
 
 
-def read_slices(location: Location, frames: Sequence[int] | None = None) -> Iterator[CTSlice]:
+def read_slices(source: ImageSource, frames: Sequence[int] | None = None) -> Iterator[CTSlice]:
     """Read the frames of one CT image, each decoded once.
 
     Args:
-        location: a DICOM file; its own frame is not looked at.
+        source: a DICOM file; its own frame is not looked at.
         frames: indices of the frames to read; all of them by default.
 
     Yields:
@@ -91,29 +91,29 @@ def read_slices(location: Location, frames: Sequence[int] | None = None) -> Iter
             in colour, `TOO_LARGE`, `UNDECODABLE` where the pixels are truncated, damaged or compressed in a way that
             nothing installed decodes, `NOT_HU` where it does not say how its values become HU, and `BAD_GEOMETRY`.
     """
-    location = location._replace(frame=-1)
-    with open_image(location) as file, warnings.catch_warnings():
+    source = source._replace(frame=-1)
+    with open_image(source) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's about values that DICOM does not allow; what matters is checked
-        dataset = _read_dataset(file, location)
+        dataset = _read_dataset(file, source)
         try:
             count = frame_count(dataset)
             rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
         except Exception as error:  # values are converted when asked for, with errors of many kinds
-            raise _damaged(location, error) from error
+            raise _damaged(source, error) from error
         # Before even the numbers of the frames are: there may be said to be billions.
-        check_size(str(location), rows, columns, count if frames is None else len(frames))
+        check_size(str(source), rows, columns, count if frames is None else len(frames))
         wanted = sorted(set(range(count) if frames is None else frames))
         if wanted[-1] >= count:
-            raise HeadCTReadError(f"{location} has {count} frames, and not number {wanted[-1] + 1}; look for it again.")
-        pixels = _decode(location, dataset, wanted)
+            raise HeadCTReadError(f"{source} has {count} frames, and not number {wanted[-1] + 1}; look for it again.")
+        pixels = _decode(source, dataset, wanted)
         for index, (stored, fault) in zip(wanted, pixels, strict=True):
-            place = location if count == 1 else location._replace(frame=index)
+            place = source if count == 1 else source._replace(frame=index)
             try:
                 yield _slice(place, dataset, frame_header(dataset, index), stored, fault)
             except HeadCTReadError:
                 raise
             except Exception as error:
-                raise _damaged(location, error) from error
+                raise _damaged(source, error) from error
 
 
 def dicom_files(folder: Path) -> list[Path]:
@@ -138,8 +138,8 @@ def _is_dicom(path: Path) -> bool:
         return False
 
 
-def _read_dataset(file: BinaryIO, location: Location) -> Dataset:
-    dataset = read_dataset(file, location)
+def _read_dataset(file: BinaryIO, source: ImageSource) -> Dataset:
+    dataset = read_dataset(file, source)
     try:
         if not dataset:  # where fragments of compressed pixels are cut off, pydicom hands back nothing at all
             raise ValueError("it ends before its pixels do")
@@ -149,22 +149,22 @@ def _read_dataset(file: BinaryIO, location: Location) -> Dataset:
         photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")[:16]
     except Exception as error:  # pydicom raises errors of many kinds on damaged files
         raise HeadCTReadError(
-            f"{location} is not a readable DICOM file ({first_line(error)}); remove it or copy it again."
+            f"{source} is not a readable DICOM file ({first_line(error)}); remove it or copy it again."
         ) from error
     if not is_ct:
         raise HeadCTReadError(
-            f"{location} has Modality {modality_code(modality)}, not CT; give a CT series.", Code.WRONG_MODALITY
+            f"{source} has Modality {modality_code(modality)}, not CT; give a CT series.", Code.WRONG_MODALITY
         )
     if samples != 1 or not photometric.startswith("MONOCHROME"):
         raise HeadCTReadError(
-            f"{location} is a colour image ({photometric_code(photometric)}); give the grey images that it was made "
+            f"{source} is a colour image ({photometric_code(photometric)}); give the grey images that it was made "
             "from.",
             Code.BURNED_IN,
         )
     return dataset
 
 
-def _decode(location: Location, dataset: Dataset, indices: Sequence[int]) -> Iterator[tuple[NDArray[Any], str]]:
+def _decode(source: ImageSource, dataset: Dataset, indices: Sequence[int]) -> Iterator[tuple[NDArray[Any], str]]:
     try:
         for stored, fault in read_pixels(dataset, indices):
             if stored.ndim != 2 or not stored.size:
@@ -172,7 +172,7 @@ def _decode(location: Location, dataset: Dataset, indices: Sequence[int]) -> Ite
             yield stored, fault
     except Exception as error:  # decoders raise errors of many kinds on damaged pixels
         raise HeadCTReadError(
-            f"The pixels of {location} cannot be decoded ({first_line(error)}); {_advice(dataset)}.", Code.UNDECODABLE
+            f"The pixels of {source} cannot be decoded ({first_line(error)}); {_advice(dataset)}.", Code.UNDECODABLE
         ) from error
 
 
@@ -186,23 +186,23 @@ def _advice(dataset: Dataset) -> str:
     return "copy the file or send it again"
 
 
-def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArray[Any], fault: str) -> CTSlice:
+def _slice(source: ImageSource, dataset: Dataset, header: Dataset, stored: NDArray[Any], fault: str) -> CTSlice:
     missing = [name for name in ("SOPInstanceUID", "SeriesInstanceUID") if not dataset.get(name)]
     if missing:
-        raise HeadCTReadError(f"{location} lacks {' and '.join(missing)}; export it again.")
+        raise HeadCTReadError(f"{source} lacks {' and '.join(missing)}; export it again.")
     try:
         rescale = rescale_of(header, stored)
     except ValueError as error:
         raise HeadCTReadError(
-            f"The values of {location} cannot become HU: {first_line(error)}; export it again.", Code.NOT_HU
+            f"The values of {source} cannot become HU: {first_line(error)}; export it again.", Code.NOT_HU
         ) from error
-    position, orientation, spacing = _geometry(location, header)
+    position, orientation, spacing = _geometry(source, header)
     findings = []
     if rescale.wraps:
         findings.append(
             Finding(
                 Code.INTERCEPT_CORRECTED,
-                f"{location} has signed values stored without sign in 12 bits; air was put back to -1000 HU.",
+                f"{source} has signed values stored without sign in 12 bits; air was put back to -1000 HU.",
             )
         )
     syntax = dataset.file_meta.TransferSyntaxUID
@@ -212,15 +212,13 @@ def _slice(location: Location, dataset: Dataset, header: Dataset, stored: NDArra
         findings.append(
             Finding(
                 Code.DAMAGED_PIXELS,
-                f"{location} has {fault}, as damaged files have; look at the slice, and copy or send the series again.",
+                f"{source} has {fault}, as damaged files have; look at the slice, and copy or send the series again.",
             )
         )
     if rescale_type(header):
-        findings.append(
-            Finding(Code.NOT_HU, f"{location} has another RescaleType than HU; give the series of usual HU.")
-        )
+        findings.append(Finding(Code.NOT_HU, f"{source} has another RescaleType than HU; give the series of usual HU."))
     return CTSlice(
-        location=location,
+        source=source,
         stored=stored,
         rescale=rescale,
         uid=str(dataset.SOPInstanceUID),
@@ -241,7 +239,7 @@ def _thickness(header: Dataset) -> float:
     return thickness if 0 < thickness < MAX_THICKNESS else 1.0
 
 
-def _geometry(location: Location, header: Dataset) -> tuple[NDArray[np.float64], ...]:
+def _geometry(source: ImageSource, header: Dataset) -> tuple[NDArray[np.float64], ...]:
     if not all(header.get(name) for name in GEOMETRY):
         return tuple(np.full(size, np.nan) for size in (3, 6, 2))
     try:
@@ -257,10 +255,10 @@ def _geometry(location: Location, header: Dataset) -> tuple[NDArray[np.float64],
         sound = False
     if not sound:
         raise HeadCTReadError(
-            f"{location} has {', '.join(GEOMETRY)} that are no geometry; export it again.", Code.BAD_GEOMETRY
+            f"{source} has {', '.join(GEOMETRY)} that are no geometry; export it again.", Code.BAD_GEOMETRY
         )
     return position, orientation, spacing
 
 
-def _damaged(location: Location, error: Exception) -> HeadCTReadError:
-    return HeadCTReadError(f"{location} has a damaged header ({first_line(error)}); copy the file again.")
+def _damaged(source: ImageSource, error: Exception) -> HeadCTReadError:
+    return HeadCTReadError(f"{source} has a damaged header ({first_line(error)}); copy the file again.")

@@ -19,13 +19,13 @@ from ichmonai.io.readers.geometry import to_original_orientation
 from ichmonai.io.readers.images import load_image
 from ichmonai.io.readers.stack import stack_slices
 from ichmonai.io.readers.volumes import load_volume
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 from ichmonai.io.suffixes import PAIR_VOXEL_SUFFIXES, PICTURE_SUFFIXES, VOLUME_SUFFIXES
 
 DTVIT_WINDOW = (40.0, 80.0)
 """Level and width in HU with which the DTViT data set's 8-bit images were written."""
 
-Image = str | PathLike[str] | Location
+Image = str | PathLike[str] | ImageSource
 
 
 def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DTVIT_WINDOW) -> MetaTensor:
@@ -34,7 +34,7 @@ def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DT
     Args:
         path: a DICOM series folder, the list of a series' files, one DICOM file, a NIfTI (.nii, .nii.gz, or .hdr
             with .img), Analyze, MGH, NRRD or MetaImage volume, or an 8-bit slice image (.png, .jpg, .jpeg, .bmp); a
-            `Location`, or several of one
+            `ImageSource`, or several of one
             series, for members of a zip archive and frames of an enhanced multi-frame file.
         window: level and width in HU that 0..255 of an 8-bit image stands for.
 
@@ -57,67 +57,67 @@ def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DT
         >>> load_head_ct("study/series").shape  # doctest: +SKIP
         (1, 512, 512, 32)
     """
-    if isinstance(path, Location):
+    if isinstance(path, ImageSource):
         return _one(path, window)
     if isinstance(path, str | PathLike):
         if Path(path).is_dir():
             files = dicom_files(Path(path))
             if not files:
                 raise HeadCTReadError(f"{path} holds no DICOM files; give the folder of one CT series.", Code.EMPTY)
-            return _series([Location(str(file)) for file in files])
-        return _one(Location(os.fspath(path)), window)
-    locations = [one if isinstance(one, Location) else Location(os.fspath(one)) for one in path]
-    if not locations:
+            return _series([ImageSource(str(file)) for file in files])
+        return _one(ImageSource(os.fspath(path)), window)
+    sources = [one if isinstance(one, ImageSource) else ImageSource(os.fspath(one)) for one in path]
+    if not sources:
         raise HeadCTReadError("There are no files to read; give those of one CT series.", Code.EMPTY)
-    if len(locations) == 1 and _name(locations[0]).endswith((*VOLUME_SUFFIXES, *PICTURE_SUFFIXES)):
-        return _one(locations[0], window)
-    return _series(locations)
+    if len(sources) == 1 and _name(sources[0]).endswith((*VOLUME_SUFFIXES, *PICTURE_SUFFIXES)):
+        return _one(sources[0], window)
+    return _series(sources)
 
 
-def _name(location: Location) -> str:
-    return (location.member or location.path).lower()
+def _name(source: ImageSource) -> str:
+    return (source.member or source.path).lower()
 
 
-def _one(location: Location, window: tuple[float, float]) -> MetaTensor:
-    name = _name(location)
+def _one(source: ImageSource, window: tuple[float, float]) -> MetaTensor:
+    name = _name(source)
     if name.endswith(VOLUME_SUFFIXES):
-        hu, affine, original_affine = load_volume(location)
-        return _tensor(hu, location, affine, original_affine=original_affine)
+        hu, affine, original_affine = load_volume(source)
+        return _tensor(hu, source, affine, original_affine=original_affine)
     if name.endswith(PICTURE_SUFFIXES):
-        hu, findings = load_image(location, window)
-        return _tensor(hu, location, findings=findings)
+        hu, findings = load_image(source, window)
+        return _tensor(hu, source, findings=findings)
     if name.endswith(PAIR_VOXEL_SUFFIXES):
-        header = None if location.member else header_of(Path(location.path))
+        header = None if source.member else header_of(Path(source.path))
         if header is None:
             raise HeadCTReadError(
-                f"{location} is half of a pair of files, and no .hdr is beside it; convert the pair to one .nii file."
+                f"{source} is half of a pair of files, and no .hdr is beside it; convert the pair to one .nii file."
             )
-        return _one(Location(str(header)), window)
-    images = list(read_slices(location, None if location.frame < 0 else [location.frame]))
+        return _one(ImageSource(str(header)), window)
+    images = list(read_slices(source, None if source.frame < 0 else [source.frame]))
     if len(images) > 1:
-        return _stacked(images, location)
+        return _stacked(images, source)
     if not images[0].is_placed:
-        return _tensor(images[0].hu, location, None, images[0].findings, images)
+        return _tensor(images[0].hu, source, None, images[0].findings, images)
     stack = stack_slices(images)
-    return _tensor(stack.hu[..., 0], location, stack.affine, stack.findings, images, _columns_first(stack.affine))
+    return _tensor(stack.hu[..., 0], source, stack.affine, stack.findings, images, _columns_first(stack.affine))
 
 
-def _series(locations: Sequence[Location]) -> MetaTensor:
+def _series(sources: Sequence[ImageSource]) -> MetaTensor:
     """Read file by file, the frames of one file in one go; their order in space is found afterwards."""
     images: list[CTSlice] = []
     pixels = 0
-    for (path, member), group in groupby(sorted(locations), key=lambda one: (one.path, one.member)):
+    for (path, member), group in groupby(sorted(sources), key=lambda one: (one.path, one.member)):
         frames = [one.frame for one in group]
-        for image in read_slices(Location(path, member), None if min(frames) < 0 else frames):
+        for image in read_slices(ImageSource(path, member), None if min(frames) < 0 else frames):
             images.append(image)
             pixels += image.stored.size
             rows, columns = image.stored.shape
-            check_size(str(locations[0]), rows, columns, -(-pixels // (rows * columns)))
-    first = locations[0]
-    return _stacked(images, first if first.member or len(locations) == 1 else Location(str(Path(first.path).parent)))
+            check_size(str(sources[0]), rows, columns, -(-pixels // (rows * columns)))
+    first = sources[0]
+    return _stacked(images, first if first.member or len(sources) == 1 else ImageSource(str(Path(first.path).parent)))
 
 
-def _stacked(images: list[CTSlice], source: Location) -> MetaTensor:
+def _stacked(images: list[CTSlice], source: ImageSource) -> MetaTensor:
     stack = stack_slices(images)
     return _tensor(stack.hu, source, stack.affine, stack.findings, stack.slices, _columns_first(stack.affine))
 
@@ -128,7 +128,7 @@ def _columns_first(affine: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _tensor(
     hu: NDArray[np.float32],
-    source: Location,
+    source: ImageSource,
     affine: NDArray[np.float64] | None = None,
     findings: Sequence[Finding] = (),
     images: Sequence[CTSlice] = (),
@@ -145,7 +145,7 @@ def _tensor(
     if images:
         meta["sop_instance_uids"] = [image.uid for image in images]
         meta["slice_thickness"] = images[0].thickness
-    if any(image.location.frame >= 0 for image in images):
-        meta["frames"] = [image.location.frame + 1 for image in images]
+    if any(image.source.frame >= 0 for image in images):
+        meta["frames"] = [image.source.frame + 1 for image in images]
     data = torch.from_numpy(hu.astype(np.float32, copy=False)[None])
     return MetaTensor(data, affine=torch.from_numpy(np.eye(4) if affine is None else affine), meta=meta)

@@ -12,7 +12,7 @@ from ichmonai.io.discovery.header_checks import check_size
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.readers.jpeg_scans import check_scans
 from ichmonai.io.readers.sources import open_image
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 from ichmonai.io.suffixes import PICTURE_FORMATS
 
 _MODES = ("L", "P", "1", "RGB", "RGBA", "LA")
@@ -28,11 +28,11 @@ _LOOKED_AT = 512
 """Pixels of the longer side that are looked at for colour."""
 
 
-def load_image(location: Location, window: tuple[float, float]) -> tuple[NDArray[np.float32], list[Finding]]:
+def load_image(source: ImageSource, window: tuple[float, float]) -> tuple[NDArray[np.float32], list[Finding]]:
     """Read a PNG, JPEG or BMP slice: grey, or its luma where it has colours; transparency is not looked at.
 
     Args:
-        location: of the file.
+        source: of the file.
         window: level and width in HU that 0..255 stands for.
 
     Returns:
@@ -42,23 +42,21 @@ def load_image(location: Location, window: tuple[float, float]) -> tuple[NDArray
         HeadCTReadError: `UNREADABLE` where it is no such image or not of 8 bits, `TOO_LARGE` (by the header, before
             anything is allocated), `UNDECODABLE` where its pixels are damaged or cut off.
     """
-    with open_image(location) as file, warnings.catch_warnings():
+    with open_image(source) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked here
         try:
             image = Image.open(file, formats=PICTURE_FORMATS)
         except Image.DecompressionBombError as error:
             raise HeadCTReadError(
-                f"{location} has more pixels than any slice ({first_line(error)}); give one slice.", Code.TOO_LARGE
+                f"{source} has more pixels than any slice ({first_line(error)}); give one slice.", Code.TOO_LARGE
             ) from error
         except Exception as error:  # Pillow raises errors of many kinds on damaged files
-            raise HeadCTReadError(
-                f"{location} is not a readable image ({first_line(error)}); copy it again."
-            ) from error
+            raise HeadCTReadError(f"{source} is not a readable image ({first_line(error)}); copy it again.") from error
         with image:
-            check_size(str(location), image.height, image.width, 1)
+            check_size(str(source), image.height, image.width, 1)
             if image.mode not in _MODES:
                 raise HeadCTReadError(
-                    f"{location} has pixel mode {image.mode}; give an 8-bit image, or the DICOM file of the slice."
+                    f"{source} has pixel mode {image.mode}; give an 8-bit image, or the DICOM file of the slice."
                 )
             try:
                 pixels = np.asarray(image.convert("L"), dtype=np.float32)
@@ -73,11 +71,11 @@ def load_image(location: Location, window: tuple[float, float]) -> tuple[NDArray
                     check_scans(data)
             except Exception as error:
                 raise HeadCTReadError(
-                    f"The pixels of {location} cannot be decoded ({first_line(error)}); copy it again.",
+                    f"The pixels of {source} cannot be decoded ({first_line(error)}); copy it again.",
                     Code.UNDECODABLE,
                 ) from error
     level, width = window
-    sentence = f"{location} has colours in {coloured:.0%} of its pixels; give a grey picture of CT, without overlays."
+    sentence = f"{source} has colours in {coloured:.0%} of its pixels; give a grey picture of CT, without overlays."
     findings = [Finding(Code.BURNED_IN, sentence)] if coloured > _COLOURED else []
     return level - width / 2 + pixels * np.float32(width / 255), findings
 

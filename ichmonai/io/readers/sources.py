@@ -13,7 +13,7 @@ from ichmonai.errors import first_line
 from ichmonai.io.discovery.archives import open_member
 from ichmonai.io.discovery.bounded import MAX_BYTES
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 from ichmonai.io.suffixes import PACKED_DICOM_SUFFIXES
 from ichmonai.processes.scratch import scratch_folder
 
@@ -21,19 +21,19 @@ _BLOCK = 2**20
 
 
 @contextmanager
-def open_image(location: Location) -> Iterator[BinaryIO]:
+def open_image(source: ImageSource) -> Iterator[BinaryIO]:
     """An image as a stream that can seek; a zip member is inflated into memory, at most MAX_BYTES of it.
 
     Raises:
         HeadCTReadError: `UNREADABLE` where it cannot be opened or is no file, `TOO_LARGE` beyond MAX_BYTES.
     """
-    if location.member:
+    if source.member:
         inflated = io.BytesIO()
-        _inflate(location, inflated)
+        _inflate(source, inflated)
         inflated.seek(0)
         yield inflated
         return
-    path = Path(location.path)
+    path = Path(source.path)
     if not path.is_file():  # opening a pipe would wait for ever
         raise HeadCTReadError(f"{path} {'is no file' if path.exists() else 'does not exist'}; check the path.")
     try:
@@ -42,67 +42,67 @@ def open_image(location: Location) -> Iterator[BinaryIO]:
         raise HeadCTReadError(f"{path} cannot be opened ({error.strerror}); check its permissions.") from error
     with file:
         if path.stat().st_size > MAX_BYTES:
-            raise _too_large(location)
+            raise _too_large(source)
         if not path.name.lower().endswith(PACKED_DICOM_SUFFIXES):
             yield file
             return
         try:
             inflated = io.BytesIO()
-            _copy(gzip.GzipFile(fileobj=file), inflated, location)
+            _copy(gzip.GzipFile(fileobj=file), inflated, source)
         except (EOFError, OSError, zlib.error) as error:
-            raise HeadCTReadError(f"{location} is damaged ({first_line(error)}); copy it again.") from error
+            raise HeadCTReadError(f"{source} is damaged ({first_line(error)}); copy it again.") from error
         inflated.seek(0)
         yield inflated
 
 
 @contextmanager
-def image_path(location: Location) -> Iterator[Path]:
+def image_path(source: ImageSource) -> Iterator[Path]:
     """An image as a file, for libraries that take nothing else; a zip member in a temporary one, removed afterwards.
 
     Raises:
         HeadCTReadError: as `open_image`.
     """
-    if not location.member:
-        with open_image(location):
-            yield Path(location.path)
+    if not source.member:
+        with open_image(source):
+            yield Path(source.path)
         return
     # A name of its own: only the suffix, by which libraries tell formats, is the member's.
-    suffixes = PurePosixPath(location.member.lower()).suffixes
+    suffixes = PurePosixPath(source.member.lower()).suffixes
     name = "volume" + "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
     with ExitStack() as stack:
         try:
             path = Path(stack.enter_context(scratch_folder()), name)
             with path.open("wb") as file:
-                _inflate(location, file)
+                _inflate(source, file)
         except OSError as error:
             raise HeadCTReadError(
-                f"{location} cannot be unpacked into {tempfile.gettempdir()} ({error.strerror}); make room there.",
+                f"{source} cannot be unpacked into {tempfile.gettempdir()} ({error.strerror}); make room there.",
                 Code.FAILED,
             ) from error
         yield path
 
 
-def _inflate(location: Location, target: BinaryIO) -> None:
+def _inflate(source: ImageSource, target: BinaryIO) -> None:
     try:
-        with open_member(location) as member:
-            _copy(member, target, location)
+        with open_member(source) as member:
+            _copy(member, target, source)
     except (HeadCTReadError, OSError):
         raise
     except Exception as error:  # zipfile and zlib raise errors of many kinds on damaged archives
-        raise HeadCTReadError(f"{location} is damaged ({first_line(error)}); copy the archive again.") from error
+        raise HeadCTReadError(f"{source} is damaged ({first_line(error)}); copy the archive again.") from error
 
 
-def _copy(source: Any, target: BinaryIO, location: Location) -> None:
+def _copy(stream: Any, target: BinaryIO, source: ImageSource) -> None:
     left = MAX_BYTES
-    while block := source.read(_BLOCK):
+    while block := stream.read(_BLOCK):
         left -= len(block)
         if left < 0:
-            raise _too_large(location)
+            raise _too_large(source)
         target.write(block)
 
 
-def _too_large(location: Location) -> HeadCTReadError:
+def _too_large(source: ImageSource) -> HeadCTReadError:
     return HeadCTReadError(
-        f"{location} has more than {MAX_BYTES // 2**20} MiB, too much for a head CT; give a smaller reconstruction.",
+        f"{source} has more than {MAX_BYTES // 2**20} MiB, too much for a head CT; give a smaller reconstruction.",
         Code.TOO_LARGE,
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.readers.dicom import GEOMETRY, CTSlice
 from ichmonai.io.readers.geometry import empty_volume
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 
 logger = logging.getLogger(__name__)
 
@@ -50,18 +50,18 @@ def stack_slices(images: Sequence[CTSlice]) -> Stack:
         HeadCTReadError: `BAD_GEOMETRY` where an image has no position or all have the same, `NOT_AXIAL`, and
             `UNREADABLE` where the images are of several series.
     """
-    folder = Location(str(Path(images[0].location.path).parent))
+    folder = ImageSource(str(Path(images[0].source.path).parent))
     for image in images:
         if not image.is_placed:
             raise HeadCTReadError(
-                f"{image.location} lacks one of {', '.join(GEOMETRY)}; without them it cannot be placed in the head.",
+                f"{image.source} lacks one of {', '.join(GEOMETRY)}; without them it cannot be placed in the head.",
                 Code.BAD_GEOMETRY,
             )
     series = {image.series for image in images}
     if len(series) > 1:
         raise HeadCTReadError(f"{folder} holds {len(series)} series; give the files of one of them.")
     # Bad software gives several images one UID: a copy also lies at the same place.
-    unique = list({(image.uid, image.location.frame, *image.position): image for image in images}.values())
+    unique = list({(image.uid, image.source.frame, *image.position): image for image in images}.values())
     findings = _summary(unique)
     if copies := len(images) - len(unique):
         findings.append(Finding(Code.DUPLICATES, f"{folder} holds {copies} copies of images, which were left out."))
@@ -71,7 +71,7 @@ def stack_slices(images: Sequence[CTSlice]) -> Stack:
 
     normal = _axial_normal(slices[0], folder)
     # Two images at one place keep an order that does not depend on the names of their files.
-    slices.sort(key=lambda one: (round(float(one.position @ normal), 3), one.uid, one.location.frame))
+    slices.sort(key=lambda one: (round(float(one.position @ normal), 3), one.uid, one.source.frame))
     first, last = slices[0], slices[-1]
     if len(slices) > 1 and (last.position - first.position) @ normal < 1e-3:
         raise HeadCTReadError(
@@ -94,7 +94,7 @@ def stack_slices(images: Sequence[CTSlice]) -> Stack:
     return Stack(hu, affine, slices, findings)
 
 
-def _axial_normal(image: CTSlice, folder: Location) -> NDArray[np.float64]:
+def _axial_normal(image: CTSlice, folder: ImageSource) -> NDArray[np.float64]:
     normal = np.cross(image.orientation[:3], image.orientation[3:])
     if np.abs(normal).argmax() != 2:
         raise HeadCTReadError(f"The series in {folder} is not axial; give an axial head series.", Code.NOT_AXIAL)

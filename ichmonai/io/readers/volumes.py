@@ -20,7 +20,7 @@ from ichmonai.io.readers.geometry import empty_volume, to_display_orientation
 from ichmonai.io.readers.hounsfield import AIR_HU
 from ichmonai.io.readers.sources import image_path, open_image
 from ichmonai.io.readers.voxel_block import check_block
-from ichmonai.io.series import Location
+from ichmonai.io.series import ImageSource
 from ichmonai.io.suffixes import NIBABEL_SUFFIXES, PAIR_SUFFIXES
 
 _SLAB = 2**22
@@ -35,11 +35,11 @@ logger = logging.getLogger(__name__)
 Volume = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]
 
 
-def load_volume(location: Location) -> Volume:
+def load_volume(source: ImageSource) -> Volume:
     """Read a volume in any orientation.
 
     Args:
-        location: a .nii, .nii.gz, .mgz, .nrrd, .mha or .mhd file, or the .hdr of a pair.
+        source: a .nii, .nii.gz, .mgz, .nrrd, .mha or .mhd file, or the .hdr of a pair.
 
     Returns:
         HU float32 (H, W, S), H to posterior, W to the patient's left, S to superior, with scl_slope and scl_inter
@@ -51,33 +51,33 @@ def load_volume(location: Location) -> Volume:
             `UNDECODABLE` where voxels are missing, more than the header says, damaged by the checksum of their
             compression, or no numbers.
     """
-    with image_path(location) as path:
-        with open_image(Location(str(path))) as file:
-            read_volume(file, location, str(location))
+    with image_path(source) as path:
+        with open_image(ImageSource(str(path))) as file:
+            read_volume(file, source, str(source))
         if path.name.lower().endswith(NIBABEL_SUFFIXES):
-            return _nibabel(path, location)
-        voxels, affine = _itk(path, location)
-        _check_numbers(voxels, location)
+            return _nibabel(path, source)
+        voxels, affine = _itk(path, source)
+        _check_numbers(voxels, source)
         volume, display = to_display_orientation(voxels, affine)
         return np.maximum(volume, np.float32(AIR_HU), order="K"), display, affine  # a copy: ITK owns what stands there
 
 
-def _nibabel(path: Path, location: Location) -> Volume:
+def _nibabel(path: Path, source: ImageSource) -> Volume:
     """Read some slices at a time, so that the volume is in memory once."""
     voxels_path = path
     if path.name.lower().endswith(PAIR_SUFFIXES):
         voxels_path = voxels_of(path) or path  # that it is there, the header's reader has seen
     with ExitStack() as stack:
-        file = stack.enter_context(open_image(Location(str(voxels_path))))
+        file = stack.enter_context(open_image(ImageSource(str(voxels_path))))
         stream = unpacked(file, voxels_path.name)
         head = stream if voxels_path == path else unpacked(stack.enter_context(path.open("rb")), path.name)
-        image = _image(head, stream, path.name.lower(), location)
+        image = _image(head, stream, path.name.lower(), source)
         voxels: Any = image.dataobj
         rows, columns, slices = image.shape[:3]
         plane = rows * columns * voxels.dtype.itemsize
         most = voxels_path.stat().st_size * (_INFLATES if is_packed(voxels_path.name) else 1)
         if voxels.offset + slices * plane > most:
-            raise _undecodable(location, "it is too short for the voxels of its header")
+            raise _undecodable(source, "it is too short for the voxels of its header")
         affine = np.asarray(image.affine, dtype=np.float64)
         hu, acquired, display = empty_volume((rows, columns, slices), affine)
         step = max(1, _SLAB // (rows * columns))
@@ -86,22 +86,22 @@ def _nibabel(path: Path, location: Location) -> Volume:
             try:
                 slab = np.asarray(voxels[:, :, part], dtype=np.float32)  # applies scl_slope and scl_inter
             except Exception as error:  # nibabel and gzip raise errors of many kinds on damaged files
-                raise _undecodable(location, first_line(error)) from error
+                raise _undecodable(source, first_line(error)) from error
             slab = slab.reshape(slab.shape[:3])
-            _check_numbers(slab, location)
+            _check_numbers(slab, source)
             np.maximum(slab, np.float32(AIR_HU), out=acquired[:, :, part])
         try:
             behind = len(stream.read(plane))  # up to the end, where gzip keeps its checksum
         except Exception as error:
-            raise _undecodable(location, first_line(error)) from error
+            raise _undecodable(source, first_line(error)) from error
         if behind == plane:
-            raise _undecodable(location, "it holds more slices than its header says")
+            raise _undecodable(source, "it holds more slices than its header says")
     if not _is_oriented(image):
-        logger.warning("%s has no orientation (sform and qform code 0); left and right are a guess.", location)
+        logger.warning("%s has no orientation (sform and qform code 0); left and right are a guess.", source)
     return hu, display, affine
 
 
-def _image(head: Any, stream: Any, name: str, location: Location) -> Any:
+def _image(head: Any, stream: Any, name: str, source: ImageSource) -> Any:
     try:
         start = head.read(348)
         head.seek(0)
@@ -112,11 +112,11 @@ def _image(head: Any, stream: Any, name: str, location: Location) -> Any:
         image = kind.from_file_map(holders, mmap=False)
         dtype = image.get_data_dtype()
     except Exception as error:  # nibabel raises errors of many kinds on damaged files
-        raise HeadCTReadError(f"{location} is not a readable volume ({first_line(error)}); copy it again.") from error
+        raise HeadCTReadError(f"{source} is not a readable volume ({first_line(error)}); copy it again.") from error
     if dtype.fields:
-        raise HeadCTReadError(f"{location} is a colour volume ({dtype}); give one in HU.", Code.BURNED_IN)
+        raise HeadCTReadError(f"{source} is a colour volume ({dtype}); give one in HU.", Code.BURNED_IN)
     if dtype.kind not in "iuf":
-        raise HeadCTReadError(f"{location} has voxels of type {dtype}; give one in HU.", Code.NOT_HU)
+        raise HeadCTReadError(f"{source} has voxels of type {dtype}; give one in HU.", Code.NOT_HU)
     return image
 
 
@@ -126,19 +126,19 @@ def _is_oriented(image: Any) -> bool:
     return isinstance(image, nib.MGHImage) and bool(image.header["goodRASFlag"])
 
 
-def _check_numbers(voxels: NDArray[Any], location: Location) -> None:
+def _check_numbers(voxels: NDArray[Any], source: ImageSource) -> None:
     # The extremes are not finite where any voxel is not.
     if not np.isfinite([voxels.min(), voxels.max()]).all():
         raise HeadCTReadError(
-            f"{location} has voxels that are not numbers; HU are needed, so write it again.", Code.UNDECODABLE
+            f"{source} has voxels that are not numbers; HU are needed, so write it again.", Code.UNDECODABLE
         )
 
 
-def _undecodable(location: Location, reason: str) -> HeadCTReadError:
-    return HeadCTReadError(f"The voxels of {location} cannot be decoded ({reason}); copy it again.", Code.UNDECODABLE)
+def _undecodable(source: ImageSource, reason: str) -> HeadCTReadError:
+    return HeadCTReadError(f"The voxels of {source} cannot be decoded ({reason}); copy it again.", Code.UNDECODABLE)
 
 
-def _itk(path: Path, location: Location) -> tuple[NDArray[Any], NDArray[np.float64]]:
+def _itk(path: Path, source: ImageSource) -> tuple[NDArray[Any], NDArray[np.float64]]:
     try:
         header = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
         if header is None:
@@ -147,18 +147,17 @@ def _itk(path: Path, location: Location) -> tuple[NDArray[Any], NDArray[np.float
         header.ReadImageInformation()
         dimensions, components = header.GetNumberOfDimensions(), header.GetNumberOfComponents()
     except Exception as error:
-        raise HeadCTReadError(f"{location} is not a readable volume ({_last_line(error)}); copy it again.") from error
+        raise HeadCTReadError(f"{source} is not a readable volume ({_last_line(error)}); copy it again.") from error
     if (dimensions, components) != (3, 1):
         raise HeadCTReadError(
-            f"{location} has {dimensions} dimensions and {components} values a voxel; "
-            "a head CT volume has three and one."
+            f"{source} has {dimensions} dimensions and {components} values a voxel; a head CT volume has three and one."
         )
     try:
         size = int(header.GetImageSizeInBytes())
         check_block(path, size, size // int(header.GetDimensions(2)))
         image = itk.imread(str(path), itk.F)
     except Exception as error:
-        raise _undecodable(location, _last_line(error)) from error
+        raise _undecodable(source, _last_line(error)) from error
     lps = np.eye(4)
     # Column j of the direction is the step along index j.
     lps[:3, :3] = itk.array_from_matrix(image.GetDirection()) * np.asarray(image.GetSpacing())

@@ -53,7 +53,7 @@ def read(inputs: list[Path], pixels: bool = True) -> str:
         told += usable
         _account(headers, usable, rejected)
     for one in refused:
-        check_sentence(one.finding.sentence, one.location, one.series, one.study)
+        check_sentence(one.finding.sentence, one.path, one.series, one.study)
     outcome = ""
     for one in told:
         for finding in one.findings:
@@ -63,7 +63,7 @@ def read(inputs: list[Path], pixels: bool = True) -> str:
     # What the headers refuse, the reader has to survive as well.
     if pixels and not told:
         for header in [one for headers in studies.values() for one in headers][:2]:
-            _load((header.location,), (), "")
+            _load((header.source,), (), "")
     if outcome == "image" or (told and not pixels):
         return "image"
     return outcome or (refused[0].finding.code.value if refused else "other")
@@ -73,10 +73,10 @@ def _account(headers: Iterable[ImageHeader], usable: Iterable, rejected: Iterabl
     placed = {image for one in usable for image in one.images}
     names = {re.sub(r"#\d+$", "", one.series) for one in rejected}
     for one in headers:
-        if one.location not in placed and re.sub(r"#\d+$", "", one.series) not in names:
+        if one.source not in placed and re.sub(r"#\d+$", "", one.series) not in names:
             copies = any(str(code) for series in usable for code, _ in series.findings if code == "duplicates")
             if not copies:
-                raise ViolationError("silent", f"image {one.location} is in no series and not rejected", "image")
+                raise ViolationError("silent", f"image {one.source} is in no series and not rejected", "image")
 
 
 def _load(images: tuple, headers: Iterable[ImageHeader], name: str) -> str:
@@ -92,7 +92,7 @@ def _load(images: tuple, headers: Iterable[ImageHeader], name: str) -> str:
         check_sentence(sentence, name, str(images[0]))
         if not code:
             raise ViolationError("sentence", "a finding without a code", "code")
-    header = next((one for one in headers if one.location == images[0]), None)
+    header = next((one for one in headers if one.source == images[0]), None)
     if header is not None and header.kind is not Kind.DICOM:
         said = (header.rows, header.columns, *([] if header.kind is Kind.PICTURE else [header.slices]))
         if hu.shape[1:] != said:
@@ -149,9 +149,9 @@ def _account_files(folder: Path) -> None:
     told: dict[str, list[str]] = defaultdict(list)
     for one in scan([folder], workers=1):
         if isinstance(one, ImageHeader):
-            told[str(one.location)].append("image")
+            told[str(one.source)].append("image")
         else:
-            told[one.location if isinstance(one, Rejection) else one.path].append(type(one).__name__)
+            told[one.path].append(type(one).__name__)
     for place, kinds in told.items():
         if len(set(kinds)) > 1 and not (set(kinds) == {"image", "Rejection"} and ".zip/" in place):
             raise ViolationError("silent", f"{place} is told of as {kinds}", "twice")
@@ -171,8 +171,8 @@ def _zip(folder: Path, data: bytes) -> str:
     except Exception:  # as many kinds as damages
         return outcome
     found = list(scan([path], workers=1))
-    places = {one.location.member if isinstance(one, ImageHeader) else "" for one in found}
-    whole = any(isinstance(one, Rejection) and one.location == str(path) for one in found)
+    places = {one.source.member if isinstance(one, ImageHeader) else "" for one in found}
+    whole = any(isinstance(one, Rejection) and one.path == str(path) for one in found)
     if not whole and len(found) < len({info.filename for info in members}):
         raise ViolationError(
             "silent", f"{len(members)} members, {len(found)} told of ({sorted(places)[:3]})", "members"

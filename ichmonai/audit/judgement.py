@@ -18,7 +18,7 @@ HARMLESS_GAP = 0.05
 
 
 class Verdict(str, Enum):
-    """How bad a finding is."""
+    """How bad what was found is."""
 
     OK = "ok"
     WARNING = "warning"
@@ -29,7 +29,7 @@ class Verdict(str, Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Judgement:
     """One thing that was looked for.
 
     Attributes:
@@ -43,7 +43,7 @@ class Finding:
     sentence: str
 
 
-def judge(audit: Audit) -> list[Finding]:
+def judge(audit: Audit) -> list[Judgement]:
     """Judge everything that an audit looked at, in the order of the report."""
     return [
         _leakage(audit),
@@ -57,50 +57,50 @@ def judge(audit: Audit) -> list[Finding]:
     ]
 
 
-def worst(findings: list[Finding]) -> Verdict:
+def worst(judgements: list[Judgement]) -> Verdict:
     """The verdict on the whole."""
-    verdicts = {finding.verdict for finding in findings}
+    verdicts = {one.verdict for one in judgements}
     return next((one for one in (Verdict.SERIOUS, Verdict.WARNING) if one in verdicts), Verdict.OK)
 
 
-def _leakage(audit: Audit) -> Finding:
+def _leakage(audit: Audit) -> Judgement:
     name = "Patients in two splits"
     if audit.leakage is None:
-        return Finding(name, Verdict.NOT_CHECKED, "There is no split; give --split, or a datalist with its sections.")
+        return Judgement(name, Verdict.NOT_CHECKED, "There is no split; give --split, or a datalist with its sections.")
     shared = {
         "patients": audit.leakage.shared["patient"],
         "files": audit.leakage.shared["image"],
         "images with the same pixels": audit.leakage.shared["sha256"],
     }
     if not any(shared.values()):
-        return Finding(name, Verdict.OK, "The splits share no patient, no file and no image with the same pixels.")
+        return Judgement(name, Verdict.OK, "The splits share no patient, no file and no image with the same pixels.")
     found = ", ".join(f"{number} {what}" for what, number in shared.items() if number)
     exposed = "; ".join(
         f"{number} of {audit.splits[split].images} {split} images are of patients or pixels in training"
         for split, number in audit.leakage.exposed.items()
     )
-    return Finding(name, Verdict.SERIOUS, f"In two splits stand {found}: {exposed}. Split by patient.")
+    return Judgement(name, Verdict.SERIOUS, f"In two splits stand {found}: {exposed}. Split by patient.")
 
 
-def _identical(audit: Audit) -> Finding:
+def _identical(audit: Audit) -> Judgement:
     name = "Identical images"
     patients = [rows for rows in audit.identical if len({audit.items[row]["patient"] for row in rows}) > 1]
     if not audit.identical:
-        return Finding(name, Verdict.OK, "No two patients, labels or splits have an image with the same pixels.")
+        return Judgement(name, Verdict.OK, "No two patients, labels or splits have an image with the same pixels.")
     crossing = [rows for rows in audit.identical if audit.crosses_splits(rows)]
     people = {audit.items[row]["patient"] for rows in patients for row in rows}
     sentence = f"{_times(len(audit.identical), 'image')} stand{_s(audit.identical)} in the dataset more than once"
     if patients:
         sentence += f", {len(patients)} of them under more than one patient ({len(people)} patients in all)"
     if crossing:
-        return Finding(name, Verdict.SERIOUS, f"{sentence}, {len(crossing)} in two splits. Split these together.")
-    return Finding(name, Verdict.WARNING, f"{sentence}. Keep these patients on one side of every split.")
+        return Judgement(name, Verdict.SERIOUS, f"{sentence}, {len(crossing)} in two splits. Split these together.")
+    return Judgement(name, Verdict.WARNING, f"{sentence}. Keep these patients on one side of every split.")
 
 
-def _near(audit: Audit) -> Finding:
+def _near(audit: Audit) -> Judgement:
     name = "Near duplicates"
     if not audit.near:
-        return Finding(name, Verdict.OK, "No two patients have images that are nearly the same.")
+        return Judgement(name, Verdict.OK, "No two patients have images that are nearly the same.")
     people = {tuple(sorted(audit.items[row]["patient"] for row in pair[:2])) for pair in audit.near}
     labels = sum(len({tuple(audit.items[row]["label"].tolist()) for row in pair[:2]}) > 1 for pair in audit.near)
     crossing = sum(audit.crosses_splits(pair[:2]) for pair in audit.near)
@@ -109,51 +109,53 @@ def _near(audit: Audit) -> Finding:
         f"same; {labels} differ in label"
     )
     if crossing:
-        return Finding(name, Verdict.SERIOUS, f"{sentence}, {crossing} lie in two splits. Split these together.")
-    return Finding(name, Verdict.WARNING, f"{sentence}. They may be one person: keep them on one side of every split.")
+        return Judgement(name, Verdict.SERIOUS, f"{sentence}, {crossing} lie in two splits. Split these together.")
+    return Judgement(
+        name, Verdict.WARNING, f"{sentence}. They may be one person: keep them on one side of every split."
+    )
 
 
-def _contradictions(audit: Audit) -> Finding:
+def _contradictions(audit: Audit) -> Judgement:
     name = "Contradicting labels"
     if not audit.contradictions:
-        return Finding(name, Verdict.OK, "No two images with the same pixels differ in label.")
+        return Judgement(name, Verdict.OK, "No two images with the same pixels differ in label.")
     number = len(audit.contradictions)
     sentence = f"{_times(number, 'image')} {'has' if number == 1 else 'have'} two labels. Leave out the wrong one."
-    return Finding(name, Verdict.SERIOUS, sentence)
+    return Judgement(name, Verdict.SERIOUS, sentence)
 
 
-def _classes(audit: Audit) -> Finding:
+def _classes(audit: Audit) -> Judgement:
     name = "Classes"
     few = [f"{one} {n.patients}" for one, n in audit.counts.classes.items() if n.patients < FEWEST_PATIENTS]
     if audit.counts.empty or (audit.splits and audit.splits["training"].empty):
         where, empty = ("The dataset", audit.counts.empty) if audit.counts.empty else ("Training", [])
         empty = empty or audit.splits["training"].empty
-        return Finding(name, Verdict.SERIOUS, f"{where} has no image of {', '.join(empty)}.")
+        return Judgement(name, Verdict.SERIOUS, f"{where} has no image of {', '.join(empty)}.")
     missing = [f"{split} of {', '.join(n.empty)}" for split, n in audit.splits.items() if n.empty]
     if missing:
-        return Finding(name, Verdict.WARNING, f"There is no image in {'; '.join(missing)}.")
+        return Judgement(name, Verdict.WARNING, f"There is no image in {'; '.join(missing)}.")
     if few:
         sentence = f"Classes of fewer than {FEWEST_PATIENTS} patients ({', '.join(few)}) can hardly be judged."
-        return Finding(name, Verdict.WARNING, sentence)
+        return Judgement(name, Verdict.WARNING, sentence)
     fewest = min(audit.counts.classes.items(), key=lambda one: one[1].patients)
     sentence = f"All classes have images; the fewest patients has {fewest[0]} ({fewest[1].patients})."
-    return Finding(name, Verdict.OK, sentence)
+    return Judgement(name, Verdict.OK, sentence)
 
 
-def _unreadable(audit: Audit) -> Finding:
+def _unreadable(audit: Audit) -> Judgement:
     name = "Unreadable images"
     read = len(audit.items)
     if not audit.unreadable and not audit.blank:
-        return Finding(name, Verdict.OK, f"All {read} images can be read.")
+        return Judgement(name, Verdict.OK, f"All {read} images can be read.")
     sentence = f"{len(audit.unreadable)} of {read + len(audit.unreadable)} images cannot be read"
-    return Finding(name, Verdict.WARNING, f"{sentence}, {audit.blank} are of one value throughout. Leave them out.")
+    return Judgement(name, Verdict.WARNING, f"{sentence}, {audit.blank} are of one value throughout. Leave them out.")
 
 
-def _shortcut(audit: Audit, label: str) -> Finding:
+def _shortcut(audit: Audit, label: str) -> Judgement:
     name, probe = f"Shortcut to {label}", audit.shortcuts[label]
     if probe is None:
         sentence = f"Fewer than {FEWEST_PATIENTS} patients with or without {label}, or images that differ in nothing."
-        return Finding(name, Verdict.NOT_CHECKED, sentence)
+        return Judgement(name, Verdict.NOT_CHECKED, sentence)
     sentence = (
         f"The acquisition alone tells {label} with an AUC of {_estimate(probe.auc)} on unseen patients; "
         f"the best single feature is {probe.leading_name}, {_estimate(probe.leading)}"
@@ -162,11 +164,11 @@ def _shortcut(audit: Audit, label: str) -> Finding:
         sentence += f", the most used {main}"
     if label != "ich":  # the level of a slice is anatomy, and shows in the size of the head
         verdict = Verdict.WARNING if probe.auc.low > READ_OFF else Verdict.OK
-        return Finding(name, verdict, f"{sentence}. Part of it is the level of the slice.")
+        return Judgement(name, verdict, f"{sentence}. Part of it is the level of the slice.")
     return _judge_ich(name, probe, sentence)
 
 
-def _judge_ich(name: str, probe: ShortcutProbe, sentence: str) -> Finding:
+def _judge_ich(name: str, probe: ShortcutProbe, sentence: str) -> Judgement:
     if probe.auc.low > READ_OFF:
         verdict = Verdict.SERIOUS
         sentence += ". The label can be read off the acquisition: a network's score here says little of haemorrhage."
@@ -176,20 +178,20 @@ def _judge_ich(name: str, probe: ShortcutProbe, sentence: str) -> Finding:
     else:
         verdict = Verdict.OK
         sentence += "."
-    return Finding(name, verdict, sentence)
+    return Judgement(name, verdict, sentence)
 
 
-def _neighbour(audit: Audit, label: str) -> Finding:
+def _neighbour(audit: Audit, label: str) -> Judgement:
     name, probe = f"Image-level split, {label}", audit.leakage_probes[label]
     if probe is None:
-        return Finding(name, Verdict.NOT_CHECKED, "There are too few patients.")
+        return Judgement(name, Verdict.NOT_CHECKED, "There are too few patients.")
     sentence = (
         f"The nearest of all other images has the same {label} in {_percent(probe.image_split)}, the nearest of other "
         f"patients in {_percent(probe.patient_split)}; always the commonest is right in {100 * probe.majority:.1f}%"
     )
     if probe.image_split.value - probe.patient_split.value > HARMLESS_GAP:
-        return Finding(name, Verdict.WARNING, f"{sentence}. A split of images rewards memory: split by patient.")
-    return Finding(name, Verdict.OK, f"{sentence}.")
+        return Judgement(name, Verdict.WARNING, f"{sentence}. A split of images rewards memory: split by patient.")
+    return Judgement(name, Verdict.OK, f"{sentence}.")
 
 
 def _times(number: int, what: str) -> str:
