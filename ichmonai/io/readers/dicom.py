@@ -143,8 +143,8 @@ def _read_dataset(file: BinaryIO, source: ImageSource) -> Dataset:
     try:
         if not dataset:  # where fragments of compressed pixels are cut off, pydicom hands back nothing at all
             raise ValueError("it ends before its pixels do")
-        modality = str(dataset.get("Modality") or "none")[:16]
-        is_ct = modality == "CT" or (modality == "none" and dataset.get("SOPClassUID") in CT_IMAGES)
+        modality = str(dataset.get("Modality") or "")[:16]
+        is_ct = modality == "CT" or (not modality and dataset.get("SOPClassUID") in CT_IMAGES)
         samples = int(dataset.get("SamplesPerPixel") or 1)
         photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")[:16]
     except Exception as error:  # pydicom raises errors of many kinds on damaged files
@@ -153,7 +153,7 @@ def _read_dataset(file: BinaryIO, source: ImageSource) -> Dataset:
         ) from error
     if not is_ct:
         raise HeadCTReadError(
-            f"{source} has Modality {modality_code(modality)}, not CT; give a CT series.", Code.WRONG_MODALITY
+            f"{source} has Modality {modality_code(modality) or 'none'}, not CT; give a CT series.", Code.WRONG_MODALITY
         )
     if samples != 1 or not photometric.startswith("MONOCHROME"):
         raise HeadCTReadError(
