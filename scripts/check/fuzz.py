@@ -190,10 +190,10 @@ def _tail(text: str) -> str:
     return " | ".join(told[-12:])[:500]
 
 
-def row_of(work: tuple[str, Path, int, float, int]) -> dict:
-    """Fuzz a target, and say what came of it."""
-    name, folder, runs, seconds, seed = work
-    progress = campaign(TARGETS[name], folder, runs, seconds, seed)
+def row_of(work: tuple[str, Path, int, float, float, int]) -> dict:
+    """Fuzz a target for its share of the time that is left, and say what came of it."""
+    name, folder, runs, end, share, seed = work
+    progress = campaign(TARGETS[name], folder, runs, max((end - time.monotonic()) * share, 1.0), seed)
     outcomes = "; ".join(f"{kind} {count}" for kind, count in sorted(progress.outcomes.items()))
     print(f"{name}: {progress.inputs} inputs in {progress.seconds:.0f} s; {outcomes}", flush=True)
     for signature, sentence in progress.finds.items():
@@ -225,9 +225,13 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, help="csv to write")
     arguments = parser.parse_args()
-    each = arguments.seconds * arguments.jobs / len(arguments.targets)
     corpus = arguments.corpus.resolve()
-    work = [(name, corpus / name, arguments.runs, each, arguments.seed) for name in arguments.targets]
+    end = time.monotonic() + arguments.seconds
+    shares = [arguments.jobs / left for left in range(len(arguments.targets), 0, -1)]  # of the time that is left then
+    work = [
+        (name, corpus / name, arguments.runs, end, min(share, 1.0), arguments.seed)
+        for name, share in zip(arguments.targets, shares, strict=True)
+    ]
     # Forks of this process, since importing takes longer than fuzzing a target for a while.
     with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("fork")) as pool:
         rows = list(pool.map(row_of, work))
