@@ -84,7 +84,7 @@ def check_journal(connection: sqlite3.Connection, name: str, path: Path) -> None
         connection.execute("PRAGMA trusted_schema = OFF")
         made = connection.execute(_MADE.format(name)).fetchall()
         found = connection.execute(f"PRAGMA {name}.quick_check(1)").fetchone()[0] if made else "ok"
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # sqlite3's own sentence may quote damaged bytes
         raise _unusable(path, error) from error
     if made and made != _expected():
         kind = "of another version" if {"identity", "answers"} <= {row[1] for row in made} else "no journal of ichmonai"

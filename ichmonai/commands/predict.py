@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, TrustOption, bundle_source
 from ichmonai.commands.progress import BatchProgress
-from ichmonai.commands.stop import stop
+from ichmonai.commands.stop import stop, stoppable
 from ichmonai.errors import InputError
 from ichmonai.notice import NOTICE
 
@@ -88,7 +88,8 @@ def predict(
         source = bundle_source(bundle, config, settings, device, trust, **more)
         options = BatchOptions(all_series, formats, share, dry_run, workers)
         run = make_engine(engine.value, workers, timeout, not dry_run)
-        with BatchProgress(console, quiet or as_json) as progress:
+        stopped = f"The run was stopped; start it again with --out {out}, and it continues there."
+        with stoppable(stopped), BatchProgress(console, quiet or as_json) as progress:
             summary = run_batch(inputs, out, source, run, options, progress)
     except InputError as error:
         stop(error, 1 if isinstance(error, ResultsError) else 2)

@@ -50,9 +50,9 @@ def kills(bench: Bench, whole: Path, number: int, chance: random.Random, starts:
         if chance.random() < 0.35:  # anywhere up to the first answer
             time.sleep(chance.uniform(0, starts))
         elif wait_for(lambda: len(answers(out)) > len(known), process):  # noqa: B023
-            for _ in range(3):
+            for _ in range(6):
                 hits[kind] = hits.get(kind, 0) + _hit(process, kind)
-                time.sleep(chance.uniform(0, 2))
+                time.sleep(chance.uniform(0, 1))
         if process.poll() is not None:
             raise SystemExit("There were too few studies for so many kills; give more with --studies.")
         family = process.children(recursive=True)
@@ -98,7 +98,7 @@ def _hit(process: psutil.Process, kind: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--studies", type=int, default=600, help="volumes, and a tenth as many DICOM series")
+    parser.add_argument("--studies", type=int, default=400, help="volumes, and a tenth as many DICOM series")
     parser.add_argument("--size", type=int, default=96, help="pixels along each side of a slice")
     parser.add_argument("--faults", nargs="*", choices=FAULTS, default=list(FAULTS), metavar="FAULT")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,4 +1,10 @@
 import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +96,32 @@ def test_a_runtime_that_cannot_be_used_is_wrong_usage(small_bundle, volume, tmp_
     result = predict(folder, *arguments, "--runtime", "onnxruntime")
     assert result.exit_code == 2
     assert "onnxruntime has no int8, only openvino" in result.output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the system has no signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_says_how_it_goes_on(small_bundle, volume, tmp_path, number):
+    folder, out = volume("a").parent, tmp_path / "out"
+    volume("hang")
+    command = [sys.executable, "-m", "ichmonai", "predict", folder, "--out", out, "--bundle", small_bundle.root]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen([*map(str, command), *SMALL], env=environment, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not _answered(out / "journal.sqlite"):
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert said.count("ichmonai:") == 1
+    assert f"The run was stopped; start it again with --out {out}" in said
+    assert "Traceback" not in said
+    assert "leaked" not in said
+
+
+def _answered(journal):
+    if not journal.exists():
+        return False
+    try:
+        with sqlite3.connect(f"file:{journal}?mode=ro", uri=True) as connection:
+            return connection.execute("SELECT COUNT(*) FROM answers").fetchone()[0] > 0
+    except sqlite3.OperationalError:
+        return False
