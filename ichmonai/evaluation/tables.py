@@ -120,7 +120,7 @@ def _temperature(predictions: Path, digest: str) -> dict[str, float]:
         record = json.loads(run.read_text(encoding="utf-8"))
         temperature = {head: float(t) for head, t in record.get("temperature", {}).items()}
         tables = dict(record.get("tables", {}))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{run} does not say at which temperature {predictions.name} was predicted ({first_line(error)}); predict "
             "again, or keep the table in a folder of its own."

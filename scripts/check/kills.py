@@ -54,7 +54,8 @@ def kills(bench: Bench, whole: Path, number: int, chance: random.Random, starts:
                 hits[kind] = hits.get(kind, 0) + _hit(process, kind)
                 time.sleep(chance.uniform(0, 1))
         if process.poll() is not None:
-            raise SystemExit("There were too few studies for so many kills; give more with --studies.")
+            said = bench.said(out).read_text(errors="replace")[-2000:]
+            raise SystemExit(f"The run ended by itself ({process.returncode}, {len(answers(out))} answers): {said}")
         family = process.children(recursive=True)
         process.kill()
         process.wait()

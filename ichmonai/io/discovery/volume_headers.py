@@ -21,6 +21,8 @@ from ichmonai.io.suffixes import METAIMAGE_SUFFIXES, NIBABEL_SUFFIXES, PICTURE_F
 TEXT_HEADER = 65536
 """NRRD and MetaImage headers have a few hundred bytes."""
 _MAX_DIMENSIONS = 16
+_NRRD_LINE = 256
+"""Characters of a field's line: ITK writes what it does not understand of longer ones beyond the end of its buffers."""
 _NRRD_ENCODINGS = ("raw", "gzip", "gz")
 _LPS = np.diag([-1.0, -1.0, 1.0])
 
@@ -155,6 +157,11 @@ def _nrrd(file: BinaryIO, source: ImageSource) -> tuple[Sequence[int], np.ndarra
     for line in lines[1:]:
         if not line.strip():  # the header ends here
             break
+        if len(line) > _NRRD_LINE and b":=" not in line and not line.startswith(b"#"):
+            raise HeadCTReadError(
+                f"{location} has a line of {len(line)} characters in its header, more than any field needs; write it "
+                "again."
+            )
         key, found, value = line.decode("ascii", "replace").partition(": ")
         if found and not key.startswith("#"):
             values[key.strip().lower().replace(" ", "")] = value.strip()

@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import hashlib
 import io
 import itertools
 import json
@@ -68,9 +69,11 @@ def _evaluation_seeds() -> dict[str, bytes]:
     ]
     studies = [(f"study{i}", f"series{i}", *probability[i]) for i in range(8)]
     of_studies = [(f"study{i}", f"patient{i}", i % 2, "deep" if i % 2 else "") for i in range(8)]
-    run = json.dumps({"temperature": {"ich": 1.5}}).encode()
+    run = {"temperature": {"ich": 1.5}, "tables": {"predictions.csv": hashlib.sha256(slices).hexdigest()}}
+    files = {"predictions.csv": slices, "truth.csv": labelled}
     return {
-        "slices": pack({"predictions.csv": slices, "truth.csv": labelled, "run.json": run}),
+        "slices": pack(files),
+        "of a run": pack({**files, "run.json": json.dumps(run).encode()}),
         "whole": pack({"predictions.csv": _csv(f"study,slice,patient,ich,location,{PROBABILITIES}", whole)}),
         "studies": pack(
             {
