@@ -159,7 +159,7 @@ def _nrrd(file: BinaryIO, source: ImageSource) -> tuple[Sequence[int], np.ndarra
             break
         if len(line) > _NRRD_LINE and b":=" not in line and not line.startswith(b"#"):
             raise HeadCTReadError(
-                f"{location} has a line of {len(line)} characters in its header, more than any field needs; write it "
+                f"{source} has a line of {len(line)} characters in its header, more than any field needs; write it "
                 "again."
             )
         key, found, value = line.decode("ascii", "replace").partition(": ")
