@@ -144,3 +144,8 @@ def test_pictures_larger_than_any_slice(tmp_path):
     Image.new("1", (20000, 20000)).save(tmp_path / "bomb.png")  # 50 KB
     assert refusal(tmp_path / "bomb.png").code is Code.TOO_LARGE
     assert "more pixels than any slice" in str(refusal(tmp_path / "bomb.png"))
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path):
+    with pytest.raises(HeadCTReadError, match=r"cannot be opened \(File name too long\)"):
+        load_head_ct(tmp_path / f"{'9' * 400}.png")

@@ -34,9 +34,9 @@ def open_image(source: ImageSource) -> Iterator[BinaryIO]:
         yield inflated
         return
     path = Path(source.path)
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise HeadCTReadError(f"{path} {'is no file' if path.exists() else 'does not exist'}; check the path.")
     try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise HeadCTReadError(f"{path} {'is no file' if path.exists() else 'does not exist'}; check the path.")
         file = path.open("rb")
     except OSError as error:
         raise HeadCTReadError(f"{path} cannot be opened ({error.strerror}); check its permissions.") from error
