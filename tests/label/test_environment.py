@@ -1,23 +1,63 @@
+import contextlib
 import re
+import runpy
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
-import torch
+from packaging.requirements import Requirement
 
+from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError
 from ichmonai.label import environment
-from ichmonai.label.environment import clean_environment, link, make_environment
+from ichmonai.label.environment import SHARED, SOURCES, WHEELS, clean_environment, link, make_environment
 
 
-def test_requirements_are_the_packages_own_but_for_pydicom() -> None:
-    requirements = environment._requirements()
-    names = [re.split(r"[<>=\[]", one)[0] for one in requirements]
-    assert len(names) == len(set(names))
-    assert "pydicom>=2.4.5,<3" in requirements
-    assert {"monailabel", "python-gdcm", "timm", "scikit-image", "typer"} <= set(names)
-    assert f"torch=={torch.__version__.split('+')[0]}" in [one.split("+")[0] for one in requirements]
-    assert "pytest" not in names
+def test_the_locks_hold_what_is_needed_and_all_of_it_by_hash() -> None:
+    script = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "lock_label.py"))
+    locked: dict[str, set[str]] = {}
+    for lock in (WHEELS, SOURCES):
+        for block in re.findall(r"^[^\s#].*\n(?:[ \t].*\n)*", lock.read_text(), re.MULTILINE):
+            requirement = Requirement(block.split("\\")[0])
+            (pin,) = requirement.specifier
+            assert pin.operator == "=="
+            assert re.search(r"--hash=sha256:[0-9a-f]{64}$", block, re.MULTILINE)
+            assert not SHARED.fullmatch(requirement.name)
+            locked.setdefault(requirement.name, set()).add(pin.version)
+        assert "://" not in lock.read_text()
+    needed = [Requirement(one) for one in script["requirements"]()]
+    assert "pydicom" in [one.name for one in needed]
+    for one in needed:
+        if not SHARED.fullmatch(one.name):
+            assert locked[one.name], one
+            assert all(one.specifier.contains(version) for version in locked[one.name]), one
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_package_other_than_the_locked_is_not_installed(
+    changed: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wheel = tmp_path / "planted-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("planted.py", "")
+        file.writestr("planted-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: planted\nVersion: 1\n")
+        file.writestr("planted-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr("planted-1.dist-info/RECORD", "")
+    wheels, sources = tmp_path / "wheels.txt", tmp_path / "sources.txt"
+    digest = "0" * 64 if changed else sha256_of_file(wheel)
+    wheels.write_text(f"planted==1 --hash=sha256:{digest}\n")
+    sources.write_text("# none\n")
+    monkeypatch.setattr(environment, "WHEELS", wheels)
+    monkeypatch.setattr(environment, "SOURCES", sources)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(InputError, match="could not install") if changed else contextlib.nullcontext():
+        make_environment(tmp_path / "environment")
+    assert bool(list((tmp_path / "environment").rglob("planted.py"))) != changed
+    assert (tmp_path / "environment" / "ready.json").exists() != changed
+    shared = tmp_path / "environment" / "shared"
+    assert {"ichmonai", "monai", "timm", "torch"} <= {one.name for one in shared.iterdir()}
 
 
 def test_a_python_without_numpy_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -156,7 +156,9 @@ def test_the_label_server_starts_elsewhere_with_the_studies_that_were_meant(labe
 
 def test_making_the_label_environment_and_apps_runs_nothing_of_the_current_folder(label, trap, monkeypatch, tmp_path):
     monkeypatch.chdir(trap.folder)
-    monkeypatch.setattr("ichmonai.label.environment._requirements", lambda: ["--dry-run", "pip"])  # which is there
+    (tmp_path / "none.txt").write_text("# nothing\n")
+    for lock in ("WHEELS", "SOURCES"):
+        monkeypatch.setattr(f"ichmonai.label.environment.{lock}", tmp_path / "none.txt")
     make_environment(tmp_path / "environment")
     (tmp_path / "model").mkdir()
     write_apps(label / "apps", label / "environment", tmp_path / "model")
