@@ -60,7 +60,7 @@ def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DT
     if isinstance(path, ImageSource):
         return _one(path, window)
     if isinstance(path, str | PathLike):
-        if Path(path).is_dir():
+        if os.path.isdir(path):  # noqa: PTH112  (pathlib raises OSError on names that no file can have)
             files = dicom_files(Path(path))
             if not files:
                 raise HeadCTReadError(f"{path} holds no DICOM files; give the folder of one CT series.", Code.EMPTY)
