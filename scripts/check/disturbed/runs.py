@@ -87,10 +87,10 @@ class Bench:
 
 
 def answers(out: Path) -> dict[str, int]:
-    """Row of the answer to each series: an answer that is made again gets another."""
+    """Row of the answer to each series: one that is made again gets another; what failed is to be tried again."""
     try:
         with sqlite3.connect(f"file:{out / 'journal.sqlite'}?mode=ro", uri=True, timeout=30) as connection:
-            return dict(connection.execute("SELECT series, rowid FROM answers"))
+            return dict(connection.execute("SELECT series, rowid FROM answers WHERE code != 'failed'"))
     except sqlite3.OperationalError:  # there is no journal yet, or nothing in it
         return {}
 
