@@ -4,13 +4,14 @@ from ichmonai.networks.branches import CNNBranch, CNNBranches
 from ichmonai.networks.classifier import SliceClassifier
 from ichmonai.networks.dtvit import DTViT
 from ichmonai.networks.heads import DUAL_HEADS, RSNA_HEADS, ClassificationHeads, softmax_heads
-from ichmonai.networks.registry import create_network
+from ichmonai.networks.registry import SCOPEFORMERS, create_network, load_pretrained
 from ichmonai.networks.scopeformer import Scopeformer
 from ichmonai.networks.weights import LoadReport, load_trained, load_weights
 
 __all__ = [
     "DUAL_HEADS",
     "RSNA_HEADS",
+    "SCOPEFORMERS",
     "CNNBranch",
     "CNNBranches",
     "ClassificationHeads",
@@ -19,6 +20,7 @@ __all__ = [
     "Scopeformer",
     "SliceClassifier",
     "create_network",
+    "load_pretrained",
     "load_trained",
     "load_weights",
     "softmax_heads",

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from ichmonai.errors import InputError, first_line
 from ichmonai.networks.encoders import check_name
-from ichmonai.networks.weights import load_weights
 
 _ADDITION = re.compile(r"(^|\.)i?add(_\d+)?$")
 """Name that torchvision's tracer gives to the addition of two tensors, in the module that adds them."""
@@ -26,29 +25,23 @@ class CNNBranch(nn.Module):
 
     Args:
         name: timm name of a CNN with residual connections.
-        pretrained: False: random weights. True: the CNN's default weights from timm's hub. A string: a timm tag, a
-            local file or a package, see `load_weights`; the file may be that of a `create_network(name)` trained with
-            any heads.
         frozen: neither train the weights nor let batch normalisation change its running statistics.
         in_channels: channels of the image.
 
     Raises:
-        InputError: the name is not known, the network has no residual additions or cannot be traced, or the pretrained
-            weights are another network's.
+        InputError: the name is not known, or the network has no residual additions or cannot be traced.
 
     Example:
         >>> CNNBranch("legacy_xception")(torch.zeros(1, 3, 224, 224)).shape
         torch.Size([1, 1024, 7, 7])
     """
 
-    def __init__(self, name: str, pretrained: bool | str = False, frozen: bool = False, in_channels: int = 3) -> None:
+    def __init__(self, name: str, frozen: bool = False, in_channels: int = 3) -> None:
         super().__init__()
         check_name(name)
         self.name = name
         self.frozen = frozen
         self.encoder, self.whole_stride = _cut_after_last_addition(name, in_channels)
-        if pretrained:
-            load_weights(self, name if pretrained is True else pretrained)
         if frozen:
             self.requires_grad_(False)
             self.eval()

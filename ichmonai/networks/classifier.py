@@ -1,7 +1,7 @@
 """What all networks share: an encoder of the slice, and heads on its features."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,9 @@ class SliceClassifier(nn.Module):
         head: `"linear"` or `"mlp"`, see `ClassificationHeads`.
         head_dropout: dropout probability in the MLP heads.
 
+    Attributes:
+        arguments: what `create_network` was called with, as JSON values; empty for a network made otherwise.
+
     Raises:
         InputError: there are no heads or their kind is not known; in a forward pass that is neither scripted nor
             traced, the image has another number of channels.
@@ -39,6 +42,7 @@ class SliceClassifier(nn.Module):
         head_dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        self.arguments: dict[str, Any] = {}
         self.in_channels = in_channels
         self.encoder = encoder
         self.heads = ClassificationHeads(num_features, heads, head, head_dropout)

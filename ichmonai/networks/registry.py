@@ -1,5 +1,6 @@
 """One name for each network, so that a line of a config changes it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -85,22 +86,42 @@ def create_network(
         "head": head,
         "head_dropout": head_dropout,
         "drop_path_rate": drop_path_rate,
-        "gradient_checkpointing": gradient_checkpointing,
     }
-    if name in _BY_BRANCHES:
-        return Scopeformer(
-            **{**_BY_BRANCHES[name], **scopeformer_options},
-            pretrained=pretrained,
-            **common,
-        )
-    if scopeformer_options:
+    options = {**_BY_BRANCHES.get(name, {}), **scopeformer_options}
+    if options and name not in _BY_BRANCHES:
         raise InputError(f"{name} takes no {', '.join(scopeformer_options)}: these are options of a Scopeformer.")
-    if not isinstance(pretrained, (bool, str)):
-        raise InputError(f"{name} takes weights of one file or tag, not {list(pretrained)}; a Scopeformer has several.")
-    if is_vision_transformer(name):
-        return DTViT(name, pretrained=pretrained, **common)
-    encoder, num_features = create_encoder(name, image_size, in_channels, drop_path_rate, gradient_checkpointing)
-    network = SliceClassifier(encoder, num_features, in_channels, heads, head, head_dropout)
-    if pretrained:
-        load_weights(network, name if pretrained is True else pretrained)
+    network: SliceClassifier
+    if name in _BY_BRANCHES:
+        network = Scopeformer(**options, **common, gradient_checkpointing=gradient_checkpointing)
+    elif is_vision_transformer(name):
+        network = DTViT(name, **common, gradient_checkpointing=gradient_checkpointing)
+    else:
+        encoder, num_features = create_encoder(name, image_size, in_channels, drop_path_rate, gradient_checkpointing)
+        network = SliceClassifier(encoder, num_features, in_channels, heads, head, head_dropout)
+    network.arguments = json.loads(json.dumps({"name": name, **common, **options}))
+    return load_pretrained(network, pretrained)
+
+
+def load_pretrained(network: SliceClassifier, pretrained: bool | str | Sequence[bool | str]) -> SliceClassifier:
+    """Load weights that were trained on something else into the encoder of a network.
+
+    Args:
+        network: as `create_network` gave it, changed in place.
+        pretrained: as of `create_network`.
+
+    Returns:
+        The same network.
+
+    Raises:
+        InputError: the weights cannot be loaded, or are of another network.
+    """
+    if isinstance(network, Scopeformer):
+        network.load_branches(pretrained)
+    elif not isinstance(pretrained, bool | str):
+        raise InputError(
+            f"{network.arguments['name']} takes weights of one file or tag, not {list(pretrained)}; a Scopeformer has "
+            "several."
+        )
+    elif pretrained:
+        load_weights(network, network.arguments["name"] if pretrained is True else pretrained)
     return network

@@ -11,6 +11,7 @@ from ichmonai.errors import InputError
 from ichmonai.networks.branches import CNNBranch, CNNBranches
 from ichmonai.networks.classifier import SliceClassifier
 from ichmonai.networks.heads import RSNA_HEADS
+from ichmonai.networks.weights import load_weights
 
 XCEPTION = "legacy_xception"
 """timm's name of the Xception that Scopeformer cuts after block 12."""
@@ -85,10 +86,8 @@ class Scopeformer(SliceClassifier):
         if branches:
             features = CNNBranches(
                 [
-                    CNNBranch(name, weights, freeze, in_channels)
-                    for name, weights, freeze in zip(
-                        branches, _each(pretrained, branches), _each(frozen, branches), strict=True
-                    )
+                    CNNBranch(name, freeze, in_channels)
+                    for name, freeze in zip(branches, _each(frozen, branches), strict=True)
                 ],
                 image_size,
                 in_channels,
@@ -97,10 +96,9 @@ class Scopeformer(SliceClassifier):
             parts["features"] = features
             # The maps are the transformer's image and every position is a patch of it.
             grid, channels, patch_size = features.grid, features.num_features, 1
-        elif pretrained or frozen or reduced_channels:
+        elif frozen or reduced_channels:
             raise InputError(
-                "A Scopeformer without branches has nothing to load, freeze or reduce: set pretrained and frozen to "
-                "false, or name branches."
+                "A Scopeformer without branches has nothing to freeze or reduce: set frozen to false, or name branches."
             )
         elif image_size % patch_size:
             raise InputError(f"image_size {image_size} is no multiple of patch_size {patch_size}.")
@@ -118,6 +116,26 @@ class Scopeformer(SliceClassifier):
         transformer.set_grad_checkpointing(gradient_checkpointing)
         parts["transformer"] = transformer
         super().__init__(nn.Sequential(OrderedDict(parts)), width, in_channels, heads, head, head_dropout)
+        self.load_branches(pretrained)
+
+    def load_branches(self, pretrained: bool | str | Sequence[bool | str]) -> None:
+        """Load the weights of the branches.
+
+        Args:
+            pretrained: as of the constructor.
+
+        Raises:
+            InputError: there are no branches, or another number of them, or the weights are another network's.
+        """
+        branches = [part for part in self.encoder.modules() if isinstance(part, CNNBranch)]
+        if pretrained and not branches:
+            raise InputError(
+                "A Scopeformer without branches has nothing to load: set pretrained to false, or name branches."
+            )
+        sources = _each(pretrained, [branch.name for branch in branches])
+        for branch, source in zip(branches, sources, strict=True):
+            if source:
+                load_weights(branch, branch.name if source is True else source)
 
 
 def _each(setting: Any, branches: Sequence[str]) -> Sequence[Any]:

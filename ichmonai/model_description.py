@@ -1,0 +1,152 @@
+"""What trained weights need around them, written beside them by the training and read by everything else."""
+
+import inspect
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from monai.transforms import Transform
+
+import ichmonai.transforms
+from ichmonai.errors import InputError, first_line
+from ichmonai.labels import ICH_CLASSES, LOCATIONS, RSNA_LABELS
+from ichmonai.networks import DUAL_HEADS, SliceClassifier, create_network
+from ichmonai.transforms.dictionary import DictionaryTransform
+
+NAME = "model.json"
+_PACKAGE = "ichmonai.transforms."
+_LABELS = {"ich": ICH_CLASSES, "location": (*LOCATIONS, "normal"), "rsna": RSNA_LABELS}
+"""Of each head, in the order of its logits; the location's last one is of the published code's form alone."""
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """Which network weights are of, and what makes its input of a slice in HU.
+
+    Attributes:
+        network: arguments of `create_network`, `pretrained` not among them; JSON values.
+        preprocessing: dictionary transforms between a slice in HU and the network, in their order, as a MONAI config
+            has them: `_target_` (of `ichmonai.transforms`), `keys` and arguments; JSON values.
+
+    Example:
+        >>> found = ModelDescription({"name": "resnet10t", "image_size": 64}, ())
+        >>> found.create_network()(torch.zeros(2, 3, 64, 64)).shape
+        torch.Size([2, 5])
+    """
+
+    network: Mapping[str, Any]
+    preprocessing: tuple[Mapping[str, Any], ...]
+
+    @classmethod
+    def of(cls, network: SliceClassifier, transforms: Iterable[Transform]) -> "ModelDescription":
+        """Describe a network and its chain.
+
+        Args:
+            network: as `create_network` gave it.
+            transforms: from a slice in HU to its input, without anything random.
+
+        Raises:
+            TypeError: a transform is none that can be written down, or is random.
+        """
+        return cls(network.arguments, tuple(map(_described, transforms)))
+
+    @classmethod
+    def beside(cls, weights: str | PathLike) -> "ModelDescription":
+        """Read the `model.json` beside weights.
+
+        Raises:
+            InputError: there is none, it is damaged, or it names what this version does not have.
+        """
+        path = Path(weights).with_name(NAME)
+        if not path.is_file():
+            raise InputError(
+                f"{weights} has no {NAME} beside it, which says which network the weights are of and what makes its "
+                "input; copy it from where the training wrote both."
+            )
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            found = cls(dict(record["network"]), tuple(map(dict, record["preprocessing"])))
+            found.transforms()
+        except Exception as error:  # whatever damaged values make of constructors
+            raise InputError(f"{path} describes no model ({first_line(error)}); copy it again.") from error
+        return found
+
+    def write(self, folder: str | PathLike) -> None:
+        """Write `model.json` into the folder of the weights."""
+        record = {**asdict(self), "labels": self.labels}
+        partial = Path(folder) / f"{NAME}.partial"
+        partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        partial.replace(Path(folder) / NAME)
+
+    def create_network(self) -> SliceClassifier:
+        """The network, with random weights.
+
+        Raises:
+            InputError: this version has no such network.
+        """
+        try:
+            return create_network(**self.network)
+        except TypeError as error:
+            raise InputError(f"{NAME} describes no network ({first_line(error)}); copy it again.") from error
+
+    def transforms(self) -> list[Transform]:
+        """The chain from an item with `image` in HU to one with the network's input, newly made.
+
+        Raises:
+            ValueError: it names something else than one of the dictionary transforms of `ichmonai.transforms`.
+        """
+        return [_made(dict(step)) for step in self.preprocessing]
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the network's input in pixels."""
+        return int(self.network.get("image_size", 224))
+
+    @property
+    def heads(self) -> dict[str, int]:
+        """Head -> number of its logits, in their order."""
+        return dict(self.network.get("heads", DUAL_HEADS))
+
+    @property
+    def labels(self) -> dict[str, list[str]]:
+        """Head -> names of its logits, in their order."""
+        return {head: list(_LABELS.get(head, ())[:size]) for head, size in self.heads.items()}
+
+    def require_dual_heads(self) -> "ModelDescription":
+        """The description itself, where the network is one that says haemorrhage and location.
+
+        Raises:
+            InputError: it says something else.
+        """
+        if list(self.heads) != list(DUAL_HEADS):
+            raise InputError(
+                f"A network with the heads {', '.join(self.heads)} cannot be used here; give weights of one with the "
+                f"heads {' and '.join(DUAL_HEADS)}."
+            )
+        return self
+
+
+def _described(transform: Any) -> dict[str, Any]:
+    name = type(transform).__name__
+    if not isinstance(transform, DictionaryTransform) or getattr(ichmonai.transforms, name, None) is not type(transform):
+        raise TypeError(f"{name} is no deterministic dictionary transform of {_PACKAGE.rstrip('.')}.")
+    arguments = {
+        argument: getattr(transform.transform, argument)
+        for argument in inspect.signature(type(transform.transform)).parameters
+    }
+    # Through JSON, so that what is kept in memory is what a file would give.
+    return json.loads(
+        json.dumps({"_target_": f"{_PACKAGE}{name}", "keys": list(transform.keys), **arguments}, allow_nan=False)
+    )
+
+
+def _made(step: dict[str, Any]) -> Transform:
+    """A step of the chain; names are looked up in one module alone, and no value is evaluated."""
+    target = str(step.pop("_target_", ""))
+    kind = getattr(ichmonai.transforms, target.removeprefix(_PACKAGE), None) if target.startswith(_PACKAGE) else None
+    if not (isinstance(kind, type) and issubclass(kind, DictionaryTransform)):
+        raise ValueError(f"{target[:80]!r} is no transform of it")
+    return kind(**step)
