@@ -3,6 +3,7 @@
 from ichmonai.inference.inferers import SliceInferer
 from ichmonai.inference.runtimes import RuntimeChoice, RuntimeNetwork, on_runtime
 from ichmonai.inference.screening import checked, screen
+from ichmonai.inference.chain import inference_chain
 from ichmonai.inference.study import AggregateSlices, AggregateSlicesd, SliceProbabilitiesd, study_probabilities
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "RuntimeNetwork",
     "SliceInferer",
     "SliceProbabilitiesd",
+    "inference_chain",
     "checked",
     "on_runtime",
     "screen",

@@ -1,5 +1,6 @@
 """What an evaluation leaves: every slice's prediction, the metrics and the confusion matrices."""
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -8,6 +9,7 @@ from ignite.engine import Engine
 
 from ichmonai.evaluation import evaluate, write_evaluation
 from ichmonai.outputs.confusion import save_confusion_matrices
+from ichmonai.outputs.multilabel_writer import MultiLabelWriter
 from ichmonai.outputs.provenance import write_provenance
 from ichmonai.outputs.slice_predictions import SlicePredictions
 
@@ -51,3 +53,24 @@ class EvaluationWriter(SlicePredictions):
         write_evaluation(evaluation, self.directory, more=more)
         save_confusion_matrices(predictions.logits, predictions.labels, self.directory, self.split)
         write_provenance(self.directory / "run.json", self.weights, split=self.split, slices=len(predictions.table))
+
+
+def evaluation_writer(
+    directory: str | PathLike,
+    weights: str | PathLike,
+    split: str = "test",
+    calibration: str | PathLike | None = None,
+    prevalence: Sequence[float] | None = None,
+) -> EvaluationWriter | MultiLabelWriter:
+    """The writer that suits the labels of a dataset.
+
+    Args:
+        directory: as of both writers.
+        weights: as of both writers.
+        split: as of both writers.
+        calibration: as of `EvaluationWriter`.
+        prevalence: as of `MultiLabelWriter`, whose labels are RSNA's; None for DTViT's.
+    """
+    if prevalence is None:
+        return EvaluationWriter(directory, weights, split, calibration)
+    return MultiLabelWriter(directory, weights, prevalence, split)

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from ichmonai.errors import InputError, first_line
 from ichmonai.evaluation import calibration_path
+from ichmonai.model_description import ModelDescription
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +25,15 @@ _KEYS = {"network", "optimizer", "epoch", "epoch_length", "best_score", "best_ep
 class Checkpoints:
     """Ignite handler for the trainer: keeps the best and the last epoch, and stops when nothing improves.
 
-    `model.pt` is the plain state_dict of the best epoch, the form that MONAI bundles publish. `last.pt` has all that a
+    `model.pt` is the plain state_dict of the best epoch, the form that MONAI bundles publish, and `model.json` beside it
+    says what it is of (see `ModelDescription`). `last.pt` has all that a
     killed run needs to go on to the same result, the count of epochs without improvement included, which MONAI's
     separate checkpoint and early-stop handlers would lose. Attach it after the validation handler.
 
     Args:
         directory: folder of both files; made if absent.
         network: the network itself, not its DistributedDataParallel wrapper.
+        description: what is written beside its weights.
         optimizer: its optimizer.
         validator: the engine whose `state.metrics[key]` judges an epoch; higher is better and nan never is.
         key: name of that metric.
@@ -46,6 +49,7 @@ class Checkpoints:
         self,
         directory: str | PathLike,
         network: nn.Module,
+        description: ModelDescription,
         optimizer: Optimizer,
         validator: Engine,
         key: str = "mean_balanced_accuracy",
@@ -54,6 +58,7 @@ class Checkpoints:
     ) -> None:
         self.directory = Path(directory)
         self.network = network
+        self.description = description
         self.optimizer = optimizer
         self.validator = validator
         self.key = key
@@ -124,6 +129,9 @@ class Checkpoints:
         if score > self.best_score:
             self.best_score, self.best_epoch, self.validations_since_best = score, engine.state.epoch, 0
             calibration_path(self.directory / "model.pt").unlink(missing_ok=True)  # fitted to the weights before
+            if _is_first_process():
+                self.directory.mkdir(parents=True, exist_ok=True)
+                self.description.write(self.directory)
             self._save("model.pt", self.network.state_dict())
         else:
             self.validations_since_best += 1
@@ -139,9 +147,13 @@ class Checkpoints:
         return 0 < self.patience <= self.validations_since_best
 
     def _save(self, name: str, state: dict[str, Any]) -> None:
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if not _is_first_process():
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         partial = self.directory / f"{name}.{os.getpid()}"
         torch.save(state, partial)
         partial.replace(self.directory / name)  # a kill leaves the old file or the new one, never half of one
+
+
+def _is_first_process() -> bool:
+    return not (dist.is_available() and dist.is_initialized() and dist.get_rank() > 0)

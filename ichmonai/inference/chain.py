@@ -1,0 +1,27 @@
+"""The chain of a study: that of a slice in training, and what a study needs besides."""
+
+from collections.abc import Sequence
+
+from monai.transforms import Compose, Transform
+
+from ichmonai.model_description import ModelDescription
+from ichmonai.transforms import RemoveHeadHolderd
+
+
+def inference_chain(
+    intake: Sequence[Transform], description: ModelDescription, brain: Sequence[Transform] = ()
+) -> Compose:
+    """What every study passes before the network.
+
+    Args:
+        intake: from an item with `image` locations to HU that are worth looking at.
+        description: what the network's training did to each slice from there on.
+        brain: leaves slices out that show no brain; it stands behind the removal of the head holder, with which it looks
+            for the head once, and before anything is cropped or windowed.
+
+    Returns:
+        From an item with `image` locations to one with the network's input, (C, H, W) or (C, H, W, S).
+    """
+    chain = description.transforms()
+    holder = next((i + 1 for i, one in enumerate(chain) if isinstance(one, RemoveHeadHolderd)), 0)
+    return Compose([*intake, *chain[:holder], *brain, *chain[holder:]])
