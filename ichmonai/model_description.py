@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from monai.transforms import Transform
+from monai.transforms import Randomizable, Transform
 
 import ichmonai.transforms
 from ichmonai.errors import InputError, first_line
@@ -131,7 +131,9 @@ class ModelDescription:
 
 def _described(transform: Any) -> dict[str, Any]:
     name = type(transform).__name__
-    if not isinstance(transform, DictionaryTransform) or getattr(ichmonai.transforms, name, None) is not type(transform):
+    if not isinstance(transform, DictionaryTransform) or getattr(ichmonai.transforms, name, None) is not type(
+        transform
+    ):
         raise TypeError(f"{name} is no deterministic dictionary transform of {_PACKAGE.rstrip('.')}.")
     arguments = {
         argument: getattr(transform.transform, argument)
@@ -147,6 +149,10 @@ def _made(step: dict[str, Any]) -> Transform:
     """A step of the chain; names are looked up in one module alone, and no value is evaluated."""
     target = str(step.pop("_target_", ""))
     kind = getattr(ichmonai.transforms, target.removeprefix(_PACKAGE), None) if target.startswith(_PACKAGE) else None
-    if not (isinstance(kind, type) and issubclass(kind, DictionaryTransform)):
+    if not _is_of_the_chain(kind):
         raise ValueError(f"{target[:80]!r} is no transform of it")
     return kind(**step)
+
+
+def _is_of_the_chain(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, DictionaryTransform) and not issubclass(kind, Randomizable)

@@ -21,7 +21,6 @@ Research software; not for clinical use.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -48,6 +47,7 @@ from monai.transforms import Compose
 from ichmonai.datasets import read_splits
 from ichmonai.evaluation.intervals import RESAMPLES, interval, resample
 from ichmonai.evaluation.metrics import head_metrics, heads_estimator
+from ichmonai.model_description import ModelDescription
 from ichmonai.networks import load_trained
 from ichmonai.networks.heads import softmax_heads
 from ichmonai.notice import NOTICE
@@ -63,7 +63,7 @@ METRICS = {
     "turned": ("ich_auc", "ich_balanced_accuracy"),
 }
 """Of a set; of others the first."""
-READ = ("CopyItemsd", "LoadHeadCTd", "RemoveHeadHolderd")
+READ = ("RemoveHeadHolderd",)
 """Beginning of the preprocessing, which the sets have behind them."""
 RECIPE = "recipe"
 """The variant that the others are compared with: the bundle's own."""
@@ -108,7 +108,6 @@ def train(options: argparse.Namespace, name: str) -> None:
         print(f"{name}: trained before", flush=True)
         return
     out.mkdir(parents=True, exist_ok=True)
-    configs = bundle_root() / "configs"
     (out / "overlay.json").write_text(json.dumps(VARIANTS[name][1], indent=2), encoding="utf-8")
     settings = {
         "dataset_dir": options.data.resolve(),
@@ -121,12 +120,11 @@ def train(options: argparse.Namespace, name: str) -> None:
         "resume": True,
         **dict(one.partition("=")[::2] for one in options.set),
     }
-    files = str([*(str(configs / f"{one}.json") for one in ("train", "light")), str(out / "overlay.json")])
+    files = str([str(bundle_root() / "configs" / "train.json"), str(out / "overlay.json")])
     command = [sys.executable, "-P", "-m", "monai.bundle", "run", "training", "--config_file", files]
     command += [str(part) for key, value in settings.items() for part in (f"--{key}", value)]
-    here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])}
     print(f"{name}: training", flush=True)
-    subprocess.run(command, check=True, env=here)
+    subprocess.run(command, check=True)
     (out / "trained").touch()
 
 
@@ -135,7 +133,7 @@ def judged_by(options: argparse.Namespace) -> dict[str, list[Image]]:
     if not hasattr(options, "sets"):
         split = options.out / options.variants[0] / "split.json"
         recipe = ConfigParser()
-        recipe.read_config([bundle_root() / "configs" / f"{one}.json" for one in ("train", "light")])
+        recipe.read_config(bundle_root() / "configs" / "train.json")
         recipe.update({"dataset_dir": str(options.data)})
         validation = read_splits(recipe.get_parsed_content("readable"), split)["validation"]
         options.sets = {"validation": list(slices(validation))}
@@ -165,16 +163,10 @@ def judged(options: argparse.Namespace, name: str) -> dict[str, Judged]:
 
 def judge(options: argparse.Namespace, name: str, sets: dict[str, list[Image]]) -> dict[str, Judged]:
     """The slices of every set whose truth is known."""
-    parser = ConfigParser()
-    configs = bundle_root() / "configs"
-    parser.read_config([configs / "train.json", configs / "light.json", options.out / name / "overlay.json"])
-    parser.update({"image_size": options.image_size})
-    changed = dict(one.partition("=")[::2] for one in options.set)
-    parser.update({"pretrained": False, "backbone": changed.get("backbone", parser["backbone"])})
-    network = load_trained(parser.get_parsed_content("network_def"), options.out / name / "model.pt").eval()
-    network = network.to(memory_format=torch.channels_last)
-    listed = parser.get_parsed_content("validate#preprocessing#transforms")
-    chain = Compose([one for one in listed if type(one).__name__ not in READ])
+    weights = options.out / name / "model.pt"
+    description = ModelDescription.beside(weights)
+    network = load_trained(description.create_network(), weights).eval().to(memory_format=torch.channels_last)
+    chain = Compose([one for one in description.transforms() if type(one).__name__ not in READ])
     found = {}
     for one, images in sets.items():
         scores = np.concatenate([predict(network, chain, image) for image in images])

@@ -8,7 +8,7 @@ Every chain takes one file at a time, in one process and one thread:
 - published, labels: the same with the largest component by labels in place of the contour, which is faster; the ratios
   are against this one
 - ours, as published: load_head_ct, RemoveHeadHolderAsPublished, then the transforms of the bundle
-- ours, robust: the preprocessing of bundle/configs/dtvit_inference.json, whose RemoveHeadHolder keeps skin and ears
+- ours, robust: the preprocessing of a DTViT by inference.json, whose RemoveHeadHolder keeps skin and ears
 
 Rounds over all slices are interleaved; the speeds are of the median round, by CPU time of the process and by the
 clock. Dice is against the mask of "published, labels": for "as published" the whole mask, on all slices; for "robust"
@@ -47,11 +47,11 @@ from torchvision import transforms as tv
 
 from ichmonai.io import load_head_ct
 from ichmonai.outputs.tables import write_csv
+from ichmonai.paths import absolute_config, bundle_root
 from ichmonai.transforms import IMAGENET_MEAN, IMAGENET_STD, RemoveHeadHolderAsPublished
 from ichmonai.transforms.anatomy.head_mask import head_mask
 from ichmonai.transforms.chain.remove_head_holder_as_published import published_chain
 
-CONFIG = Path(__file__).resolve().parents[1] / "bundle" / "configs" / "dtvit_inference.json"
 TO_INPUT = tv.Compose([tv.Resize(256), tv.CenterCrop(224), tv.ToTensor(), tv.Normalize(IMAGENET_MEAN, IMAGENET_STD)])
 DISAGREEMENT = 0.05
 Chain = Callable[[Path], torch.Tensor]
@@ -94,8 +94,10 @@ def read_as_published(path: Path) -> np.ndarray:
 
 
 def ours() -> dict[str, Chain]:
-    parser = ConfigParser()
-    parser.read_config(CONFIG)
+    training = ConfigParser(absolute_config(bundle_root(), "dtvit"))
+    training["backbone"] = "vit_tiny_patch16_224"  # the chain is the same for all
+    parser = ConfigParser(absolute_config(bundle_root(), "inference"))
+    parser["description"] = training.get_parsed_content("description")
     robust = parser.get_parsed_content("preprocessing")
     after_removal = [step.transform for step in robust.transforms[2:]]
     as_published = Compose([load_head_ct, RemoveHeadHolderAsPublished(), *after_removal])

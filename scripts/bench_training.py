@@ -1,6 +1,6 @@
 """Measure training in images a second: the input pipeline against PIL and torchvision, bfloat16 against float32.
 
-The pipeline and the step are those of `bundle/configs/train.json`; the reference pipeline is the one that the
+The pipeline and the step are those of `bundle/configs/dtvit.json`; the reference pipeline is the one that the
 published DTViT code composes, on the same files. That code removes head holders beforehand, the bundle while it reads,
 so that the bundle does more. Variants take turns, round by round, so that whatever else the machine does falls on all
 of them; each is given as the median of its rounds, and as the median ratio to the reference in the same round. One
@@ -27,8 +27,8 @@ from torchvision import transforms
 from ichmonai.datasets import load_datalist
 from ichmonai.inference.inferers import Precision, SliceInferer
 from ichmonai.outputs.tables import write_csv
+from ichmonai.paths import absolute_config, bundle_root
 
-CONFIG = Path(__file__).resolve().parents[1] / "bundle" / "configs" / "train.json"
 PACKAGES = ("torch", "torchvision", "monai", "timm", "pillow", "numpy", "scipy")
 
 
@@ -45,8 +45,7 @@ def interleave(variants: dict[str, Callable[[], int]], rounds: int) -> dict[str,
 
 
 def training_config(items: list[dict[str, Any]], **overrides: Any) -> ConfigParser:
-    parser = ConfigParser()
-    parser.read_config(CONFIG)
+    parser = ConfigParser(absolute_config(bundle_root(), "dtvit"))
     parser.update({"splits": {"training": items, "validation": [], "test": []}, "pretrained": False} | overrides)
     return parser
 
@@ -71,7 +70,7 @@ def input_variants(items: list[dict[str, Any]]) -> dict[str, Callable[[], int]]:
         return lambda: len([dataset[index]["image"] for index in range(len(dataset))])
 
     with_holder = [
-        t for t in ConfigParser.load_config_file(CONFIG)["preprocessing_transforms"] if "Holder" not in str(t)
+        t for t in absolute_config(bundle_root(), "dtvit")["preprocessing_transforms"] if "Holder" not in str(t)
     ]
     return {
         "PIL and torchvision, as published": read_published,

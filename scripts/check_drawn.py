@@ -21,6 +21,7 @@ from ichmonai.datasets import read_splits
 from ichmonai.evaluation.intervals import patient_bootstrap
 from ichmonai.evaluation.metrics import head_metrics
 from ichmonai.inference import SliceInferer
+from ichmonai.model_description import ModelDescription
 from ichmonai.networks import load_trained
 from ichmonai.networks.heads import softmax_heads
 from ichmonai.notice import NOTICE
@@ -39,11 +40,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     recipe = ConfigParser()
-    recipe.read_config([bundle_root() / "configs" / f"{name}.json" for name in ("train", "light")])
-    recipe.update({"dataset_dir": str(options.data), "pretrained": False})
-    network = load_trained(recipe.get_parsed_content("network_def"), options.weights).eval()
-    listed = recipe.get_parsed_content("validate#preprocessing#transforms")
-    chain = Compose([one for one in listed if type(one).__name__ not in READ])
+    recipe.read_config(bundle_root() / "configs" / "train.json")
+    recipe.update({"dataset_dir": str(options.data)})
+    description = ModelDescription.beside(options.weights)
+    network = load_trained(description.create_network(), options.weights).eval()
+    chain = Compose([one for one in description.transforms() if type(one).__name__ not in READ])
     validation = read_splits(recipe.get_parsed_content("readable"), options.split, same_slices=False)["validation"]
     normal = [image for image in slices(validation) if not image.labels[0, 0]]
 

@@ -4,7 +4,7 @@ Patients are divided into folds, stratified by their rarest class; those who sha
 trained and evaluated by the bundle's own configs in a process of its own, and its predictions of its test patients are
 pooled and evaluated like any others:
 
-    python scripts/crossval.py --data DIR --out DIR --folds 5 --config light --set precision=bf16
+    python scripts/crossval.py --data DIR --out DIR --folds 5 --set precision=bf16
 
 It leaves in --out
 
@@ -20,6 +20,7 @@ for clinical use.
 """
 
 import argparse
+import contextlib
 import csv
 import json
 import math
@@ -71,7 +72,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--resamples", type=int, default=RESAMPLES, help="of the patients, for the intervals")
     parser.add_argument("--fold", type=int, help="this fold alone, without pooling")
     parser.add_argument(
-        "--config", nargs="+", default=[], metavar="NAME", help="configs of the bundle over train.json, e.g. light"
+        "--config", nargs="+", default=["train"], metavar="NAME", help="configs of the bundle: train, or dtvit"
     )
     parser.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="settings of train.json"
@@ -104,7 +105,9 @@ def prepare(options: argparse.Namespace) -> None:
             raise InputError(f"{path} is of another command; repeat that one to go on, or use another --out.")
         return
     parser = ConfigParser()
-    parser.read_config(config_files(options))
+    with contextlib.chdir(bundle_root()):  # where configs take parts of one another from
+        parser.read_config(config_files(options))
+        parser.parse()
     parser.update({**options.settings, "dataset_dir": str(options.data.resolve())})
     items = parser.get_parsed_content("readable")
     if has_rsna_labels(items[0]):
@@ -124,7 +127,6 @@ def run_fold(options: argparse.Namespace, fold: int) -> None:
         **options.settings,
         "dataset_dir": str(options.data.resolve()),
         "output_dir": str(here.resolve()),
-        "bundle_root": str(bundle_root()),
         "seed": str(options.seed),
         "split_fractions": json.dumps(fractions(options)),
     }
@@ -136,7 +138,7 @@ def run_fold(options: argparse.Namespace, fold: int) -> None:
         files = str(config_files(options, *names))
         command = [sys.executable, "-P", "-m", "monai.bundle", "run", run_id, "--config_file", files]
         command += [part for key, value in {**settings, **more}.items() for part in (f"--{key}", value)]
-        if subprocess.run(command, check=False).returncode:
+        if subprocess.run(command, check=False, cwd=bundle_root()).returncode:
             raise InputError(f"{run_id} of fold {fold} failed, its messages are above; mend it and run this again.")
 
 
@@ -210,7 +212,7 @@ def page(options: argparse.Namespace, pooled: Evaluation, table: Sequence[dict[s
 
 def config_files(options: argparse.Namespace, *more: str) -> list[str]:
     """Those of a training, and more of the bundle's."""
-    return [str(bundle_root() / "configs" / f"{name}.json") for name in ("train", *options.config, *more)]
+    return [f"configs/{name}.json" for name in (*options.config, *more)]
 
 
 def folder(options: argparse.Namespace, fold: int) -> Path:

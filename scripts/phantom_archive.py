@@ -9,6 +9,7 @@ import torch
 
 from ichmonai.datasets.phantom.dicom import slice_dataset
 from ichmonai.datasets.phantom.study import make_study
+from ichmonai.model_description import ModelDescription
 from ichmonai.networks import create_network
 from ichmonai.paths import bundle_root
 
@@ -66,12 +67,9 @@ def write_bundle(root: Path, network: str, image_size: int, **options: Any) -> d
     shutil.copytree(bundle_root() / "configs", root / "configs")
     (root / "models").mkdir()
     torch.manual_seed(0)
-    made = create_network(network, image_size=image_size, heads={"ich": 2, "location": 3})
+    made = create_network(network, image_size=image_size)
     torch.save(made.state_dict(), root / "models" / "model.pt")
-    return {
-        "backbone": network,
-        "image_size": image_size,
-        "location_classes": 3,
-        "ckpt_path": str(root / "models" / "model.pt"),
-        **options,
-    }
+    own = ModelDescription.beside(bundle_root() / "models" / "model.pt")
+    chain = tuple({**step, "size": image_size} if "size" in step else step for step in own.preprocessing)
+    ModelDescription(made.arguments, chain).write(root / "models")
+    return {"ckpt_path": str(root / "models" / "model.pt"), **options}

@@ -20,16 +20,14 @@ from ichmonai.inference.runtimes.int8 import checked_int8
 from ichmonai.inference.runtimes.quantise import Gate, gate
 from ichmonai.networks import create_network, load_trained
 from tests.inference.runtimes.conftest import needs
+from tests.small_model import write_model
 
 SIZE = 64
-SMALL = ("--set", "backbone=test_vit", "--set", f"image_size={SIZE}")
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    torch.save(create_network("test_vit", image_size=SIZE).state_dict(), tmp_path / "model.pt")
-    return tmp_path / "model.pt"
+    return write_model(tmp_path, "test_vit", SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +42,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def export(weights: Path, *arguments: Any) -> Any:
-    return CliRunner().invoke(app, ["export", "--set", f"ckpt_path={weights}", *SMALL, *map(str, arguments)])
+    return CliRunner().invoke(app, ["export", "--set", f"ckpt_path={weights}", *map(str, arguments)])
 
 
 @pytest.mark.parametrize(

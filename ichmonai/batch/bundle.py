@@ -104,7 +104,7 @@ class InferenceBundle:
     def identity(self) -> dict[str, Any]:
         """What decides the results: the SHA-256 of the weights, and of the config with its settings and calibration."""
         config = {name: value for name, value in self.parser.get().items() if name not in _NOT_RESULTS}
-        config["calibration"] = asdict(self.setting("calibration"))
+        config |= {name: asdict(self.setting(name)) for name in ("description", "calibration")}
         digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
         return {"weights_sha256": sha256_of_file(self.weights), "config_sha256": digest}
 

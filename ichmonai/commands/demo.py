@@ -34,27 +34,28 @@ def demo(
     (out / "study").mkdir()
     write_dicom(out / "study", [make_study(10_000, kind=PhantomKind.DEEP)])
 
-    configs = bundle_root() / "configs"
-    names = ("train", "evaluate", "inference", "dtvit_inference", "demo")
-    train, evaluate, inference, dtvit, small = (str(configs / f"{name}.json") for name in names)
-    data = ["--dataset_dir", str(out / "data")]
-    run = ["--output_dir", str(out / "training")]
+    here = out.resolve()
+    data = ["--dataset_dir", str(here / "data")]
+    run = ["--output_dir", str(here / "training")]
     console.print("[bold]2/4[/bold] Training")
-    _bundle(console, "training", [train, small], *data, *run)
+    _bundle(console, "training", ["dtvit", "demo"], *data, *run)
     console.print("[bold]3/4[/bold] Evaluating on patients that the training did not see")
-    _bundle(console, "evaluating", [train, evaluate, small], *data, *run)
+    _bundle(console, "evaluating", ["dtvit", "evaluate", "demo"], *data, *run)
     console.print("[bold]4/4[/bold] Predicting the DICOM study")
-    weights = ["--ckpt_path", str(out / "training" / "model.pt")]
-    prediction = ["--dataset_dir", str(out / "study"), "--output_dir", str(out / "predictions")]
-    _bundle(console, "inference", [inference, dtvit, small], *prediction, *weights)
+    weights = ["--ckpt_path", str(here / "training" / "model.pt")]
+    prediction = ["--dataset_dir", str(here / "study"), "--output_dir", str(here / "predictions")]
+    _bundle(console, "inference", ["inference"], *prediction, *weights)
     _show(console, out)
 
 
 def _bundle(console: Console, run_id: str, configs: list[str], *options: str) -> None:
+    files = [f"configs/{name}.json" for name in configs]
     command = ["-P", "-m", "monai.bundle", "run", run_id]
-    command += ["--bundle_root", str(bundle_root()), "--config_file", str(configs), *options]
-    console.print("[dim]python " + " ".join(f'"{part}"' if " " in part else part for part in command) + "[/dim]")
-    if subprocess.run([sys.executable, *command], env=safe_environment(), check=False).returncode:  # noqa: S603  this interpreter, no shell
+    command += ["--config_file", files[0] if len(files) == 1 else str(files), *options]
+    shown = " ".join(f'"{part}"' if " " in part else part for part in command)
+    console.print(f"[dim]cd {bundle_root()}\npython {shown}[/dim]")
+    done = subprocess.run([sys.executable, *command], env=safe_environment(), check=False, cwd=bundle_root())  # noqa: S603  this interpreter, no shell
+    if done.returncode:
         console.print(f"[red]{run_id} failed; its messages are above.[/red]")
         raise typer.Exit(1)
 

@@ -60,7 +60,7 @@ def export(
     try:
         source = bundle_source(bundle, config, settings, "cpu", trust)
         parts = InferenceBundle(source)
-        weights, image_size = parts.weights, parts.setting("image_size")
+        weights, image_size = parts.weights, parts.setting("description").image_size
         network = parts.setting("trained_network").eval()
         try:
             if int8 is not None:
@@ -93,7 +93,7 @@ def _int8(parts: "InferenceBundle", data: Path, split: Path | None, file: Path) 
     return make_int8(
         parts.setting("trained_network"),
         parts.weights,
-        parts.setting("image_size"),
+        parts.setting("description").image_size,
         parts.preprocessing,
         parts.setting("calibration").apply_logits,
         splits,

@@ -16,8 +16,8 @@ def inference_chain(
     Args:
         intake: from an item with `image` locations to HU that are worth looking at.
         description: what the network's training did to each slice from there on.
-        brain: leaves slices out that show no brain; it stands behind the removal of the head holder, with which it looks
-            for the head once, and before anything is cropped or windowed.
+        brain: leaves slices out that show no brain; it stands behind the removal of the head holder, with which it
+            looks for the head once, and before anything is cropped or windowed.
 
     Returns:
         From an item with `image` locations to one with the network's input, (C, H, W) or (C, H, W, S).

@@ -14,6 +14,8 @@ from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError
 from ichmonai.evaluation import Calibration, calibration_path
 from ichmonai.label.environment import clean_environment, link, python_of
+from ichmonai.model_description import NAME as DESCRIPTION
+from ichmonai.model_description import ModelDescription
 from ichmonai.networks import load_trained
 
 MODEL = "ich_classification"
@@ -24,7 +26,7 @@ _NOT_COPIED = shutil.ignore_patterns("models", "runs", "predictions", "data", "_
 
 
 def write_model(source: BundleSource, folder: Path) -> Path | None:
-    """Write a bundle as MONAI Label reads one: its weights as `models/model.pt`, all settings in `inference.json`.
+    """Write a bundle as MONAI Label reads one: weights and `model.json` in `models`, all settings in `inference.json`.
 
     Args:
         source: bundle, and what is laid over it, `ckpt_path` and `calibration_path` among it.
@@ -44,14 +46,19 @@ def write_model(source: BundleSource, folder: Path) -> Path | None:
     config = {**bundle.parser.get(), "bundle_root": ".", "ckpt_path": own["ckpt_path"], "calibration_path": None}
     (folder / "configs" / "inference.json").write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
     calibration = bundle.setting("calibration")
-    return publish(state, calibration if calibration != Calibration({}) else None, folder / "models")
+    return publish(
+        state, bundle.setting("description"), calibration if calibration != Calibration({}) else None, folder / "models"
+    )
 
 
-def publish(state: dict[str, Any], calibration: Calibration | None, folder: Path) -> Path | None:
+def publish(
+    state: dict[str, Any], description: ModelDescription, calibration: Calibration | None, folder: Path
+) -> Path | None:
     """Make weights the ones that are used from now on; those that were are kept in a folder named by the time.
 
     Args:
         state: state_dict.
+        description: what the weights are of.
         calibration: what was fitted for these weights; None where nothing was.
         folder: `models` of a model folder; made if absent.
 
@@ -67,11 +74,13 @@ def publish(state: dict[str, Any], calibration: Calibration | None, folder: Path
         kept = folder / f"until_{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / current.name
         kept.parent.mkdir()
         shutil.copy2(current, kept)
-        if beside.is_file():
-            shutil.copy2(beside, calibration_path(kept))
+        for one in (beside, folder / DESCRIPTION):
+            if one.is_file():
+                shutil.copy2(one, kept.parent)
     beside.unlink(missing_ok=True)
     if calibration is not None:
         calibration.write(beside)
+    description.write(folder)
     new.replace(current)
     return kept
 

@@ -25,9 +25,8 @@ _KEYS = {"network", "optimizer", "epoch", "epoch_length", "best_score", "best_ep
 class Checkpoints:
     """Ignite handler for the trainer: keeps the best and the last epoch, and stops when nothing improves.
 
-    `model.pt` is the plain state_dict of the best epoch, the form that MONAI bundles publish, and `model.json` beside it
-    says what it is of (see `ModelDescription`). `last.pt` has all that a
-    killed run needs to go on to the same result, the count of epochs without improvement included, which MONAI's
+    `model.pt` is the plain state_dict of the best epoch, the form that MONAI bundles publish, and `model.json` beside
+    it says what it is of (see `ModelDescription`). `last.pt` has all that a killed run needs to go on to the same result, the count of epochs without improvement included, which MONAI's
     separate checkpoint and early-stop handlers would lose. Attach it after the validation handler.
 
     Args:
@@ -71,6 +70,7 @@ class Checkpoints:
     def attach(self, engine: Engine) -> None:
         """Register with the trainer."""
         engine.add_event_handler(Events.STARTED, self._load)
+        engine.add_event_handler(Events.STARTED, self._describe)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
         engine.add_event_handler(Events.COMPLETED, self._warn_if_none_is_best)
 
@@ -124,14 +124,16 @@ class Checkpoints:
         if self._exhausted():
             trainer.terminate()
 
+    def _describe(self) -> None:
+        if _is_first_process():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self.description.write(self.directory)
+
     def _judge(self, engine: Engine) -> None:
         score = float(self.validator.state.metrics[self.key])
         if score > self.best_score:
             self.best_score, self.best_epoch, self.validations_since_best = score, engine.state.epoch, 0
             calibration_path(self.directory / "model.pt").unlink(missing_ok=True)  # fitted to the weights before
-            if _is_first_process():
-                self.directory.mkdir(parents=True, exist_ok=True)
-                self.description.write(self.directory)
             self._save("model.pt", self.network.state_dict())
         else:
             self.validations_since_best += 1

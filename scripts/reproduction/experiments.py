@@ -166,12 +166,11 @@ def _scopeformer_entry(options: Options, name: str, protocol: str) -> Entry:
         raise InputError(f"{label} needs --gan-weights, a file of the GAN's pretraining, or else --random-weights.")
     overrides: dict[str, Any] = {
         "backbone": name,
-        "head": "mlp",
-        "network_def#pretrained": weights or False,
+        "pretrained": weights or False,
         "image_size": options.image_size if weights else _pure_vit_size(options.image_size),
     }
     if weights and options.backbone:
-        overrides["network_def#branches"] = [options.backbone] * len(weights)
+        overrides["branch"] = options.backbone
     published = protocol == "published"
     run = Run(
         name,

@@ -1,5 +1,6 @@
 """One training and its evaluation, through the bundle's configs, so that a killed experiment goes on where it was."""
 
+import contextlib
 import csv
 import gc
 import hashlib
@@ -61,19 +62,18 @@ def train_and_evaluate(run: Run, split: Path, folder: Path) -> None:
     claim(folder, {"split_sha256": hashlib.sha256(split.read_bytes()).hexdigest(), **_settings(run)})
     if is_finished(folder):
         return
-    options = {**run.overrides, "dataset_dir": str(split), "output_dir": str(folder)}
-    configs = ["train", *(["rsna"] if run.rsna else [])]
+    options = {**run.overrides, "dataset_dir": str(split.resolve()), "output_dir": str(folder.resolve())}
+    configs = ["scopeformer" if run.rsna else "dtvit"]
     started, fresh = time.monotonic(), not (folder / "last.pt").is_file()
     if not (folder / "final.pt").is_file():
-        _bundle("training", [*configs], **options, resume=True)
+        _bundle("training", configs, **options, resume=True)
         weights = _weights_to_judge(run, folder)
         partial = folder / "final.pt.partial"
         torch.save(weights, partial)
         partial.replace(folder / "final.pt")
         seconds = round(time.monotonic() - started, 1) if fresh else None
         (folder / "seconds.json").write_text(json.dumps(seconds), encoding="utf-8")
-    evaluation = ["evaluate", *(["rsna_evaluate"] if run.rsna else [])]
-    _bundle("evaluating", [*configs, *evaluation], **options, split=run.judged, ckpt_path=str(folder / "final.pt"))
+    _bundle("evaluating", [*configs, "evaluate"], **options, split=run.judged, ckpt_path=str(folder / "final.pt"))
     (folder / "last.pt").unlink(missing_ok=True)  # with the optimiser's state three times the weights
     (folder / "model.pt").unlink(missing_ok=True)
 
@@ -90,9 +90,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def _bundle(run_id: str, configs: list[str], **options: Any) -> None:
-    folder = bundle_root() / "configs"
-    files = [*(str(folder / f"{name}.json") for name in configs), str(OVERLAY)]
-    monai.bundle.run(run_id=run_id, config_file=files, bundle_root=str(bundle_root()), **options)
+    files = [*(f"configs/{name}.json" for name in configs), str(OVERLAY)]
+    with contextlib.chdir(bundle_root()):  # where configs take parts of one another from
+        monai.bundle.run(run_id=run_id, config_file=files, **options)
     gc.collect()  # the workflow and its cached images hold each other
 
 

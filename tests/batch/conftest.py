@@ -8,11 +8,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
 
 from ichmonai.batch.bundle import BundleSource
-from ichmonai.networks import DTViT
 from ichmonai.paths import bundle_root
+from tests.small_model import write_model
 
 IMAGE_SIZE = 32
 
@@ -25,19 +24,14 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> BundleSource:
     """
     root = tmp_path_factory.mktemp("bundle")
     (root / "configs").mkdir()
-    (root / "models").mkdir()
     config = json.loads((bundle_root() / "configs" / "inference.json").read_text())
-    left_out = ("CheckHeadCTd", "KeepBrainSlicesd")
-    chain = [one for one in config["preprocessing"]["transforms"] if one["_target_"].split(".")[-1] not in left_out]
-    chain.insert(1, {"_target_": "tests.batch.faults.Faultd", "keys": "image", "folder": str(root)})
-    config["preprocessing"]["transforms"] = chain
+    intake = [one for one in config["intake_transforms"] if not one["_target_"].endswith("CheckHeadCTd")]
+    intake.insert(1, {"_target_": "tests.batch.faults.Faultd", "keys": "image", "folder": str(root)})
+    config |= {"intake_transforms": intake, "brain_transforms": []}
     config["runtime"] = "torch"  # the same digits wherever and on however many threads
     (root / "configs" / "inference.json").write_text(json.dumps(config))
-    torch.manual_seed(0)
-    network = DTViT("test_vit", pretrained=False, image_size=IMAGE_SIZE)
-    torch.save(network.state_dict(), root / "models" / "model.pt")
-    settings = {"backbone": "test_vit", "image_size": IMAGE_SIZE, "device": "$torch.device('cpu')"}
-    return BundleSource(root, settings, trusted=True)
+    write_model(root / "models", "test_vit", IMAGE_SIZE)
+    return BundleSource(root, {"device": "$torch.device('cpu')"}, trusted=True)
 
 
 @pytest.fixture(scope="session")

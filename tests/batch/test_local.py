@@ -1,4 +1,5 @@
 import os
+import shutil
 import time
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from ichmonai.batch.study import classify, prepare
 from ichmonai.errors import InputError
 from ichmonai.io.findings import Code
 from ichmonai.io.series import ImageSource, Series
+from ichmonai.model_description import ModelDescription
 
 
 def series(path, name=None):
@@ -48,8 +50,11 @@ def test_the_answer_does_not_depend_on_the_company(small_bundle, volume):
         assert (answer.study, answer.slices) == (alone[name].study, alone[name].slices)
 
 
-def test_what_is_wrong_with_the_bundle_is_said_before_any_work(small_bundle, volume):
-    wrong = replace(small_bundle, settings={**small_bundle.settings, "backbone": "deit_tiny_patch16_224"})
+def test_what_is_wrong_with_the_bundle_is_said_before_any_work(small_bundle, volume, tmp_path):
+    shutil.copy(small_bundle.root / "models" / "model.pt", tmp_path)
+    ModelDescription({"name": "deit_tiny_patch16_224"}, ()).write(tmp_path)
+    settings = {**small_bundle.settings, "ckpt_path": str(tmp_path / "model.pt")}
+    wrong = replace(small_bundle, settings=settings)
     started = []
 
     def tasks():

@@ -14,7 +14,7 @@ from ichmonai.cli import app
 from tests.batch.test_run import table
 from tests.inference.runtimes.conftest import needs
 
-SMALL = ("--trust", "--set", "backbone=test_vit", "--set", "image_size=32", "--workers", "1")
+SMALL = ("--trust", "--workers", "1")
 
 
 def predict(*arguments):

@@ -90,7 +90,7 @@ def test_every_input_is_accounted_for(small_bundle, scans, tmp_path):
     assert "not for clinical use" in record["notice"]
     assert len(record["weights"]["sha256"]) == len(record["config_sha256"]) == 64
     assert record["counts"]["series"] == summary.series
-    assert record["settings"]["backbone"] == "test_vit"
+    assert record["settings"]["device"] == "$torch.device('cpu')"
     assert {"discover", "predict", "write", "total", "work_read", "work_infer"} <= record["seconds"].keys()
 
 
@@ -137,7 +137,7 @@ def test_a_stopped_run_continues_on_the_runtime_that_it_began_with(small_bundle,
 @pytest.mark.slow
 def test_killed_at_any_moment_the_tables_come_out_the_same(small_bundle, scans, tmp_path):
     command = [sys.executable, "-m", "ichmonai", "predict", str(scans), "--bundle", str(small_bundle.root)]
-    command += ["--workers", "2", "--quiet", "--trust", "--set", "backbone=test_vit", "--set", "image_size=32"]
+    command += ["--workers", "2", "--quiet", "--trust"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
     temporary = tempfile.mkdtemp()  # with a short name, since sockets are made there
     environment["TMPDIR"] = temporary

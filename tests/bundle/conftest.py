@@ -1,5 +1,6 @@
 """A phantom cohort and a network small enough to train in seconds."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,16 @@ def config_files(*names: str) -> list[str]:
     return [str(CONFIGS / f"{name}.json") for name in names]
 
 
+@pytest.fixture(autouse=True)
+def _in_the_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configs take parts of one another from the current folder, which is the bundle's for its users, too."""
+    monkeypatch.chdir(bundle_root())
+
+
 def run(run_id: str, configs: list[str], **override: Any) -> None:
     """Run a workflow of the bundle in this process, as `python -m monai.bundle run` does in its own."""
-    monai.bundle.run(run_id=run_id, config_file=configs, bundle_root=str(bundle_root()), **override)
+    with contextlib.chdir(bundle_root()):
+        monai.bundle.run(run_id=run_id, config_file=configs, **override)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +55,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def training(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a short training."""
     folder = tmp_path_factory.mktemp("training")
-    run("training", config_files("train"), dataset_dir=str(cohort), output_dir=str(folder), **TRAINING)
+    run("training", config_files("dtvit"), dataset_dir=str(cohort), output_dir=str(folder), **TRAINING)
     return folder
 
 

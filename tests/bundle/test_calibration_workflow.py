@@ -14,7 +14,7 @@ from ichmonai.datasets import drop_unreadable, load_datalist, read_splits, write
 from ichmonai.datasets.item import Item
 from ichmonai.evaluation import Calibration, calibration_path, evaluate
 from ichmonai.labels import LOCATIONS
-from tests.bundle.conftest import SMALL, TRAINING, config_files, run
+from tests.bundle.conftest import TRAINING, config_files, run
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -29,7 +29,8 @@ def relabelled(training: Path, cohort: Path, split: str, folder: Path) -> Path:
     for item in splits[split]:
         item["label"] = np.array([0, -1]) if item["label"][0] else np.array([1, 0])
     folder.mkdir()
-    shutil.copy(training / "model.pt", folder)
+    for name in ("model.pt", "model.json"):
+        shutil.copy(training / name, folder)
     write_splits(items, splits, folder / "split.json", TRAINING["split_fractions"], 0)
     write_slices(folder / "slices.csv", items)
     return folder
@@ -47,7 +48,7 @@ def location(item: Item) -> str:
 def evaluated(folder: Path, dataset: Path, **more: object) -> Path:
     """Run the evaluating workflow and return its folder."""
     options = {**TRAINING, "dataset_dir": str(dataset), "output_dir": str(folder), **more}
-    run("evaluating", config_files("train", "evaluate"), **options)
+    run("evaluating", config_files("dtvit", "evaluate"), **options)
     return folder / "evaluation"
 
 
@@ -55,7 +56,7 @@ def evaluated(folder: Path, dataset: Path, **more: object) -> Path:
 def run_folder(training: Path, cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training that has been evaluated."""
     folder = tmp_path_factory.mktemp("run")
-    for name in ("model.pt", "split.json"):
+    for name in ("model.pt", "model.json", "split.json"):
         shutil.copy(training / name, folder)
     evaluated(folder, cohort)
     return folder
@@ -83,10 +84,10 @@ def test_it_is_fitted_on_the_validation_patients_and_applied_to_the_test(run_fol
 
 
 def test_it_can_be_fitted_alone(training: Path, cohort: Path, run_folder: Path, tmp_path: Path) -> None:
-    for name in ("model.pt", "split.json"):
+    for name in ("model.pt", "model.json", "split.json"):
         shutil.copy(training / name, tmp_path)
     options = {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(tmp_path)}
-    run("calibrating", config_files("train", "evaluate"), **options)
+    run("calibrating", config_files("dtvit", "evaluate"), **options)
     assert (tmp_path / "calibration.json").read_bytes() == (run_folder / "calibration.json").read_bytes()
     assert not (tmp_path / "evaluation" / "predictions.csv").exists()
 
@@ -127,10 +128,11 @@ def test_inference_takes_the_calibration_that_lies_beside_its_weights(
     training: Path, volumes: Path, tmp_path: Path
 ) -> None:
     weights = tmp_path / "model.pt"
-    shutil.copy(training / "model.pt", weights)
+    for name in ("model.pt", "model.json"):
+        shutil.copy(training / name, tmp_path)
     found = {}
     for name in ("without", "with", "given"):
-        settings = dict(SMALL)
+        settings = {"num_workers": 0}
         if name == "with":
             thresholds = {"series": {"ich": {"specificity_90": 0.125}}}
             Calibration({"ich": 3.0}, thresholds).write(calibration_path(weights))
@@ -139,7 +141,7 @@ def test_inference_takes_the_calibration_that_lies_beside_its_weights(
             settings["calibration_path"] = str(tmp_path / "fitted.json")
         run(
             "inference",
-            config_files("inference", "dtvit_inference"),
+            config_files("inference"),
             dataset_dir=str(volumes / "nifti"),
             output_dir=str(tmp_path / name),
             ckpt_path=str(weights),

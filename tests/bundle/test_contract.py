@@ -11,8 +11,10 @@ import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
 from ichmonai.io import find_head_ct
-from ichmonai.networks import DTViT, create_network
-from tests.bundle.conftest import CONFIGS, SMALL, TRAINING, config_files
+from ichmonai.model_description import ModelDescription
+from ichmonai.networks import load_trained
+from tests.bundle.conftest import CONFIGS, TRAINING, config_files
+from tests.bundle.test_pretraining import SCOPEFORMER
 
 METADATA = str(CONFIGS / "metadata.json")
 
@@ -21,21 +23,22 @@ METADATA = str(CONFIGS / "metadata.json")
     ("names", "kind"),
     [
         (("train",), "train"),
-        (("train", "evaluate"), "infer"),
+        (("dtvit",), "train"),
+        (("scopeformer",), "train"),
+        (("dtvit", "evaluate"), "infer"),
         (("inference",), "infer"),
-        (("inference", "dtvit_inference"), "infer"),
     ],
 )
 def test_properties_are_complete(
     names: tuple[str, ...], kind: str, training: Path, cohort: Path, volumes: Path, tmp_path: Path
 ) -> None:
     overrides = {
-        "train": {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(tmp_path)},
+        "train": {"pretrained": False, "dataset_dir": str(cohort), "output_dir": str(tmp_path)},
+        "dtvit": {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(tmp_path)},
+        "scopeformer": {**SCOPEFORMER, "datalist": "$datasets.load_datalist(@dataset_dir)", "dataset_dir": str(cohort)},
         "evaluate": {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(training)},
-        "inference": {"dataset_dir": str(volumes / "nifti"), "ckpt_path": str(tmp_path / "light.pt"), "image_size": 64},
-        "dtvit_inference": {**SMALL, "dataset_dir": str(volumes / "nifti"), "ckpt_path": str(training / "model.pt")},
+        "inference": {"dataset_dir": str(volumes / "nifti"), "ckpt_path": str(training / "model.pt")},
     }[names[-1]]
-    torch.save(create_network("light", image_size=64).state_dict(), tmp_path / "light.pt")
     workflow = ConfigWorkflow(
         config_files(*names), METADATA, str(CONFIGS / "logging.conf"), workflow_type=kind, **overrides
     )
@@ -59,22 +62,22 @@ def test_network_takes_and_gives_what_the_metadata_says() -> None:
     monai.bundle.verify_net_in_out(net_id="network_def", meta_file=METADATA, config_file=config_files("inference"))
 
 
-def test_exports_agree_with_the_network(tmp_path: Path) -> None:
+def test_exports_agree_with_the_network(training: Path, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    torch.manual_seed(0)
-    network = DTViT("test_vit", image_size=192).eval()
-    torch.save(network.state_dict(), tmp_path / "model.pt")
+    weights = training / "model.pt"
+    network = load_trained(ModelDescription.beside(weights).create_network(), weights).eval()
     common = {
         "net_id": "network_def",
-        "ckpt_file": str(tmp_path / "model.pt"),
+        "ckpt_file": str(weights),
         "meta_file": METADATA,
         "config_file": config_files("inference"),
-        "backbone": "test_vit",
+        "ckpt_path": str(weights),
+        "input_shape": [1, 3, 64, 64],
     }
     monai.bundle.ckpt_export(filepath=str(tmp_path / "model.ts"), **common)
     axes = {"input_names": ["image"], "output_names": ["pred"], "dynamic_axes": {"image": {0: "n"}, "pred": {0: "n"}}}
     monai.bundle.onnx_export(filepath=str(tmp_path / "model.onnx"), use_trace=True, converter_kwargs=axes, **common)
-    images = torch.rand(3, 3, 192, 192)
+    images = torch.rand(3, 3, 64, 64)
     with torch.no_grad():
         expected = network(images).numpy()
         scripted = torch.jit.load(str(tmp_path / "model.ts"))(images).numpy()
@@ -84,16 +87,12 @@ def test_exports_agree_with_the_network(tmp_path: Path) -> None:
     np.testing.assert_allclose(exported, expected, atol=1e-4)
 
 
-def test_training_and_inference_preprocess_alike(volumes: Path) -> None:
+def test_training_and_inference_preprocess_alike(volumes: Path, training: Path) -> None:
     train, inference = ConfigParser(), ConfigParser()
-    train.read_config(config_files("train"))
-    inference.read_config(config_files("inference", "dtvit_inference"))
-    # A training set shows brain by its labels, and has no volumes.
-    gate = ("CheckHeadCTd", "AverageThinSlicesd", "KeepBrainSlicesd")
-    transforms = [one for one in inference["preprocessing"]["transforms"] if one["_target_"].split(".")[-1] not in gate]
-    assert train["preprocessing_transforms"][1:] + train["normalization_transforms"] == transforms
-    for parser in (train, inference):
-        parser["image_size"] = 64
+    train.read_config(config_files("dtvit"))
+    inference.read_config(config_files("inference"))
+    train["image_size"] = 64
+    inference["ckpt_path"] = str(training / "model.pt")
     item = {"image": find_head_ct(volumes / "dicom")[0][0]["image"]}
     one = train.get_parsed_content("validate#preprocessing")(item)["image"]
     two = inference.get_parsed_content("preprocessing")(item)["image"]

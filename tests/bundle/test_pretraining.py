@@ -18,7 +18,8 @@ from tests.bundle.test_workflows import run_and_catch
 
 SMALL: dict[str, Any] = {"image_size": 32, "num_workers": 0, "split_fractions": [0.4, 0.3, 0.3], "max_epochs": 1}
 CNN = {**SMALL, "backbone": "resnet10t", "batch_size": 32, "learning_rate": 1e-3}
-SCOPEFORMER = {**SMALL, "branch": "resnet10t", "width": 32, "depth": 1, "num_heads": 2, "batch_size": 32}
+TRANSFORMER = {"width": 32, "depth": 1, "num_heads": 2}
+SCOPEFORMER = {**SMALL, "branch": "resnet10t", "network_options": TRANSFORMER, "batch_size": 32}
 GAN = {
     **SMALL,
     "generator_filters": 4,
@@ -29,9 +30,9 @@ GAN = {
     "discriminator_layers": 1,
 }
 
-RSNA = ("train", "rsna")
+RSNA = ("scopeformer",)
 RESTYLE = (*RSNA, "restyle")
-PRETRAIN = ("train", "pretrain")
+PRETRAIN = ("dtvit", "pretrain")
 ROWS = {
     "scopeformer_vit": (),
     "scopeformer_1cnn": ("gan",),
@@ -128,9 +129,8 @@ def test_pretraining_learns_the_classes_of_the_sources(pretraining: Path) -> Non
 
 @pytest.mark.parametrize("row", ROWS)
 def test_rows_of_table_1_train_with_their_branches(row: str, ct: str, branches: dict[str, str], tmp_path: Path) -> None:
-    options = {**SCOPEFORMER, **branches, "dataset_dir": ct, "output_dir": str(tmp_path), "frozen": bool(ROWS[row])}
-    overlays = (*RSNA, "scopeformer", row)
-    run("training", config_files(*overlays), **options)
+    options = {**SCOPEFORMER, **branches, "dataset_dir": ct, "output_dir": str(tmp_path), "backbone": row}
+    run("training", config_files(*RSNA), **options, frozen=bool(ROWS[row]))
     assert math.isfinite(rows_of(tmp_path / "epochs.csv")[0]["val_log_loss"])
     trained = torch.load(tmp_path / "model.pt", weights_only=True)
     for number, name in enumerate(ROWS[row]):
@@ -141,26 +141,36 @@ def test_rows_of_table_1_train_with_their_branches(row: str, ct: str, branches: 
         for key, value in own.items():
             assert torch.equal(value, given[key]), key
     if row == "scopeformer_2cnn":
-        run("evaluating", config_files(*overlays, "evaluate", "rsna_evaluate"), **options)
+        run("evaluating", config_files(*RSNA, "evaluate"), **options)
         assert (tmp_path / "evaluation" / "metrics.json").is_file()
 
 
 def test_same_weights_for_both_branches(branches: dict[str, str], tmp_path: Path) -> None:
     parser = ConfigParser()
-    parser.read_config(config_files(*RSNA, "scopeformer", "scopeformer_2cnn"))
+    parser.read_config(config_files(*RSNA))
     parser.update({**SCOPEFORMER, **branches, "gan_weights": branches["imagenet_weights"]})
-    one, two = parser.get_parsed_content("network_def").encoder.features.branches
+    one, two = parser.get_parsed_content("network").encoder.features.branches
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
 
 
 def test_rows_have_the_sizes_of_the_paper() -> None:
     for row, weights in ROWS.items():
         parser = ConfigParser()
-        parser.read_config(config_files(*RSNA, "scopeformer", row))
-        assert parser.get_parsed_content("backbone") == row
+        parser.read_config(config_files(*RSNA))
+        parser.update(
+            {"backbone": row, "imagenet_weights": "i", "second_imagenet_weights": "second", "gan_weights": "g"}
+        )
         assert parser.get_parsed_content("image_size") == (224 if weights else 256)
-        assert parser.get_parsed_content("branches") == [XCEPTION] * len(weights)
-        assert [parser.get_parsed_content(name) for name in ("width", "depth")] == [1456, 12]
+        network = parser.get_parsed_content("network_def")
+        assert [network.arguments[name] for name in ("name", "branches", "head")] == [
+            row,
+            [XCEPTION] * len(weights),
+            "mlp",
+        ]
+        blocks = network.encoder.transformer.blocks
+        assert (len(blocks), blocks[0].norm1.normalized_shape) == (12, (1456,))
+        expected = {"imagenet": "i", "second_imagenet": "second", "gan": "g"}
+        assert parser.get_parsed_content("pretrained") == ([expected[name] for name in weights] or False)
 
 
 def test_bad_input_is_said_in_one_sentence(ct: str, natural: str, branches: dict[str, str], tmp_path: Path) -> None:

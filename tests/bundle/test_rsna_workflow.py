@@ -41,12 +41,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("overlays", [("rsna",), ("rsna", "rsna_neighbours")])
+@pytest.mark.parametrize("overlays", [("scopeformer",), ("scopeformer", "neighbours")])
 def test_training_and_evaluation_on_the_phantom(
     overlays: tuple[str, ...], dataset: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     options = {**SMALL, "dataset_dir": str(dataset), "output_dir": str(tmp_path)}
-    run("training", config_files("train", *overlays), **options)
+    run("training", config_files(*overlays), **options)
     with (tmp_path / "epochs.csv").open(newline="") as stream:
         epochs = list(csv.DictReader(stream))
     assert [row["epoch"] for row in epochs] == ["1", "2"]
@@ -56,7 +56,7 @@ def test_training_and_evaluation_on_the_phantom(
     assert not list(tmp_path.glob("confusion*"))
     assert capfd.readouterr().err.count("(all negative") == 8  # log loss and accuracy, of two splits, in two epochs
 
-    run("evaluating", config_files("train", *overlays, "evaluate", "rsna_evaluate"), **options)
+    run("evaluating", config_files(*overlays, "evaluate"), **options)
     with (tmp_path / "evaluation" / "predictions.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     split = json.loads((tmp_path / "split.json").read_text())["splits"]
@@ -93,9 +93,9 @@ def test_overlays_replace_what_they_mean_to() -> None:
 
 def test_windows_and_neighbours_are_three_channels(dataset: Path) -> None:
     shapes = {}
-    for overlays in (("rsna",), ("rsna", "rsna_neighbours")):
+    for overlays in (("scopeformer",), ("scopeformer", "neighbours")):
         parser = ConfigParser()
-        parser.read_config(config_files("train", *overlays))
+        parser.read_config(config_files(*overlays))
         parser["dataset_dir"], parser["image_size"] = str(dataset), 32
         item = parser.get_parsed_content("readable")[20]
         shapes[overlays] = parser.get_parsed_content("validate#preprocessing")(item)["image"]

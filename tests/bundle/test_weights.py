@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
@@ -16,11 +17,10 @@ from ichmonai.cli import app
 from ichmonai.datasets.phantom import PhantomKind, make_study, write_dicom
 from ichmonai.digests import sha256_of_file
 from ichmonai.evaluation import Calibration
-from ichmonai.networks import create_network
+from ichmonai.model_description import ModelDescription
 from ichmonai.paths import bundle_root
 
 MODELS = bundle_root() / "models"
-SIZE = json.loads((bundle_root() / "configs" / "inference.json").read_text())["image_size"]
 
 
 def test_both_files_hold_the_same_tensors_and_the_network_takes_them() -> None:
@@ -29,8 +29,14 @@ def test_both_files_hold_the_same_tensors_and_the_network_takes_them() -> None:
     assert state.keys() == safe.keys()
     assert all(torch.equal(state[name], safe[name]) for name in state)
     assert all(torch.isfinite(value).all() for value in state.values())
-    create_network("light", image_size=SIZE).load_state_dict(state)
+    ModelDescription.beside(MODELS / "model.pt").create_network().load_state_dict(state)
     assert max((MODELS / name).stat().st_size for name in ("model.pt", "model.safetensors")) < 25e6
+
+
+def test_their_description_is_what_their_training_would_write() -> None:
+    recipe = ConfigParser()
+    recipe.read_config(str(bundle_root() / "configs" / "train.json"))
+    assert recipe.get_parsed_content("description") == ModelDescription.beside(MODELS / "model.pt")
 
 
 def test_the_model_card_names_these_weights() -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,9 @@ import torch
 from ichmonai.datasets import load_datalist
 from ichmonai.errors import InputError
 from ichmonai.labels import LOCATIONS
+from ichmonai.networks import create_network
 from ichmonai.paths import bundle_root
-from tests.bundle.conftest import SMALL, TRAINING, config_files, run
+from tests.bundle.conftest import TRAINING, config_files, run
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -45,7 +47,7 @@ def test_no_patient_is_in_two_splits(training: Path, cohort: Path) -> None:
 def test_evaluation_is_of_the_test_split_and_its_metrics_follow_from_its_predictions(
     training: Path, cohort: Path
 ) -> None:
-    run("evaluating", config_files("train", "evaluate"), dataset_dir=str(cohort), output_dir=str(training), **TRAINING)
+    run("evaluating", config_files("dtvit", "evaluate"), dataset_dir=str(cohort), output_dir=str(training), **TRAINING)
     rows = read(training / "evaluation" / "predictions.csv")
     record = json.loads((training / "split.json").read_text())
     assert {row["patient"] for row in rows} == set(record["splits"]["test"]["patients"])
@@ -66,11 +68,11 @@ def test_a_dicom_series_and_its_nifti_give_the_same_predictions(training: Path, 
         weights = str(training / "model.pt")
         run(
             "inference",
-            config_files("inference", "dtvit_inference"),
+            config_files("inference"),
             dataset_dir=str(volumes / name),
             output_dir=str(out),
             ckpt_path=weights,
-            **SMALL,
+            num_workers=0,
         )
         results[name] = read(out / "slices.csv"), read(out / "studies.csv")
     (slices, studies), (nifti_slices, nifti_studies) = results["dicom"], results["nifti"]
@@ -86,8 +88,8 @@ def test_a_dicom_series_and_its_nifti_give_the_same_predictions(training: Path, 
 
 def test_a_killed_training_continues_to_the_same_result(training: Path, cohort: Path, tmp_path: Path) -> None:
     options = {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(tmp_path)}
-    run("training", config_files("train"), **{**options, "max_epochs": 1})
-    run("training", config_files("train"), **options, resume=True)
+    run("training", config_files("dtvit"), **{**options, "max_epochs": 1})
+    run("training", config_files("dtvit"), **options, resume=True)
     whole, resumed = (torch.load(folder / "last.pt", weights_only=True) for folder in (training, tmp_path))
     for name, value in whole["network"].items():
         assert torch.equal(value, resumed["network"][name]), name
@@ -101,8 +103,8 @@ def test_two_processes_train_and_evaluate_as_one(training: Path, cohort: Path, t
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nnodes=1", "--nproc_per_node=2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for run_id, names in (
-        ("training", ("train", "multi_gpu_train")),
-        ("evaluating", ("train", "evaluate", "multi_gpu_evaluate")),
+        ("training", ("dtvit", "multi_gpu_train")),
+        ("evaluating", ("dtvit", "evaluate", "multi_gpu_evaluate")),
     ):
         command = [*launch, "-m", "monai.bundle", "run", run_id, "--config_file", str(config_files(*names)), *options]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -110,7 +112,7 @@ def test_two_processes_train_and_evaluate_as_one(training: Path, cohort: Path, t
     for one, two in zip(read(training / "epochs.csv"), read(tmp_path / "epochs.csv"), strict=True):
         for name in ("train_loss", "val_loss", "train_ich_auc", "val_ich_auc", "val_location_log_loss"):
             assert float(one[name]) == pytest.approx(float(two[name]), rel=1e-3), name
-    run("evaluating", config_files("train", "evaluate"), dataset_dir=str(cohort), output_dir=str(training), **TRAINING)
+    run("evaluating", config_files("dtvit", "evaluate"), dataset_dir=str(cohort), output_dir=str(training), **TRAINING)
     one, two = (read(folder / "evaluation" / "predictions.csv") for folder in (training, tmp_path))
     assert [row["image"] for row in one] == [row["image"] for row in two]
     np.testing.assert_allclose([float(r["p_ich"]) for r in one], [float(r["p_ich"]) for r in two], atol=1e-3)
@@ -129,22 +131,28 @@ def run_and_catch(run_id: str, names: tuple[str, ...], **override: object) -> st
 
 def test_bad_input_is_said_in_one_sentence_before_training(training: Path, cohort: Path, tmp_path: Path) -> None:
     options = {**TRAINING, "output_dir": str(tmp_path / "out")}
-    said = run_and_catch("training", ("train",), dataset_dir=str(tmp_path / "absent"), **options)
+    said = run_and_catch("training", ("dtvit",), dataset_dir=str(tmp_path / "absent"), **options)
     assert "does not exist" in said
     (tmp_path / "slices.csv").write_text("image,patient,ich,location\na.jpg,p1,2,\n")
-    assert "ich '2'" in run_and_catch("training", ("train",), dataset_dir=str(tmp_path), **options)
+    assert "ich '2'" in run_and_catch("training", ("dtvit",), dataset_dir=str(tmp_path), **options)
     only_normal = tmp_path / "normal.csv"
     images = [item["image"] for item in load_datalist(cohort) if item["label"][0] == 0][:12]
     only_normal.write_text("image,patient,ich,location\n" + "".join(f"{p},p{i},0,\n" for i, p in enumerate(images)))
-    said = run_and_catch("training", ("train",), dataset_dir=str(only_normal), **options)
+    said = run_and_catch("training", ("dtvit",), dataset_dir=str(only_normal), **options)
     assert "no slice of deep, lobar, subtentorial" in said
     again = {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(training)}
-    assert "set resume" in run_and_catch("training", ("train",), **again)
+    assert "set resume" in run_and_catch("training", ("dtvit",), **again)
     other = {**again, "image_size": 32, "resume": True}
-    assert "another network" in run_and_catch("training", ("train",), **other)
-    said = run_and_catch("evaluating", ("train", "evaluate"), **{**again, "backbone": "vit_tiny_patch16_224"})
-    assert "another network" in said
-    said = run_and_catch("evaluating", ("train", "evaluate"), **{**again, "output_dir": str(tmp_path / "none")})
+    assert "another network" in run_and_catch("training", ("dtvit",), **other)
+    foreign = {**again, "ckpt_path": str(tmp_path / "model.pt")}
+    torch.save(create_network("vit_tiny_patch16_224").state_dict(), tmp_path / "model.pt")
+    assert "no model.json beside it" in run_and_catch("evaluating", ("dtvit", "evaluate"), **foreign)
+    shutil.copy(training / "model.json", tmp_path)
+    assert "another network" in run_and_catch("evaluating", ("dtvit", "evaluate"), **foreign)
+    (tmp_path / "none").mkdir()
+    for name in ("model.pt", "model.json"):
+        shutil.copy(training / name, tmp_path / "none")
+    said = run_and_catch("evaluating", ("dtvit", "evaluate"), **{**again, "output_dir": str(tmp_path / "none")})
     assert "written by training" in said
 
 
@@ -160,15 +168,15 @@ def test_an_unreadable_image_is_counted_and_stops_only_on_request(
     (tmp_path / "broken.jpg").write_bytes(b"not a picture")
     (tmp_path / "slices.csv").write_text(f"image,patient,ich,location\n{rows}broken.jpg,p,0,\n")
     options = {**TRAINING, "dataset_dir": str(tmp_path), "output_dir": str(tmp_path / "out"), "max_epochs": 1}
-    said = run_and_catch("training", ("train",), **options, stop_on_unreadable=True)
+    said = run_and_catch("training", ("dtvit",), **options, stop_on_unreadable=True)
     assert "broken.jpg" in said
-    run("training", config_files("train"), **options)
+    run("training", config_files("dtvit"), **options)
     assert f"1 of {len(items) + 1} images" in capfd.readouterr().err
 
 
 def test_a_missing_dataset_ends_the_command_with_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "monai.bundle", "run", "training", "--bundle_root", str(bundle_root())]
-    command += ["--config_file", str(config_files("train")), "--dataset_dir", str(tmp_path / "absent")]
+    command += ["--config_file", str(config_files("dtvit")), "--dataset_dir", str(tmp_path / "absent")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
@@ -179,11 +187,11 @@ def test_a_missing_dataset_ends_the_command_with_one_line(tmp_path: Path) -> Non
 def test_a_real_tilted_series_runs_through_inference(real_data: Path, training: Path, tmp_path: Path) -> None:
     run(
         "inference",
-        config_files("inference", "dtvit_inference"),
+        config_files("inference"),
         dataset_dir=str(real_data / "dicom" / "ge_tilted_head"),
         output_dir=str(tmp_path),
         ckpt_path=str(training / "model.pt"),
-        **SMALL,
+        num_workers=0,
     )
     (study,) = read(tmp_path / "studies.csv")
     assert study["slices"] == "28"
@@ -194,7 +202,7 @@ def test_a_real_tilted_series_runs_through_inference(real_data: Path, training: 
 def test_tracking_with_mlflow_records_the_metrics(cohort: Path, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     options = {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(tmp_path), "max_epochs": 1}
-    run("training", config_files("train"), **options, tracking="mlflow")
+    run("training", config_files("dtvit"), **options, tracking="mlflow")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlruns.db'}")
     (record,) = mlflow.search_runs(experiment_names=["monai_experiment"], output_format="list")
     (row,) = read(tmp_path / "epochs.csv")

@@ -11,6 +11,7 @@ import torch
 from ichmonai.batch.bundle import BundleSource
 from ichmonai.networks import create_network
 from ichmonai.paths import bundle_root
+from tests.small_model import write_model
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -23,7 +24,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 SIZE = 96
-NETWORK = {"backbone": "light", "image_size": SIZE}
 
 
 @pytest.fixture(scope="session")
@@ -34,15 +34,13 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         for head in network.heads.heads.values():
             head.weight.mul_(10)
-    path = tmp_path_factory.mktemp("weights") / "random.pt"
-    torch.save(network.state_dict(), path)
-    return path
+    return write_model(tmp_path_factory.mktemp("weights"), network)
 
 
 @pytest.fixture(scope="session")
 def source(weights: Path) -> BundleSource:
     """The package's bundle with these weights."""
-    return BundleSource(bundle_root(), {**NETWORK, "ckpt_path": str(weights)})
+    return BundleSource(bundle_root(), {"ckpt_path": str(weights)})
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +48,6 @@ def prepared(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `ichmonai label prepare` makes; the folder that ICHMONAI_LABEL names keeps its environment between runs."""
     kept = os.environ.get("ICHMONAI_LABEL")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("label")
-    settings = [f"--set={name}={value}" for name, value in {**NETWORK, "ckpt_path": weights}.items()]
-    subprocess.run([sys.executable, "-m", "ichmonai", "label", "prepare", folder, *settings], check=True)
+    command = [sys.executable, "-m", "ichmonai", "label", "prepare", folder, f"--set=ckpt_path={weights}"]
+    subprocess.run(command, check=True)
     return folder

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from ichmonai.cli import app
 from ichmonai.errors import InputError
 from ichmonai.evaluation import Calibration, calibration_path
 from ichmonai.label.folder import MODEL, publish, write_model
+from ichmonai.model_description import ModelDescription
 from ichmonai.paths import bundle_root
+
+ONE, OTHER = (ModelDescription({"name": name}, ()) for name in ("resnet18", "resnet34"))
 
 
 def test_the_model_is_what_monai_label_looks_for(source: BundleSource, weights: Path, tmp_path: Path) -> None:
@@ -39,17 +43,16 @@ def test_the_model_is_what_monai_label_looks_for(source: BundleSource, weights: 
 
 def test_settings_overlays_and_calibration_go_with_it(weights: Path, tmp_path: Path) -> None:
     calibrated = tmp_path / "run" / "model.pt"
-    calibrated.parent.mkdir()
-    calibrated.write_bytes(weights.read_bytes())
+    shutil.copytree(weights.parent, calibrated.parent)
     thresholds = {"series": {"ich": {"specificity_90": 0.7}}}
     Calibration({"ich": 2.0}, thresholds).write(calibration_path(calibrated))
     overlay = tmp_path / "overlay.json"
     overlay.write_text(json.dumps({"batch_size": 3}))
-    settings = {"backbone": "light", "image_size": 96, "ckpt_path": str(calibrated)}
+    settings = {"ckpt_path": str(calibrated)}
     write_model(BundleSource(bundle_root(), settings, (overlay,)), tmp_path / "model")
     bundle = InferenceBundle(BundleSource(tmp_path / "model"))
     assert bundle.weights == tmp_path / "model" / "models" / "model.pt"
-    assert (bundle.setting("image_size"), bundle.setting("batch_size")) == (96, 3)
+    assert (bundle.setting("description").image_size, bundle.setting("batch_size")) == (96, 3)
     assert bundle.setting("threshold") == 0.7
     assert bundle.setting("calibration").temperature == {"ich": 2.0}
 
@@ -70,14 +73,16 @@ def test_no_weights(tmp_path: Path) -> None:
 
 def test_weights_that_are_replaced_are_kept_with_their_calibration(tmp_path: Path) -> None:
     first, second = {"w": torch.zeros(2)}, {"w": torch.ones(2)}
-    assert publish(first, Calibration({"ich": 2.0}), tmp_path) is None
-    assert publish(first, Calibration({"ich": 2.0}), tmp_path) is None  # the same
-    kept = publish(second, None, tmp_path)
+    assert publish(first, ONE, Calibration({"ich": 2.0}), tmp_path) is None
+    assert publish(first, ONE, Calibration({"ich": 2.0}), tmp_path) is None  # the same
+    kept = publish(second, OTHER, None, tmp_path)
     assert torch.load(tmp_path / "model.pt", weights_only=True)["w"].tolist() == [1, 1]
     assert not calibration_path(tmp_path / "model.pt").exists()  # it was fitted to others
     assert kept is not None
     assert torch.load(kept, weights_only=True)["w"].tolist() == [0, 0]
     assert Calibration.read(calibration_path(kept)).temperature == {"ich": 2.0}
+    assert ModelDescription.beside(kept) == ONE
+    assert ModelDescription.beside(tmp_path / "model.pt") == OTHER
     assert [path.name for path in tmp_path.glob("*.pt*")] == ["model.pt"]
 
 

@@ -65,11 +65,12 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def in_this_process(command: list[str], check: bool) -> subprocess.CompletedProcess:
+def in_this_process(command: list[str], check: bool, cwd: Path) -> subprocess.CompletedProcess:
     """What `python -m monai.bundle` does, without the seconds that a new process takes to import it."""
     assert command[:4] == [sys.executable, "-P", "-m", "monai.bundle"]
     assert not check
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
         patch.setattr(sys, "argv", ["monai.bundle", *command[4:]])
         runpy.run_module("monai.bundle", run_name="__main__", alter_sys=False)
     return subprocess.CompletedProcess(command, 0)
@@ -78,7 +79,20 @@ def in_this_process(command: list[str], check: bool) -> subprocess.CompletedProc
 def arguments(cohort: Path, out: Path, **more: str) -> list[str]:
     settings = [f"{key}={value}" for key, value in {**SETTINGS, **more}.items()]
     return [
-        *("--data", str(cohort), "--out", str(out), "--folds", "2", "--validation", "0.4", "--resamples", "50"),
+        *(
+            "--data",
+            str(cohort),
+            "--out",
+            str(out),
+            "--config",
+            "dtvit",
+            "--folds",
+            "2",
+            "--validation",
+            "0.4",
+            "--resamples",
+            "50",
+        ),
         *("--set", *settings),
     ]
 
@@ -89,18 +103,18 @@ def result(script: ModuleType, cohort: Path, tmp_path_factory: pytest.TempPathFa
     out = tmp_path_factory.mktemp("crossval")
     calls: list[tuple[str, str]] = []
 
-    def until_killed(command: list[str], check: bool) -> subprocess.CompletedProcess:
+    def until_killed(command: list[str], check: bool, cwd: Path) -> subprocess.CompletedProcess:
         fold = Path(command[command.index("--output_dir") + 1]).name
         calls.append((fold, command[4]))
         if fold == "fold_2":
             command = [part if before != "--max_epochs" else "1" for before, part in zip(["", *command], command)]  # noqa: B905
-            in_this_process(command, check)
+            in_this_process(command, check, cwd)
             return subprocess.CompletedProcess(command, -9)
-        return in_this_process(command, check)
+        return in_this_process(command, check, cwd)
 
-    def go_on(command: list[str], check: bool) -> subprocess.CompletedProcess:
+    def go_on(command: list[str], check: bool, cwd: Path) -> subprocess.CompletedProcess:
         calls.append((Path(command[command.index("--output_dir") + 1]).name, command[4]))
-        return in_this_process(command, check)
+        return in_this_process(command, check, cwd)
 
     messages: list[str] = []
     handler = logging.Handler()

@@ -120,7 +120,7 @@ def test_fig5_trains_on_copies_as_published_and_gives_the_epochs(cohort: Path, t
 def test_scopeformer_table1_on_the_phantom(tmp_path: Path) -> None:
     kinds = (PhantomKind.NORMAL, PhantomKind.SUBDURAL)
     write_rsna(tmp_path, [make_study(k, kinds[k % 2], 64, f"1p{k}") for k in range(8)])
-    tiny = ["network_def#width=32", "network_def#depth=1", "network_def#num_heads=2"]
+    tiny = ["network_options={'width': 32, 'depth': 1, 'num_heads': 2}"]
     rows = ["--networks", "scopeformer_vit", "scopeformer_2cnn_reduced", "--backbone", "resnet10t", "--max-slices", "8"]
     command("scopeformer-table1", tmp_path, tmp_path / "out", *rows, *SETTINGS, *tiny)
     lines = read(tmp_path / "out" / "scopeformer-table1.csv")
@@ -131,7 +131,7 @@ def test_scopeformer_table1_on_the_phantom(tmp_path: Path) -> None:
     assert {line["definition"] for line in lines} == {"ours", "baseline all_negative", "baseline prevalence"}
     text = (tmp_path / "out" / "scopeformer-table1.md").read_text()
     assert "| no haemorrhage, always |" in text
-    assert "network_def#width 32" in text
+    assert "network_options" in text
 
 
 def entries(table: str, *more: str) -> list:
@@ -164,9 +164,9 @@ def test_the_papers_settings_are_the_defaults() -> None:
 def test_scopeformers_branches_get_the_weights_of_their_row(tmp_path: Path) -> None:
     runs = {e.run.name: e.run.overrides for e in entries("scopeformer-table1", "--gan-weights", "gan.pt")}
     assert runs["scopeformer_vit"]["image_size"] == 256
-    assert runs["scopeformer_vit"]["network_def#pretrained"] is False
-    assert runs["scopeformer_1cnn"]["network_def#pretrained"] == ["gan.pt"]
-    assert runs["scopeformer_3cnn"]["network_def#pretrained"] == [True, True, "gan.pt"]
+    assert runs["scopeformer_vit"]["pretrained"] is False
+    assert runs["scopeformer_1cnn"]["pretrained"] == ["gan.pt"]
+    assert runs["scopeformer_3cnn"]["pretrained"] == [True, True, "gan.pt"]
     assert runs["scopeformer_2cnn_reduced"]["image_size"] == 224
 
 

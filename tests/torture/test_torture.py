@@ -13,13 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-import torch
 
 from ichmonai.errors import printable
 from ichmonai.io import ImageHeader, OtherFile, Rejection, scan
 from ichmonai.io.findings import ACCEPTABLE, Code
-from ichmonai.networks import DTViT
 from ichmonai.paths import bundle_root
+from tests.small_model import write_model
 from tests.torture.archive_cases import write_archive_cases
 from tests.torture.cases import OTHER, PREDICTED, Inputs
 from tests.torture.dicom_cases import write_dicom_cases
@@ -89,11 +88,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle's inference, with timm's smallest vision transformer."""
     root = tmp_path_factory.mktemp("bundle")
-    for name in ("configs", "models"):
-        (root / name).mkdir()
+    (root / "configs").mkdir()
     (root / "configs" / "inference.json").write_text((bundle_root() / "configs" / "inference.json").read_text())
-    torch.manual_seed(0)
-    torch.save(DTViT("test_vit", pretrained=False, image_size=32).state_dict(), root / "models" / "model.pt")
+    write_model(root / "models")
     return root
 
 
@@ -116,10 +113,6 @@ def lenient(inputs: Inputs, bundle: Path, tmp_path_factory: pytest.TempPathFacto
 def _predict(bundle: Path, out: Path, options: list[str], given: list[str]) -> Run:
     command = [sys.executable, "-m", "ichmonai", "predict", "--out", str(out), "--bundle", str(bundle)]
     command += [
-        "--set",
-        "backbone=test_vit",
-        "--set",
-        "image_size=32",
         "--set",
         "runtime=torch",
         "--workers",

@@ -16,11 +16,12 @@ from monailabel.utils.others.generic import device_list, name_to_device
 from ichmonai.errors import InputError
 from ichmonai.label.folder import publish
 from ichmonai.label.training_data import LabelledStudy, write_training_data
+from ichmonai.model_description import ModelDescription
+from ichmonai.paths import absolute_config
 
 logger = logging.getLogger(__name__)
 
 _METRIC = "val_mean_balanced_accuracy"
-_FROM_INFERENCE = ("backbone", "image_size", "head", "location_classes")
 
 
 class HaemorrhageTraining(TrainTask):
@@ -77,7 +78,8 @@ class HaemorrhageTraining(TrainTask):
                 f"The {len(studies)} labelled studies leave none to judge the training by, so the weights stay as they "
                 "are; label more, or raise val_split."
             )
-        kept = publish(torch.load(run / "model.pt", map_location="cpu", weights_only=True), None, self._weights.parent)
+        state = torch.load(run / "model.pt", map_location="cpu", weights_only=True)
+        kept = publish(state, ModelDescription.beside(run / "model.pt"), None, self._weights.parent)
         return {"studies": len(studies), "run": str(run), "previous_weights": str(kept)}
 
     @property
@@ -86,11 +88,8 @@ class HaemorrhageTraining(TrainTask):
 
     def _configs(self, options: dict[str, Any], data: Path, run: Path) -> list[str]:
         """The bundle's training for the network that its inference runs, and what is different here."""
-        configs = self.model / "configs"
-        inference = json.loads((configs / "inference.json").read_text(encoding="utf-8"))
-        names = [configs / "train.json"]
-        if (special := configs / f"{inference['backbone']}.json").is_file():
-            names.append(special)
+        description = ModelDescription.beside(self._weights)
+        recipe = "train" if description.network["name"] == "light" else "dtvit"
         validation = float(options["val_split"])
         different = {
             "bundle_root": str(self.model),
@@ -101,12 +100,15 @@ class HaemorrhageTraining(TrainTask):
             "learning_rate": float(options["learning_rate"]),
             "split_fractions": [1 - validation, validation, 0],
             "num_workers": 0,
+            "image_size": description.image_size,
+            "location_classes": description.heads["location"],
+            "network_def": {"_target_": "ichmonai.networks.create_network", **description.network},
             "pretrained": False,  # all weights come from here:
             "+train#handlers": [
                 {"_target_": "CheckpointLoader", "load_path": str(self._weights), "load_dict": {"model": "@network"}}
             ],
-            **{name: inference[name] for name in _FROM_INFERENCE if name in inference},
         }
-        own = run / "label.json"
-        own.write_text(json.dumps(different, indent=2) + "\n", encoding="utf-8")
-        return [str(path) for path in (*names, own)]
+        files = {"recipe.json": absolute_config(self.model, recipe), "label.json": different}
+        for name, content in files.items():
+            (run / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        return [str(run / name) for name in files]
