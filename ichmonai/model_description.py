@@ -148,8 +148,8 @@ def _described(transform: Any) -> dict[str, Any]:
 def _made(step: dict[str, Any]) -> Transform:
     """A step of the chain; names are looked up in one module alone, and no value is evaluated."""
     target = str(step.pop("_target_", ""))
-    kind = getattr(ichmonai.transforms, target.removeprefix(_PACKAGE), None) if target.startswith(_PACKAGE) else None
-    if not _is_of_the_chain(kind):
+    kind: Any = getattr(ichmonai.transforms, target.removeprefix(_PACKAGE), None)
+    if not target.startswith(_PACKAGE) or not _is_of_the_chain(kind):
         raise ValueError(f"{target[:80]!r} is no transform of it")
     return kind(**step)
 

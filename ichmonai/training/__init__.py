@@ -1,12 +1,12 @@
 """Losses, samplers and Ignite handlers for training."""
 
 from ichmonai.training.checkpoints import Checkpoints
-from ichmonai.training.epoch_log import EpochLog
+from ichmonai.training.epoch_log import EpochLog, draw_heads
 from ichmonai.training.handlers import ClipGradient, EpochSeed
 from ichmonai.training.head_metrics import HeadMetrics
 from ichmonai.training.learning_rate import CosineLearningRate
 from ichmonai.training.losses import DualTaskLoss
-from ichmonai.training.multilabel_log import MultiLabelEpochLog
+from ichmonai.training.multilabel_log import draw_labels
 from ichmonai.training.multilabel_loss import MultiLabelLogLoss
 from ichmonai.training.multilabel_metrics import MultiLabelMetrics
 from ichmonai.training.sampler import EpochSampler, ShardSampler
@@ -20,8 +20,9 @@ __all__ = [
     "EpochSampler",
     "EpochSeed",
     "HeadMetrics",
-    "MultiLabelEpochLog",
     "MultiLabelLogLoss",
     "MultiLabelMetrics",
     "ShardSampler",
+    "draw_heads",
+    "draw_labels",
 ]

@@ -26,8 +26,9 @@ class Checkpoints:
     """Ignite handler for the trainer: keeps the best and the last epoch, and stops when nothing improves.
 
     `model.pt` is the plain state_dict of the best epoch, the form that MONAI bundles publish, and `model.json` beside
-    it says what it is of (see `ModelDescription`). `last.pt` has all that a killed run needs to go on to the same result, the count of epochs without improvement included, which MONAI's
-    separate checkpoint and early-stop handlers would lose. Attach it after the validation handler.
+    it says what it is of (see `ModelDescription`). `last.pt` has all that a killed run needs to go on to the same
+    result, the count of epochs without improvement included, which MONAI's separate checkpoint and early-stop handlers
+    would lose. Attach it after the validation handler.
 
     Args:
         directory: folder of both files; made if absent.

@@ -1,8 +1,8 @@
-"""What a training leaves to look at: a row an epoch, curves and confusion matrices."""
+"""What a training leaves to look at: a row an epoch, and pictures of them."""
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
@@ -16,9 +16,20 @@ from ichmonai.outputs.confusion import save_confusion_matrices
 from ichmonai.outputs.tables import write_csv
 from ichmonai.training.head_metrics import HeadMetrics
 
+Rows = Sequence[Mapping[str, float]]
+Draw = Callable[[Path, Rows, tuple[Tensor, Tensor] | None], None]
+"""Draws into a folder what the epochs and the last validation, its logits and labels, show."""
+
+
+def draw_heads(folder: Path, rows: Rows, validation: tuple[Tensor, Tensor] | None) -> None:
+    """Draw `curves.png` of DTViT's two heads, and the confusion matrices of the validation."""
+    plot_curves(rows, folder / "curves.png")
+    if validation is not None:
+        save_confusion_matrices(*validation, folder, "validation")
+
 
 class EpochLog:
-    """Ignite handler for the trainer: `epochs.csv`, `curves.png` and the confusion matrices of the validation.
+    """Ignite handler for the trainer: `epochs.csv`, and pictures of it.
 
     Attach it after the validation handler.
 
@@ -26,12 +37,16 @@ class EpochLog:
         directory: folder of the files; made if absent.
         validator: the validation engine.
         validation_metric: its `HeadMetrics`, with the prefix `val_`; the trainer's has `train_`.
+        draw: the pictures that suit the labels.
     """
 
-    def __init__(self, directory: str | PathLike, validator: Engine, validation_metric: HeadMetrics) -> None:
+    def __init__(
+        self, directory: str | PathLike, validator: Engine, validation_metric: HeadMetrics, draw: Draw = draw_heads
+    ) -> None:
         self.directory = Path(directory)
         self.validator = validator
         self.validation_metric = validation_metric
+        self.draw = draw
 
     def attach(self, engine: Engine) -> None:
         """Register with the trainer."""
@@ -52,13 +67,7 @@ class EpochLog:
         rows = [old for old in self._rows() if int(old["epoch"]) < epoch] + [row]
         names = list(dict.fromkeys(name for r in rows for name in r))
         write_csv(self.directory / "epochs.csv", names, rows)
-        self.draw([{k: float(v or math.nan) for k, v in r.items()} for r in rows], validation)
-
-    def draw(self, rows: Sequence[Mapping[str, float]], validation: tuple[Tensor, Tensor] | None) -> None:
-        """Draw what the epochs and the last validation, its logits and labels, show."""
-        plot_curves(rows, self.directory / "curves.png")
-        if validation is not None:
-            save_confusion_matrices(*validation, self.directory, "validation")
+        self.draw(self.directory, [{k: float(v or math.nan) for k, v in r.items()} for r in rows], validation)
 
     def _rows(self) -> list[dict]:
         path = self.directory / "epochs.csv"

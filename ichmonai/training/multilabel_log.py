@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,21 +10,15 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from ichmonai.labels import RSNA_LABELS
-from ichmonai.training.epoch_log import EpochLog
+from ichmonai.training.epoch_log import Rows
 
 # Okabe and Ito's palette, told apart with colour-blind eyes.
 _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7")
 
 
-class MultiLabelEpochLog(EpochLog):
-    """Ignite handler for the trainer: `epochs.csv` and `curves.png` of a training on RSNA's labels.
-
-    Attach it after the validation handler. Arguments as of `EpochLog`, with `MultiLabelMetrics`.
-    """
-
-    def draw(self, rows: Sequence[Mapping[str, float]], validation: tuple[Tensor, Tensor] | None) -> None:
-        """Draw the curves."""
-        plot_multilabel_curves(rows, self.directory / "curves.png")
+def draw_labels(folder: Path, rows: Rows, validation: tuple[Tensor, Tensor] | None) -> None:
+    """Draw `curves.png` of a training on RSNA's labels, for `EpochLog`."""
+    plot_multilabel_curves(rows, folder / "curves.png")
 
 
 def plot_multilabel_curves(rows: Sequence[Mapping[str, float]], path: str | PathLike) -> None:

@@ -184,9 +184,8 @@ def test_bad_input_is_said_in_one_sentence(ct: str, natural: str, branches: dict
     assert "There is no weights file" in said
     said = run_and_catch("training", PRETRAIN, **{**paths, **CNN, "dataset_dir": absent, "pretrained": False})
     assert "is no folder of pictures by class" in said
-    overlays = (*RSNA, "scopeformer", "scopeformer_2cnn")
     options = {**SCOPEFORMER, **paths, **branches}
-    said = run_and_catch("training", overlays, **{**options, "gan_weights": f"{absent}.pt"})
+    said = run_and_catch("training", RSNA, **{**options, "gan_weights": f"{absent}.pt"})
     assert f"There is no weights file {absent}.pt" in said
-    said = run_and_catch("training", overlays, **{**options, "branch": "resnet18"})
+    said = run_and_catch("training", RSNA, **{**options, "branch": "resnet18"})
     assert "another network's weights" in said

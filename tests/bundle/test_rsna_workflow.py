@@ -82,15 +82,6 @@ def test_training_and_evaluation_on_the_phantom(
     assert len(json.loads((tmp_path / "evaluation" / "run.json").read_text())["weights"]["sha256"]) == 64
 
 
-def test_overlays_replace_what_they_mean_to() -> None:
-    """They name handlers by their place in the lists of train.json and evaluate.json."""
-    train, evaluate = ConfigParser(), ConfigParser()
-    train.read_config(config_files("train"))
-    evaluate.read_config(config_files("train", "evaluate"))
-    assert train["train#handlers#3#_target_"] == "ichmonai.training.EpochLog"
-    assert evaluate["validate#handlers#1#_target_"] == "ichmonai.outputs.EvaluationWriter"
-
-
 def test_windows_and_neighbours_are_three_channels(dataset: Path) -> None:
     shapes = {}
     for overlays in (("scopeformer",), ("scopeformer", "neighbours")):
