@@ -1,5 +1,7 @@
 """Metrics and curves of a pretraining on classes that exclude each other."""
 
+from pathlib import Path
+
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
