@@ -32,9 +32,8 @@ class ModelDescription:
             has them: `_target_` (of `ichmonai.transforms`), `keys` and arguments; JSON values.
 
     Example:
-        >>> found = ModelDescription({"name": "resnet10t", "image_size": 64}, ())
-        >>> found.create_network()(torch.zeros(2, 3, 64, 64)).shape
-        torch.Size([2, 5])
+        >>> ModelDescription({"name": "resnet10t"}, ()).labels["location"]
+        ['deep', 'lobar', 'subtentorial']
     """
 
     network: Mapping[str, Any]
@@ -130,10 +129,9 @@ class ModelDescription:
 
 
 def _described(transform: Any) -> dict[str, Any]:
-    name = type(transform).__name__
-    if not isinstance(transform, DictionaryTransform) or getattr(ichmonai.transforms, name, None) is not type(
-        transform
-    ):
+    kind = type(transform)
+    name = kind.__name__
+    if not _is_of_the_chain(kind) or getattr(ichmonai.transforms, name, None) is not kind:
         raise TypeError(f"{name} is no deterministic dictionary transform of {_PACKAGE.rstrip('.')}.")
     arguments = {
         argument: getattr(transform.transform, argument)

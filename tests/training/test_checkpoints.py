@@ -6,7 +6,7 @@ from tiny_training import KilledError, tiny_trainer
 
 from ichmonai.errors import InputError
 
-FILES = ["epochs.csv", "last.pt", "model.pt"]
+FILES = ["epochs.csv", "last.pt", "model.json", "model.pt"]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -14,6 +14,7 @@ from torch import nn
 
 from ichmonai.datasets import SliceDataset
 from ichmonai.inference import SliceInferer
+from ichmonai.model_description import ModelDescription
 from ichmonai.training import (
     Checkpoints,
     ClipGradient,
@@ -67,7 +68,9 @@ def tiny_trainer(
         key_val_metric={"key_metric": metric},
         decollate=False,
     )
-    checkpoints = Checkpoints(directory, network, optimizer, validator, f"val_{key}", patience, resume)
+    checkpoints = Checkpoints(
+        directory, network, ModelDescription({"name": "tiny"}, ()), optimizer, validator, f"val_{key}", patience, resume
+    )
     trainer = SupervisedTrainer(
         device=torch.device("cpu"),
         max_epochs=max_epochs,
