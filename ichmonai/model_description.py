@@ -57,9 +57,11 @@ class ModelDescription:
         """Read the `model.json` beside weights.
 
         Raises:
-            InputError: there is none, it is damaged, or it names what this version does not have.
+            InputError: there is none, or no weights either, it is damaged, or it names what this version does not have.
         """
         path = Path(weights).with_name(NAME)
+        if not path.is_file() and not Path(weights).is_file():
+            raise InputError(f"There is no weights file {weights}; train a network or give the path of its weights.")
         if not path.is_file():
             raise InputError(
                 f"{weights} has no {NAME} beside it, which says which network the weights are of and what makes its "

@@ -62,6 +62,9 @@ def test_random_transforms_and_foreign_ones_are_not_described():
 
 
 def test_weights_without_a_description(tmp_path):
+    with pytest.raises(InputError, match="no weights file"):
+        ModelDescription.beside(tmp_path / "model.pt")
+    (tmp_path / "model.pt").touch()
     with pytest.raises(InputError, match=r"no model\.json beside it"):
         ModelDescription.beside(tmp_path / "model.pt")
 

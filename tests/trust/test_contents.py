@@ -65,8 +65,8 @@ def test_a_harmless_change_needs_no_trust(bundle):
 
 def test_code_in_an_overlay_of_our_own_bundle_is_found_where_it_ends_up(tmp_path):
     overlay = tmp_path / "more.json"
-    overlay.write_text(json.dumps({"network_def#_target_": "os.system"}))
-    with pytest.raises(InputError, match=r"target os\.system at network_def"):
+    overlay.write_text(json.dumps({"inferer#_target_": "os.system"}))
+    with pytest.raises(InputError, match=r"target os\.system at inferer"):
         InferenceBundle(BundleSource(bundle_root(), overlays=(overlay,)))
 
 
