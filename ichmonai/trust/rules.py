@@ -132,7 +132,7 @@ def _judge_class(module: str, name: str) -> str:
 
 
 def _judge_expression(text: str) -> str:
-    if text in _own().expressions:
+    if text.replace("#", "::") in _own().expressions:
         return ""
     if re.match(r"\$\s*(import|from)\b", text):
         return "imports what the bundle names"
@@ -180,7 +180,7 @@ def _own() -> _Own:
             for value in config:
                 collect(value)
         elif isinstance(config, str) and config.startswith("$"):
-            texts["expressions"].add(config)
+            texts["expressions"].add(config.replace("#", "::"))  # as MONAI writes ids
 
     for file in files:
         collect(json.loads(file.read_text(encoding="utf-8")))
