@@ -18,6 +18,7 @@ from dicom_factory import SERIES, uid_of, write_enhanced, write_head, write_slic
 from PIL import Image
 from pydicom.fileset import FileSet
 
+from ichmonai.csv_cells import csv_cell
 from ichmonai.io import (
     Code,
     HeadCTReadError,
@@ -301,6 +302,16 @@ def test_a_csv_of_paths(tmp_path):
     assert codes(scan([tmp_path / f"{name}.csv" for name in names])) == [
         (f"{name}.csv", code) for name, code in zip(names, expected, strict=True)
     ]
+
+
+def test_a_csv_of_ours_is_read_back_though_its_formulas_are_neutralised(tmp_path):
+    paths = [write_slice(tmp_path / name) for name in ("-a.dcm", "=b.dcm", "c.dcm")]
+    cells = [csv_cell(path.name) for path in paths]
+    assert cells == ["'-a.dcm", "'=b.dcm", "c.dcm"]
+    (tmp_path / "rejected.csv").write_text("\n".join(["path", *cells]))
+    found = list(scan([tmp_path / "rejected.csv"]))
+    assert codes(found) == []
+    assert places(found) == list(map(str, paths))
 
 
 def test_a_dicomdir_and_what_it_lacks(tmp_path):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from ichmonai.csv_cells import cell_text
 from ichmonai.errors import first_line
 from ichmonai.io.discovery.archives import list_members
 from ichmonai.io.discovery.dicomdir import count_directory, is_directory_file, referenced_files
@@ -169,7 +170,7 @@ class Walk:
                 listed = 0
                 for row in rows if column is not None else itertools.chain([first], rows):
                     lines.row = 0
-                    if len(row) > (column or 0) and (name := row[column or 0].strip()):
+                    if len(row) > (column or 0) and (name := cell_text(row[column or 0]).strip()):
                         listed += 1
                         yield from self._named(str(Path(path).parent / name))
         except Exception as error:  # one list never ends a batch
