@@ -1,6 +1,10 @@
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ichmonai.batch.engines import make_engine
@@ -8,6 +12,8 @@ from ichmonai.batch.run import BatchOptions, run_batch
 from ichmonai.errors import InputError
 from ichmonai.io.findings import Code
 from tests.batch.test_run import Silent, contents, run, table
+from tests.processes.conftest import script, trap  # noqa: F401  fixtures
+from tests.processes.test_safe_path import COMMAND, ROOT, SETTINGS
 
 pytestmark = pytest.mark.slow
 ray = pytest.importorskip("ray")
@@ -55,6 +61,36 @@ def test_the_tables_are_those_of_a_local_run_though_a_node_dies(small_bundle, vo
     one, other = contents(tmp_path / "local"), contents(tmp_path / "ray")
     assert one["studies.csv"] == other["studies.csv"]
     assert one["slices.csv"] == other["slices.csv"]
+
+
+def test_actors_import_nothing_of_the_current_folder(small_bundle, volume, script, trap, tmp_path, cluster):  # noqa: F811
+    command = ["predict", volume("one").parent, "--bundle", small_bundle.root, "--out", tmp_path / "out", *SETTINGS]
+    trap.run(sys.executable, script(COMMAND), *command, "--engine", "ray", PYTHONPATH=ROOT)
+    assert "one.nii.gz" in (tmp_path / "out" / "studies.csv").read_text()
+    assert trap.ran == ""
+
+
+def test_a_killed_run_leaves_no_actor_and_no_folder(small_bundle, volume, script, tmp_path, cluster):  # noqa: F811
+    scans, temporary = volume("hang-killed").parent, tmp_path / "tmp"
+    temporary.mkdir()
+    command = ["predict", scans, "--bundle", small_bundle.root, "--out", tmp_path / "out", *SETTINGS, "--engine", "ray"]
+    variables = {**os.environ, "PYTHONPATH": ROOT, "TMPDIR": str(temporary)}
+    with (tmp_path / "log").open("w") as log:
+        run = subprocess.Popen([sys.executable, script(COMMAND), *map(str, command)], env=variables, stderr=log)
+    try:
+        deadline = time.monotonic() + 200
+        while not (small_bundle.root / "hang-killed.nii.gz").exists():  # until an actor is at work
+            assert run.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        actors = [one for one in psutil.Process().children(recursive=True) if "_Predictor" in "".join(one.cmdline())]
+        assert actors
+    finally:
+        run.kill()
+        run.wait()
+    _, alive = psutil.wait_procs(actors, timeout=30)
+    assert alive == []
+    assert [one.name for one in temporary.iterdir() if one.name.startswith(("ichmonai-", "pymp-"))] == []
 
 
 def test_no_cluster_is_one_sentence(small_bundle, monkeypatch):
