@@ -4,14 +4,13 @@ Every library does the same to the same masks (bone, and all that is no air, of 
 be equal. Time is CPU time of the thread, OpenCV on one thread, the median of interleaved rounds; the ratio is against
 scipy in the same run, above 1 where a library is faster.
 
-    python scripts/bench/morphology.py --out scripts/results/bench_morphology.csv
+    python -m scripts.bench.morphology --out scripts/results/bench_morphology.csv
 """
 
 import argparse
 import csv
 import datetime
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -22,12 +21,10 @@ import numpy as np
 from scipy import ndimage
 from skimage import measure, morphology
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from machine import machine
-
 from ichmonai.datasets.phantom import make_cohort
 from ichmonai.transforms.anatomy import binary_image as own
 from ichmonai.transforms.chain.remove_head_holder_as_published import DISK_3
+from scripts.bench.machine import machine
 
 BASELINE = "scipy"
 LIBRARIES = {

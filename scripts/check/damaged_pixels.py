@@ -1,7 +1,7 @@
 """Change one byte of a slice's pixel data, many times in each codec, and count what is said of it.
 
-    python scripts/check/damaged_pixels.py --out scripts/results/check_damaged_pixels.csv
-    python scripts/check/damaged_pixels.py --dicom folder/*.dcm --out /tmp/real.csv
+    python -m scripts.check.damaged_pixels --out scripts/results/check_damaged_pixels.csv
+    python -m scripts.check.damaged_pixels --dicom folder/*.dcm --out /tmp/real.csv
 
 The slices are those of a phantom, or of uncompressed DICOM files. Each byte is drawn with a fixed seed from the
 compressed frame (or the picture's file) and replaced by another. A change matters where it moves any pixel by more than

@@ -9,8 +9,8 @@ A find is: an exception other than `InputError`, a crash, more than 10 s or 512 
 is said of, a sentence that is none, values that are no HU, or a header and an image that contradict each other.
 
     pip install "ichmonai[fuzz]"
-    python scripts/check/fuzz.py --runs 10000 --out scripts/results/check_fuzz.csv
-    python scripts/check/fuzz.py --seconds 120          # as continuous integration does
+    python -m scripts.check.fuzz --runs 10000 --out scripts/results/check_fuzz.csv
+    python -m scripts.check.fuzz --seconds 120          # as continuous integration does
 """
 
 import argparse
@@ -30,21 +30,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before libraries start threads, which would not survive a fork
-sys.path.append(str(Path(__file__).parents[1]))
 
 import atheris
 
 # Their code tells the fuzzer what an input reaches.
 with atheris.instrument_imports(include=["ichmonai", "pydicom.filereader", "pydicom.encaps", "pydicom.fileset"]):
-    from fuzzing import images, tables
-from fuzzing.mutations import mutate_bytes
-from fuzzing.oracles import Target, ViolationError, judge
-from fuzzing.shrink import shrink
-from fuzzing.structures import mutate_files
-from machine import machine
-
+    from scripts.check.fuzzing import images, tables
 from ichmonai import __version__
 from ichmonai.outputs.tables import write_csv
+from scripts.bench.machine import machine
+from scripts.check.fuzzing.mutations import mutate_bytes
+from scripts.check.fuzzing.oracles import Target, ViolationError, judge
+from scripts.check.fuzzing.shrink import shrink
+from scripts.check.fuzzing.structures import mutate_files
 
 TARGETS = {target.name: target for target in (*images.TARGETS, *tables.TARGETS)}
 HANG = 10

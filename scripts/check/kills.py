@@ -11,7 +11,7 @@ random weights. There are two parts:
   folder, inputs that change, other weights. The tables have to be equal, or the run ends with one sentence and an exit
   code, and the next one gives them.
 
-    python scripts/check/kills.py --kills 100 --out scripts/results/check_kills.csv
+    python -m scripts.check.kills --kills 100 --out scripts/results/check_kills.csv
 """
 
 import argparse
@@ -23,15 +23,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1]))
-
 import psutil
-from disturbed.faults import FAULTS
-from disturbed.runs import Bench, answers, fork_server, tables_equal, wait_for, workers
-from machine import machine
 
 from ichmonai import __version__
 from ichmonai.outputs.tables import write_csv
+from scripts.bench.machine import machine
+from scripts.check.disturbed.faults import FAULTS
+from scripts.check.disturbed.runs import Bench, answers, fork_server, tables_equal, wait_for, workers
 
 INNER = ("one worker", "all workers", "fork server")
 """What is killed while the run goes on, one kind in each start."""

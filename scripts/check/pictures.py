@@ -6,7 +6,7 @@
 were chosen with seed 0, so that another seed is a test. The margins are, for each threshold, the nearest value of an
 answered real slice and the nearest of a refused foreign picture beyond it.
 
-    python scripts/check/pictures.py --data DATA --seed 1
+    python -m scripts.check.pictures --data DATA --seed 1
 """
 
 import argparse
@@ -18,7 +18,6 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from foreign_pictures import drawn_heads, foreign_pictures
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import binomtest
@@ -46,6 +45,7 @@ from ichmonai.transforms.anatomy.head_picture import (
 from ichmonai.transforms.anatomy.intracranial import brain_content
 from ichmonai.transforms.chain import check_head_ct
 from ichmonai.transforms.chain.keep_brain_slices import MINIMUM
+from scripts.check.foreign.pictures import drawn_heads, foreign_pictures
 
 FOLDERS = {"head_ct_200": 0, "healthy": 0, "ischaemic": 0, "mbh": 0, "dtvit": 1000, "phe": 1000}
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "check_pictures.csv"

@@ -5,7 +5,7 @@
 - pip-audit of the environment, and of the floors: the lowest version of each dependency that pyproject.toml allows
   (needs pip-audit, and the network for its data: PyPI's JSON, which mirrors of packages do not have).
 
-    python scripts/check/supply_chain.py --sbom sbom.json
+    python -m scripts.check.supply_chain --sbom sbom.json
 
 Exit code: 0 where nothing is wrong, 1 where something is, 3 where the data could not be had, which is no good news.
 """

@@ -3,12 +3,10 @@
 A find of `scripts/check/fuzz.py`, made small, belongs in `corpus/<target>/` under a name that says what it is.
 """
 
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 CORPUS = sorted(path for path in (Path(__file__).parent / "corpus").glob("*/*") if path.is_file())
 MOST = 100_000
 """Bytes of a file of the corpus."""
@@ -16,15 +14,14 @@ MOST = 100_000
 
 @pytest.fixture(scope="module")
 def targets():
-    sys.path += [str(ROOT / "scripts" / "check"), str(ROOT / "scripts")]
-    from fuzzing import images, tables
+    from scripts.check.fuzzing import images, tables
 
     return {target.name: target for target in (*images.TARGETS, *tables.TARGETS)}
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_what_was_found_is_mended(targets, path, tmp_path):
-    from fuzzing.oracles import judge
+    from scripts.check.fuzzing.oracles import judge
 
     assert path.stat().st_size < MOST
     assert judge(targets[path.parent.name], tmp_path, path.read_bytes())
@@ -32,7 +29,7 @@ def test_what_was_found_is_mended(targets, path, tmp_path):
 
 def test_seeds_are_read(targets, tmp_path):
     """Or the fuzzer would only look at what is refused at once."""
-    from fuzzing.oracles import judge
+    from scripts.check.fuzzing.oracles import judge
 
     good = {"image", "evaluated", "audited", "read", "loaded", "same tables"}
     ends = {}
@@ -46,10 +43,9 @@ def test_seeds_are_read(targets, tmp_path):
 
 def test_an_oracle_finds(targets, tmp_path):
     """What must not be is told: other errors, sentences that are none."""
-    from fuzzing.oracles import Target, ViolationError, check_sentence, judge
-
     from ichmonai.errors import InputError
     from ichmonai.io import HeadCTReadError
+    from scripts.check.fuzzing.oracles import Target, ViolationError, check_sentence, judge
 
     def raises(error):
         def run(folder, data):

@@ -6,11 +6,11 @@ from collections import Counter
 import nibabel as nib
 import numpy as np
 import pytest
-from dicom_factory import write_head
 from PIL import Image
 
 from ichmonai.io import Code, ImageHeader, ImageSource, OtherFile, Rejection, group_series, scan
 from ichmonai.io.discovery import archives
+from tests.io.dicom_factory import write_head
 
 
 def pack(path, members, **kwargs):

@@ -11,12 +11,12 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from dicom_factory import head_headers, uid_of, write_enhanced, write_head, write_slice
 
 from ichmonai.io import Code, ImageHeader, ImageSource, Rejection, find_head_ct, group_series, load_head_ct, scan
 from ichmonai.io.discovery import archives, bounded, find
 from ichmonai.io.discovery.headers import Kind
 from ichmonai.io.findings import HeadCTReadError
+from tests.io.dicom_factory import head_headers, uid_of, write_enhanced, write_head, write_slice
 
 NRRD = (
     "NRRD0004\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: 64 64 {}\n"

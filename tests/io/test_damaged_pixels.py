@@ -5,7 +5,6 @@ import io
 import numpy as np
 import pydicom
 import pytest
-from dicom_factory import write_slice
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, RLELossless
@@ -15,6 +14,7 @@ from ichmonai.io import HeadCTReadError, load_head_ct
 from ichmonai.io.readers.jpeg2000_packets import block_lengths
 from ichmonai.io.readers.plausibility import suspicion
 from ichmonai.io.readers.recoding import odd_block
+from tests.io.dicom_factory import write_slice
 
 
 @pytest.fixture(scope="module")

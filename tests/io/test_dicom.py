@@ -5,10 +5,10 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from dicom_factory import PRONE, SUPINE, hu_at, uid_of, write_series, write_slice
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from ichmonai.io import Code, HeadCTReadError, load_head_ct
+from tests.io.dicom_factory import PRONE, SUPINE, hu_at, uid_of, write_series, write_slice
 
 TILT = np.deg2rad(18.5)
 TILTED = (1, 0, 0, 0, np.cos(TILT), -np.sin(TILT))

@@ -3,7 +3,6 @@
 import numpy as np
 import pydicom
 import pytest
-from dicom_factory import SUPINE, hu_at, uid_of, write_enhanced, write_slice
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless
@@ -11,6 +10,7 @@ from test_transfer_syntaxes import jpeg2000
 
 from ichmonai.io import Code, HeadCTReadError, ImageSource, group_series, load_head_ct, scan
 from ichmonai.io.readers import dicom
+from tests.io.dicom_factory import SUPINE, hu_at, uid_of, write_enhanced, write_slice
 
 HEIGHTS = (10.0, 0.0, 15.0, 5.0)
 RESCALES = ((1, -1024), (1, -1000), (2, -2048), (0.5, -500))

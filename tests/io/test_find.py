@@ -1,10 +1,10 @@
 import nibabel as nib
 import numpy as np
 import pytest
-from dicom_factory import SERIES, uid_of, write_enhanced, write_head, write_slice
 from PIL import Image
 
 from ichmonai.io import Code, HeadCTReadError, find_head_ct, load_head_ct
+from tests.io.dicom_factory import SERIES, uid_of, write_enhanced, write_head, write_slice
 
 HEAD = np.diag([-2.5, -2.5, 5.0, 1.0])
 

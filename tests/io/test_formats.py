@@ -10,11 +10,11 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from dicom_factory import write_enhanced, write_head, write_slice
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from ichmonai.io import Code, HeadCTReadError, ImageHeader, ImageSource, OtherFile, Rejection, load_head_ct, scan
 from ichmonai.io.contents import files_of
+from tests.io.dicom_factory import write_enhanced, write_head, write_slice
 
 AFFINE = np.array([[-3.0, 0, 0, 90], [0, 3, 0, -80], [0, 0, 5, 10], [0, 0, 0, 1]])
 

@@ -2,7 +2,6 @@ import math
 from dataclasses import replace
 
 import pytest
-from dicom_factory import head_headers
 
 from ichmonai.io import Code
 from ichmonai.io.discovery.header_checks import MAX_SIDE, MIN_SLICES, check_headers
@@ -11,6 +10,7 @@ from ichmonai.io.discovery.header_words import contrast_word, is_agent, kernel_s
 from ichmonai.io.discovery.headers import ImageHeader, Kind
 from ichmonai.io.findings import WARNINGS
 from ichmonai.io.series import ImageSource
+from tests.io.dicom_factory import head_headers
 
 CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from dicom_factory import write_series, write_slice
 
 from ichmonai.datasets.phantom import make_study
 from ichmonai.io import Code, HeadCTReadError, load_head_ct
 from ichmonai.transforms import CheckHeadCT
+from tests.io.dicom_factory import write_series, write_slice
 
 TWELVE_BITS = (12, 0, 1, 0)
 

@@ -2,11 +2,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from dicom_factory import write_series
 from monai.data import DataLoader, Dataset, decollate_batch
 from PIL import Image
 
 from ichmonai.io import ImageSource, LoadHeadCT, LoadHeadCTd, load_head_ct
+from tests.io.dicom_factory import write_series
 
 
 def test_array_and_dictionary_forms(tmp_path):

@@ -7,12 +7,12 @@ import zipfile
 import nibabel as nib
 import numpy as np
 import pytest
-from dicom_factory import write_series, write_slice
 from PIL import Image
 from test_head_ct import itk
 
 from ichmonai.io import Code, HeadCTReadError, ImageSource, load_head_ct
 from ichmonai.io.readers import sources
+from tests.io.dicom_factory import write_series, write_slice
 
 pytestmark = pytest.mark.filterwarnings("ignore:builtin type .*:DeprecationWarning")  # of itk's wrapping
 

@@ -14,7 +14,6 @@ import numpy as np
 import psutil
 import pydicom
 import pytest
-from dicom_factory import SERIES, uid_of, write_enhanced, write_head, write_slice
 from PIL import Image
 from pydicom.fileset import FileSet
 
@@ -32,6 +31,7 @@ from ichmonai.io import (
     scan,
 )
 from ichmonai.io.discovery.headers import Kind
+from tests.io.dicom_factory import SERIES, uid_of, write_enhanced, write_head, write_slice
 
 FREE_TEXT = """
 SeriesDescription StudyDescription ProtocolName ContrastBolusAgent BodyPartExamined ConvolutionKernel Manufacturer

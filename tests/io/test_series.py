@@ -3,11 +3,11 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from dicom_factory import head_headers
 
 from ichmonai.io import Code, Finding, ImageHeader, ImageSource, Series, choose_series, group_series, scan
 from ichmonai.io.discovery.choose import score
 from ichmonai.io.discovery.headers import Kind
+from tests.io.dicom_factory import head_headers
 
 CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 

@@ -7,7 +7,6 @@ import gdcm
 import numpy as np
 import pydicom
 import pytest
-from dicom_factory import write_slice
 from PIL import Image
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
@@ -22,6 +21,7 @@ from pydicom.uid import (
 from ichmonai.io import Code, HeadCTReadError, load_head_ct
 from ichmonai.io.readers.codestream import check_codestream
 from ichmonai.io.readers.rle import check_rle
+from tests.io.dicom_factory import write_slice
 
 HU = np.random.default_rng(0).integers(-1024, 2000, (32, 24))
 LOSSLESS = ["RLE", "JPLL", "JLSL", "J2KR"]

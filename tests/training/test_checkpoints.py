@@ -2,9 +2,9 @@ import logging
 
 import pytest
 import torch
-from tiny_training import KilledError, tiny_trainer
 
 from ichmonai.errors import InputError
+from tests.training.tiny_training import KilledError, tiny_trainer
 
 FILES = ["epochs.csv", "last.pt", "model.json", "model.pt"]
 

@@ -2,7 +2,8 @@ import csv
 
 import pytest
 from PIL import Image
-from tiny_training import tiny_trainer
+
+from tests.training.tiny_training import tiny_trainer
 
 
 def rows(directory):

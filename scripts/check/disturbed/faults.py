@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from disturbed.runs import Bench, answers, stop, tables_equal, wait_for, workers
+from scripts.check.disturbed.runs import Bench, answers, stop, tables_equal, wait_for, workers
 
 Rows = Iterator[dict]
 _SENTENCE = re.compile(r"^ichmonai: [^\n]{20,700}\.$", re.MULTILINE)

@@ -12,9 +12,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import psutil
-from phantom_archive import write_archive, write_bundle
 
 from ichmonai.datasets.phantom.study import make_study
+from scripts.bench.phantom_archive import write_archive, write_bundle
 
 TABLES = ("studies.csv", "slices.csv", "rejected.csv")
 PATIENCE = 60.0

@@ -10,10 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from fuzzing import seeds
-from fuzzing.mutations import mutate_bytes, mutate_lines
-from fuzzing.oracles import Target, ViolationError, check_sentence
-from fuzzing.structures import (
+from ichmonai.digests import sha256_of_hu
+from ichmonai.io import HeadCTReadError, ImageHeader, Rejection, load_head_ct, scan
+from ichmonai.io.discovery.find import usable_series
+from ichmonai.io.discovery.headers import Kind
+from ichmonai.io.findings import ACCEPTABLE
+from scripts.check.fuzzing import seeds
+from scripts.check.fuzzing.mutations import mutate_bytes, mutate_lines
+from scripts.check.fuzzing.oracles import Target, ViolationError, check_sentence
+from scripts.check.fuzzing.structures import (
     mutate_dicom,
     mutate_files,
     mutate_gzip,
@@ -22,11 +27,6 @@ from fuzzing.structures import (
     pack,
     unpack,
 )
-from ichmonai.digests import sha256_of_hu
-from ichmonai.io import HeadCTReadError, ImageHeader, Rejection, load_head_ct, scan
-from ichmonai.io.discovery.find import usable_series
-from ichmonai.io.discovery.headers import Kind
-from ichmonai.io.findings import ACCEPTABLE
 
 
 def read(inputs: list[Path], pixels: bool = True) -> str:

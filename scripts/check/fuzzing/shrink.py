@@ -4,8 +4,8 @@ import shutil
 import time
 from pathlib import Path
 
-from fuzzing.oracles import Target, ViolationError, judge
-from fuzzing.structures import pack, unpack
+from scripts.check.fuzzing.oracles import Target, ViolationError, judge
+from scripts.check.fuzzing.structures import pack, unpack
 
 PATIENCE = 15.0
 """Seconds for one find."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
-from fuzzing.mutations import NUMBERS, WORDS, Mutate, mutate_bytes, mutate_json, mutate_lines, mutate_text
+from scripts.check.fuzzing.mutations import NUMBERS, WORDS, Mutate, mutate_bytes, mutate_json, mutate_lines, mutate_text
 
 _LONG = (b"OB", b"OD", b"OF", b"OL", b"OW", b"SQ", b"UC", b"UN", b"UR", b"UT")
 _VRS = (*_LONG, b"AE", b"AS", b"CS", b"DS", b"IS", b"LO", b"SH", b"UI", b"US", b"SS", b"FD", b"FL", b"PN", b"AT", b"??")

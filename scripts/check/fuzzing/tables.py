@@ -12,15 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from phantom_archive import write_bundle
 from safetensors.torch import save
 from torch import nn
 
-from fuzzing import seeds
-from fuzzing.images import spread
-from fuzzing.mutations import mutate_bytes, mutate_json, mutate_text
-from fuzzing.oracles import Target, ViolationError
-from fuzzing.structures import mutate_files, mutate_sqlite, pack, unpack
 from ichmonai.audit import audit, judge
 from ichmonai.batch.bundle import BundleSource, InferenceBundle
 from ichmonai.batch.run import BatchOptions, run_batch
@@ -30,6 +24,12 @@ from ichmonai.evaluation import Calibration, evaluate
 from ichmonai.evaluation.files import evaluation_record
 from ichmonai.networks.weights import load_trained
 from ichmonai.paths import bundle_root
+from scripts.bench.phantom_archive import write_bundle
+from scripts.check.fuzzing import seeds
+from scripts.check.fuzzing.images import spread
+from scripts.check.fuzzing.mutations import mutate_bytes, mutate_json, mutate_text
+from scripts.check.fuzzing.oracles import Target, ViolationError
+from scripts.check.fuzzing.structures import mutate_files, mutate_sqlite, pack, unpack
 
 PROBABILITIES = "p_ich,p_deep,p_lobar,p_subtentorial"
 

@@ -1,1 +1,0 @@
-"""What `scripts/ablate_light.py` compares, and the sets that it judges by."""

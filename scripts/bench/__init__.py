@@ -1,0 +1,1 @@
+"""Benchmarks: each measures against a named baseline in the same run."""

@@ -1,0 +1,1 @@
+"""Pictures that are no head CT in a brain window, by class."""
