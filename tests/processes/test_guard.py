@@ -12,7 +12,7 @@ from ichmonai.processes import scratch
 from ichmonai.processes.scratch import remove_abandoned, scratch_folder
 
 ROOT = str(Path(__file__).parents[2])
-SECONDS = 1.0
+SECONDS = 2.0 if "CI" not in os.environ else 10.0
 """In which nothing may be left; ten kills on two cores with a load of 12 took 0.09 to 0.18."""
 
 POOLS = """
@@ -60,7 +60,7 @@ def test_nothing_is_left_a_moment_after_a_kill(tmp_path):
     process.kill()
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=SECONDS)
-    assert [one.cmdline() for one in alive] == []
+    assert [one.pid for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []  # ended; the system has to notice
     assert list(temporary.iterdir()) == []
 
 
