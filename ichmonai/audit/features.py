@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ichmonai.errors import first_line
-from ichmonai.io.suffixes import PICTURE_FORMATS, PICTURE_SUFFIXES
+from ichmonai.io.formats import picture
 from ichmonai.transforms.anatomy.head_mask import ABOVE_BLACK_HU, head_mask
 from ichmonai.transforms.anatomy.intracranial import BONE_HU, SATURATED
 
@@ -85,8 +85,8 @@ def file_features(path: str) -> dict[str, Value]:
     Raises:
         ValueError: the header cannot be read.
     """
-    if Path(path).suffix.lower() in PICTURE_SUFFIXES:
-        with Image.open(path, formats=PICTURE_FORMATS) as image:
+    if Path(path).suffix.lower() in picture.FORMAT.suffixes:
+        with Image.open(path, formats=picture.PILLOW_FORMATS) as image:
             tables = getattr(image, "quantization", None)
             return {"JPEG quantisation": float(np.mean([sum(table) for table in tables.values()]))} if tables else {}
     try:

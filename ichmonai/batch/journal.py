@@ -14,8 +14,8 @@ from ichmonai.batch.study import Answer
 from ichmonai.errors import InputError
 from ichmonai.inference.runtimes.names import RUNTIMES
 from ichmonai.io.contents import is_settled
-from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.findings import Code, Finding
+from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import ImageSource, Rejection, Series
 from ichmonai.outputs.study_rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS, worklist_rank
 

@@ -22,9 +22,9 @@ from ichmonai.batch.touched import changed, is_unchanged, keep_touched
 from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError
 from ichmonai.io.discovery.find import usable_series
-from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, accepted_codes
+from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import OtherFile, Rejection, Series
 from ichmonai.outputs.formats import TableFormat
 from ichmonai.outputs.provenance import table_digests, write_provenance

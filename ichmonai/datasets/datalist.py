@@ -11,7 +11,7 @@ import numpy as np
 from ichmonai.datasets.item import SPLITS, DatasetError, Item
 from ichmonai.datasets.rsna import LABELS_NAME, load_rsna
 from ichmonai.errors import first_line
-from ichmonai.io.suffixes import PICTURE_SUFFIXES
+from ichmonai.io.formats import picture
 from ichmonai.labels import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
 
 CSV_NAME = "slices.csv"
@@ -99,7 +99,7 @@ def _from_folders(root: Path) -> list[Item]:
     for folder, ich, location in (("no", "0", ""), *((f"yes/{name.title()}", "1", name) for name in LOCATIONS)):
         label = _label(ich, location, folder)
         for file in sorted((root / folder).glob("*")):
-            if file.name.lower().endswith((*PICTURE_SUFFIXES, ".dcm")):
+            if file.name.lower().endswith((*picture.FORMAT.suffixes, ".dcm")):
                 items.append({"image": str(file), "patient": patient_of_file(file.name), "label": label.copy()})
     return _not_empty(items, root)
 

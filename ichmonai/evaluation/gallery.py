@@ -11,7 +11,7 @@ from PIL import Image
 
 from ichmonai.evaluation.evaluation import Evaluation
 from ichmonai.evaluation.metrics import THRESHOLD
-from ichmonai.io.suffixes import PICTURE_FORMATS
+from ichmonai.io.formats.picture import PILLOW_FORMATS
 
 _PIXELS = 200
 _BRAIN_WINDOW = (0.0, 80.0)  # HU
@@ -86,7 +86,7 @@ def _read(path: Path) -> Image.Image:
     if not path.is_file():
         raise FileNotFoundError(path)
     try:
-        return Image.open(path, formats=PICTURE_FORMATS).convert("L")
+        return Image.open(path, formats=PILLOW_FORMATS).convert("L")
     except OSError:
         return Image.fromarray(_dicom_pixels(path))
 

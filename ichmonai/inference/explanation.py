@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ichmonai.errors import InputError
-from ichmonai.io.readers.geometry import to_display_orientation, to_original_orientation
+from ichmonai.io.orientation import to_display_orientation, to_original_orientation
 from ichmonai.networks.branches import CNNBranches
 from ichmonai.networks.classifier import SliceClassifier
 

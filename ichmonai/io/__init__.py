@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 from ichmonai.io.discovery.choose import choose_series
 from ichmonai.io.discovery.find import find_head_ct
 from ichmonai.io.discovery.group import group_series
-from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
+from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import ImageSource, OtherFile, Rejection, Series
 
 if TYPE_CHECKING:
-    from ichmonai.io.readers.head_ct import load_head_ct
-    from ichmonai.io.readers.load import LoadHeadCT, LoadHeadCTd
+    from ichmonai.io.head_ct import load_head_ct
+    from ichmonai.io.load import LoadHeadCT, LoadHeadCTd
 
 __all__ = [
     "Code",
@@ -40,4 +40,4 @@ _READERS = {"load_head_ct": "head_ct", "LoadHeadCT": "load", "LoadHeadCTd": "loa
 def __getattr__(name: str) -> Any:
     if name not in _READERS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.readers.{_READERS[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_READERS[name]}"), name)

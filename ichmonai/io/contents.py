@@ -2,27 +2,21 @@
 
 import hashlib
 import os
-import re
 import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ichmonai.io.discovery.archives import open_member
-from ichmonai.io.discovery.volume_headers import TEXT_HEADER
-from ichmonai.io.readers.sources import MAX_BYTES
+from ichmonai.io.files.archives import open_member
+from ichmonai.io.formats import format_of, header_of
+from ichmonai.io.limits import MAX_BYTES
 from ichmonai.io.series import ImageSource
-from ichmonai.io.suffixes import METAIMAGE_SUFFIXES
 
 FRESH = 2 * 10**9
 """Nanoseconds in which a file can change twice and keep its times: those of FAT count by two seconds."""
 
 _BLOCK = 2**20
-_ELSEWHERE = re.compile(rb"^(?:ElementDataFile[ \t]*=|data ?file:)[ \t]*([^\r\n]*?)[ \t]*\r?$", re.MULTILINE)
-_NAMES_ANOTHER = (*METAIMAGE_SUFFIXES, ".nrrd", ".nhdr")
-_PAIRS = {".hdr": (".img", ".img.gz"), ".img": (".hdr",), ".par": (".rec",), ".rec": (".par",)}
-"""Suffixes of a header and of its voxels."""
 
 
 def files_of(source: ImageSource) -> list[str]:
@@ -30,22 +24,12 @@ def files_of(source: ImageSource) -> list[str]:
 
     What is not there is left out.
     """
-    path = Path(source.path)
     if source.member:
         return [source.path]
-    name = path.name.lower()
-    beside: list[Path] = []
-    if name.endswith(_NAMES_ANOTHER) and path.is_file():
-        with path.open("rb") as file:
-            found = _ELSEWHERE.search(file.read(TEXT_HEADER))
-        if found and found[1].upper() != b"LOCAL":
-            beside = [path.parent / os.fsdecode(found[1])]
-    else:
-        plain = name.removesuffix(".gz")
-        suffixes = _PAIRS.get(Path(plain).suffix, ())
-        stem = path.name[: len(Path(plain).stem)]
-        beside = [path.with_name(stem + one) for suffix in suffixes for one in (suffix, suffix.upper())]
-    return [source.path, *(str(one) for one in beside if _is_file(one))]
+    if (found := format_of(source.name)) is None:
+        header = header_of(source.path)
+        return files_of(ImageSource(header)) if header else [source.path]
+    return [source.path, *(str(one) for one in found.other_files(source) if _is_file(one))]
 
 
 def state_of(source: ImageSource) -> str:

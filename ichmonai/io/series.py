@@ -20,6 +20,11 @@ class ImageSource(NamedTuple):
     member: str = ""
     frame: int = -1
 
+    @property
+    def name(self) -> str:
+        """The path of the file or member in lower case, for its suffix."""
+        return (self.member or self.path).lower()
+
     def __str__(self) -> str:
         """The path, a member as if its archive were a folder, with what is not printable in it escaped."""
         return printable(f"{self.path}/{self.member}" if self.member else self.path)

@@ -13,10 +13,10 @@ from PIL import Image
 
 from ichmonai.errors import InputError, first_line
 from ichmonai.io import load_head_ct
-from ichmonai.io.readers.head_ct import DTVIT_WINDOW
-from ichmonai.io.readers.volumes import load_volume
+from ichmonai.io.formats import format_of
+from ichmonai.io.head_ct import DTVIT_WINDOW
+from ichmonai.io.header import Kind
 from ichmonai.io.series import ImageSource
-from ichmonai.io.suffixes import VOLUME_SUFFIXES
 from ichmonai.labels import LOCATIONS
 from ichmonai.outputs.tables import write_csv
 from ichmonai.transforms import AverageThinSlices, KeepBrainSlices, RemoveHeadHolder
@@ -67,12 +67,14 @@ def read_label(study: LabelledStudy, volume: MetaTensor) -> dict[int, SliceLabel
     path = Path(study.label)
     if path.name.lower().endswith(".json"):
         return _from_json(path, volume.shape[-1])
-    if not path.name.lower().endswith(VOLUME_SUFFIXES):
+    found = format_of(path.name)
+    if found is None or found.kind is not Kind.VOLUME:
         raise InputError(
             f"The label {path} is neither a segmentation (.nii.gz, .nrrd) nor JSON; save it as one of them."
         )
-    marks, affine, _ = load_volume(ImageSource(str(path)))
-    if marks.shape != volume.shape[1:] or not np.allclose(affine, volume.affine.cpu().numpy(), atol=0.05):
+    marks, affine = found.read(ImageSource(str(path)), DTVIT_WINDOW)[:2]
+    own = volume.affine.cpu().numpy()
+    if affine is None or marks.shape != volume.shape[1:] or not np.allclose(affine, own, atol=0.05):
         raise InputError(
             f"The label {path} has another grid than its image: {marks.shape} for {tuple(volume.shape[1:])} voxels, or "
             "another place; save it with the image as the reference."

@@ -5,8 +5,8 @@ import pytest
 from ichmonai.batch.journal import Journal
 from ichmonai.batch.study import Answer
 from ichmonai.errors import InputError
-from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.findings import Code, Finding
+from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import ImageSource, Rejection, Series
 
 IDENTITY = {"weights_sha256": "a", "accept": []}

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from ichmonai.io import ImageHeader, ImageSource
-from ichmonai.io.discovery.header_codes import codes_of
+from ichmonai.io.formats.dicom.codes import codes_of
 
 SUPINE = (1, 0, 0, 0, 1, 0)
 PRONE = (-1, 0, 0, 0, -1, 0)

@@ -4,10 +4,10 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 
 from ichmonai.io.discovery.header_checks import head_evidence, is_derived
-from ichmonai.io.discovery.headers import ImageHeader
-from ichmonai.io.discovery.slice_geometry import coverage, slice_count, slice_distance
 from ichmonai.io.findings import Code, Finding, refusing
+from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import Rejection, Series
+from ichmonai.io.slice_geometry import coverage, slice_count, slice_distance
 
 THICKNESS = 5.0
 """Slice thickness in mm of the papers' images and of most reports of head CT."""

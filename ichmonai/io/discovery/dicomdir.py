@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ichmonai.errors import first_line, printable
-from ichmonai.io.discovery.dicom_files import START, is_directory, read_dataset
 from ichmonai.io.findings import Code, HeadCTReadError
+from ichmonai.io.format import START
+from ichmonai.io.formats.dicom.files import is_directory, read_dataset
 from ichmonai.io.series import ImageSource, OtherFile, Rejection, reject
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from ichmonai.errors import printable
 from ichmonai.io.discovery.choose import choose_series
 from ichmonai.io.discovery.group import group_series
-from ichmonai.io.discovery.headers import ImageHeader
 from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, Finding, HeadCTReadError, accepted_codes, refusing
+from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import ImageSource, Rejection, Series
 
 logger = logging.getLogger(__name__)

@@ -1,28 +1,21 @@
 """From the headers of a study to its series, each in order along its normal."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from itertools import pairwise
 
 from ichmonai.io.discovery.choose import describe, score
-from ichmonai.io.discovery.header_checks import check_headers, is_localizer
-from ichmonai.io.discovery.headers import ImageHeader, Kind, Vector
-from ichmonai.io.discovery.slice_geometry import along_normal
+from ichmonai.io.discovery.header_checks import check_headers
 from ichmonai.io.findings import Code, Finding
+from ichmonai.io.grouping import SAME_PLACE, by_geometry, in_order, size_and_place, without_copies
+from ichmonai.io.header import ImageHeader, Kind
+from ichmonai.io.limits import MAX_ACQUISITIONS
 from ichmonai.io.series import Series
+from ichmonai.io.slice_geometry import along_normal
 
-SAME_PLACE = 0.01
-"""Images nearer than this along the normal, in mm, show the same slice."""
-SAME_ANGLE = 1e-3
-"""Difference of direction cosines up to which orientations are equal: about 0.06 degrees."""
-SAME_SPACING = 1e-3
-"""Difference in mm up to which pixel spacings are equal."""
 REPEATED = 0.25
 """Share of slices at a place that another has already from which on two stacks are mixed, and not a few slices
 repeated: such a series is refused where nothing else divides it."""
-
-MAX_ACQUISITIONS = 1000
-"""In one series; where damaged headers say that there are more, they divide nothing."""
 
 
 def group_series(headers: Iterable[ImageHeader]) -> list[Series]:
@@ -47,9 +40,10 @@ def group_series(headers: Iterable[ImageHeader]) -> list[Series]:
         by_uid[header.series].append(header)
     series = []
     for uid, images in by_uid.items():
-        unique, copies = _without_copies(images)
-        stacks = [stack for group in _by_geometry(unique) for stack in _stacks(group)]
-        stacks.sort(key=lambda stack: (-len(stack), min(one.source for one in stack)))
+        unique = without_copies(images)
+        copies = len(images) - len(unique)
+        stacks = [stack for group in by_geometry(unique) for stack in _stacks(group)]
+        stacks.sort(key=size_and_place)
         for number, stack in enumerate(stacks, 1):
             series.append(_series(stack, uid if number == 1 else f"{uid}#{number}", copies if number == 1 else 0))
     return series
@@ -58,10 +52,8 @@ def group_series(headers: Iterable[ImageHeader]) -> list[Series]:
 def _series(stack: list[ImageHeader], uid: str, copies: int) -> Series:
     slices, repeated = stack, 0
     if stack[0].kind is Kind.DICOM and stack[0].is_placed:
-        # Two images at one place keep an order that does not depend on the names of their files.
-        places = [(round(place, 3), *_order(one), one) for place, one in zip(along_normal(stack), stack, strict=True)]
-        places.sort(key=lambda place: place[:-1])
-        slices = [place[-1] for i, place in enumerate(places) if i == 0 or place[0] - places[i - 1][0] >= SAME_PLACE]
+        places = in_order(stack)
+        slices = [one for i, (place, one) in enumerate(places) if i == 0 or place - places[i - 1][0] >= SAME_PLACE]
         repeated = len(stack) - len(slices)
     findings = check_headers(slices)
     if repeated >= REPEATED * len(stack):
@@ -82,46 +74,6 @@ def _series(stack: list[ImageHeader], uid: str, copies: int) -> Series:
         describe(slices),
         score(slices, [f.code for f in findings]),
         tuple(one.state for one in slices),
-    )
-
-
-def _without_copies(headers: Sequence[ImageHeader]) -> tuple[list[ImageHeader], int]:
-    """Images without copies: the same SOPInstanceUID and frame, at the same place (bad software reuses UIDs)."""
-    seen: dict[Hashable, ImageHeader] = {}
-    for header in headers:
-        uid = header.sop_instance_uid
-        key = (uid, header.source.frame, header.position) if uid else header.source
-        if key not in seen or header.size > seen[key].size:
-            seen[key] = header
-    return list(seen.values()), len(headers) - len(seen)
-
-
-def _by_geometry(headers: Sequence[ImageHeader]) -> list[list[ImageHeader]]:
-    groups = [[header] for header in headers if not header.is_placed]
-    placed: list[tuple[tuple[int, int, float], list[ImageHeader]]] = []
-    # In this order, images of one geometry are near each other: not every one is compared with every other.
-    for key, header in sorted(((_key(one), one) for one in headers if one.is_placed), key=lambda pair: pair[0]):
-        for other, group in reversed(placed):
-            if key[:2] != other[:2] or key[2] - other[2] > 6 * SAME_ANGLE + 2 * SAME_SPACING:
-                placed.append((key, [header]))
-                break
-            if _fit(group[0], header):
-                group.append(header)
-                break
-        else:
-            placed.append((key, [header]))
-    return groups + [group for _, group in placed]
-
-
-def _key(header: ImageHeader) -> tuple[int, int, float]:
-    return header.rows, header.columns, sum(header.orientation or ()) + sum(header.spacing or ())
-
-
-def _fit(one: ImageHeader, other: ImageHeader) -> bool:
-    return (
-        is_localizer(one) == is_localizer(other)
-        and _near(one.orientation, other.orientation, SAME_ANGLE)
-        and _near(one.spacing, other.spacing, SAME_SPACING)
     )
 
 
@@ -169,14 +121,3 @@ def _by_reconstruction(stack: list[ImageHeader]) -> list[list[ImageHeader]]:
     for one in stack:
         parts[one.kernel, one.sharpness, one.contrast, one.thickness, one.image_type].append(one)
     return list(parts.values())
-
-
-def _order(header: ImageHeader) -> tuple:
-    acquisition = header.acquisition
-    return (acquisition is None, acquisition or 0, header.sop_instance_uid, header.source)
-
-
-def _near(one: Vector | None, other: Vector | None, tolerance: float) -> bool:
-    return (
-        one is not None and other is not None and all(abs(a - b) <= tolerance for a, b in zip(one, other, strict=True))
-    )

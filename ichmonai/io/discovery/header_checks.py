@@ -4,10 +4,27 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from ichmonai.io.discovery.header_codes import AGENT
-from ichmonai.io.discovery.header_words import NOT_HU, is_scout
-from ichmonai.io.discovery.headers import ImageHeader, Kind
-from ichmonai.io.discovery.slice_geometry import (
+from ichmonai.io.findings import Code, Finding
+from ichmonai.io.formats.dicom.codes import AGENT
+from ichmonai.io.formats.dicom.headers import CT_IMAGES, modality_of
+from ichmonai.io.formats.dicom.words import NOT_HU
+from ichmonai.io.grouping import is_localizer
+from ichmonai.io.header import ImageHeader, Kind
+from ichmonai.io.limits import (
+    FIELD_OF_VIEW,
+    MAX_COVERAGE,
+    MAX_OBLIQUITY,
+    MAX_SHEAR,
+    MIN_COVERAGE,
+    MIN_SIDE,
+    MIN_SLICES,
+    MIN_TILT,
+    PIXEL_SPACING,
+    SLICE_DISTANCE,
+    plural,
+    too_large,
+)
+from ichmonai.io.slice_geometry import (
     Slices,
     angle,
     coverage,
@@ -18,36 +35,9 @@ from ichmonai.io.discovery.slice_geometry import (
     slice_count,
     slice_distance,
 )
-from ichmonai.io.findings import Code, Finding, HeadCTReadError
 
-MIN_SLICES = 10
-"""A brain is about 130 mm high, and no head protocol has slices thicker than 10 mm: with fewer, most is not shown."""
-MIN_COVERAGE = 80.0
-"""Extent in mm along the slices' normal; a newborn's brain is about as high."""
-MAX_OBLIQUITY = 35.0
-"""Degrees between the slices' normal and the patient's axis: gantries tilt up to 30, and heads lie a little askew."""
-MIN_TILT = 1.0
-"""Degrees from which on a gantry tilt is told."""
-MAX_SHEAR = 45.0
-"""Degrees between the slices' normal and the line that they are stacked along; no gantry tilts so far."""
-PIXEL_SPACING = (0.1, 3.0)
-"""Plausible PixelSpacing of a head CT, in mm: 0.4 to 1 is usual."""
-SLICE_DISTANCE = (0.1, 25.0)
-"""Plausible median distance of slices, in mm."""
-FIELD_OF_VIEW = (100.0, 800.0)
-"""Plausible extent of a slice, in mm: an infant's head, and the widest bore."""
-MAX_COVERAGE = 2500.0
-"""Plausible extent along the patient in mm: no table moves farther."""
-MIN_SIDE = 64
-"""Rows and columns of a slice image; with fewer, no bleeding can be seen."""
-MAX_SIDE = 2048
-"""Rows or columns of a slice; the largest CT matrix in use has 1024, or 2048 with photon counting."""
-MAX_VOXELS = 2**29
-"""Voxels of a series: 2 GiB as float32, or 2048 slices of 512 x 512."""
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 """Root of the Secondary Capture SOP classes (PS3.4 B.5)."""
-CT_IMAGES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1")
-"""CT Image Storage and Enhanced CT Image Storage."""
 _RESLICED = ("AXIAL", "REFORMATTED", "MPR", "AVERAGE", "RESAMPLED", "ADDITION")
 
 
@@ -68,27 +58,6 @@ def check_headers(slices: Slices) -> list[Finding]:
     return sorted(own.values(), key=lambda finding: order.index(finding.code) if finding.code in order else -1)
 
 
-def check_size(name: str, rows: int, columns: int, slices: int) -> None:
-    """Refuse what would not fit into memory, before anything is allocated.
-
-    Args:
-        name: of what it is, for the sentence.
-        rows: said by the header, as the next two.
-        columns: of a slice.
-        slices: in all.
-
-    Raises:
-        HeadCTReadError: `TOO_LARGE`.
-    """
-    if max(rows, columns) > MAX_SIDE or max(rows * columns, 1) * slices > MAX_VOXELS:
-        raise HeadCTReadError(f"{name} has {_too_many(rows, columns, slices)}", Code.TOO_LARGE)
-
-
-def is_localizer(header: ImageHeader) -> bool:
-    """Whether ImageType says so (PS3.3 C.8.2.1.1.1)."""
-    return any(is_scout(value) for value in header.image_type)
-
-
 def is_derived(header: ImageHeader) -> bool:
     """Whether the image was computed from others, or captured."""
     return bool({"DERIVED", "SECONDARY"} & {value.upper() for value in header.image_type[:2]})
@@ -100,9 +69,7 @@ def head_evidence(slices: Slices) -> str:
 
 
 def _wrong_modality(slices: Slices) -> str:
-    first = slices[0]
-    modality = first.modality or ("CT" if first.sop_class_uid in CT_IMAGES else "missing")
-    if first.kind is not Kind.DICOM or modality == "CT":
+    if slices[0].kind is not Kind.DICOM or (modality := modality_of(slices[0])) == "CT":
         return ""
     return f"{_name(slices)} has Modality {modality}; give a CT series."
 
@@ -163,16 +130,7 @@ def _bad_geometry(slices: Slices) -> str:
             return ""
         return f"{name} has {first.rows} x {first.columns} pixels, fewer than {MIN_SIDE} a side; give the whole slice."
     if not (first.spacing and first.position and first.orientation):
-        missing = [
-            keyword
-            for keyword, value in zip(
-                ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
-                (first.position, first.orientation, first.spacing),
-                strict=True,
-            )
-            if value is None
-        ]
-        return f"{name} has an image without {' and '.join(missing)}; export it again with its geometry."
+        return f"{name} has an image without {first.missing}; export it again with its geometry."
     if not all(_within(value, PIXEL_SPACING) for value in first.spacing):
         return f"{name} has a pixel spacing of {_list(first.spacing)} mm; check its header."
     sides = (first.rows * first.spacing[0], first.columns * first.spacing[1])
@@ -202,11 +160,8 @@ def _not_head(slices: Slices) -> str:
 
 
 def _too_large(slices: Slices) -> str:
-    first = slices[0]
-    count = slice_count(slices)
-    if max(first.rows, first.columns) <= MAX_SIDE and first.rows * first.columns * count <= MAX_VOXELS:
-        return ""
-    return f"{_name(slices)} has {_too_many(first.rows, first.columns, count)}"
+    too_many = too_large(slices[0].rows, slices[0].columns, slice_count(slices))
+    return f"{_name(slices)} has {too_many}" if too_many else ""
 
 
 def _too_few_slices(slices: Slices) -> str:
@@ -214,7 +169,7 @@ def _too_few_slices(slices: Slices) -> str:
         return ""
     count, extent = slice_count(slices), coverage(slices)
     if count < MIN_SLICES:
-        return f"{_name(slices)} has {_plural(count)}, fewer than {MIN_SLICES}; give the whole head."
+        return f"{_name(slices)} has {plural(count)}, fewer than {MIN_SLICES}; give the whole head."
     if slices[0].is_placed and extent < MIN_COVERAGE:
         return f"{_name(slices)} covers {extent:.0f} mm, less than {MIN_COVERAGE:.0f} mm; give the whole head."
     return ""
@@ -226,7 +181,7 @@ def _missing_slices(slices: Slices) -> str:
         return ""
     between = ", ".join(f"{index + 1} and {index + 2}" for index, _ in missing[:5])
     return (
-        f"{_name(slices)} lacks {_plural(sum(count for _, count in missing))}, between slices {between} counted from "
+        f"{_name(slices)} lacks {plural(sum(count for _, count in missing))}, between slices {between} counted from "
         "below; send the series again."
     )
 
@@ -275,21 +230,6 @@ _CHECKS: dict[Code, Callable[[Slices], str]] = {
 def _name(slices: Slices) -> str:
     first = slices[0]
     return f"Series {first.series}" if first.kind is Kind.DICOM else str(first.source)
-
-
-def _too_many(rows: int, columns: int, slices: int) -> str:
-    return (
-        f"{_plural(slices)} of {_count(rows)} x {_count(columns)} pixels; at most {MAX_SIDE} a side and {MAX_VOXELS} "
-        "in all are read, so give a smaller reconstruction."
-    )
-
-
-def _count(number: int) -> str:
-    return str(number) if number < 10**12 else "more than 10^12"  # a header may have thousands of digits
-
-
-def _plural(count: int) -> str:
-    return "1 slice" if count == 1 else f"{_count(count)} slices"
 
 
 def _within(value: float, limits: tuple[float, float]) -> bool:

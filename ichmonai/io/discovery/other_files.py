@@ -7,12 +7,13 @@ what it seems to be: it may be an image that lost its beginning.
 """
 
 import functools
-import re
+import itertools
 from pathlib import Path, PurePath
 
-from ichmonai.io.discovery.archives import open_archive
+from ichmonai.io.files.archives import open_archive
+from ichmonai.io.formats import format_of, format_of_voxels, formats
+from ichmonai.io.limits import MAX_TEXT_HEADERS
 from ichmonai.io.series import ImageSource
-from ichmonai.io.suffixes import PAIR_VOXEL_SUFFIXES
 
 _OTHER_TEXT = (
     ".txt .md .rst .csv .tsv .json .jsonl .ndjson .xml .xsl .html .htm .css .js .ts .yaml .yml .toml .ini .cfg "
@@ -48,8 +49,6 @@ _UNREAD = {
     ".j2k": "a JPEG 2000 image",
     ".jls": "a JPEG-LS image",
     ".heic": "a HEIC image",
-    ".raw": "voxels without a header",
-    ".zraw": "voxels without a header",
 }
 _CONTENTS = {
     b"\x89PNG": "a PNG image by its content, and not by its name",
@@ -71,10 +70,6 @@ _CONTENTS = {
     b"SQLite format 3": "",
 }
 """First bytes; of what is certainly no image, nothing."""
-_NAMED_VOXELS = re.compile(rb"^(?:ElementDataFile[ \t]*=|data ?file:)[ \t]*([^\r\n]*?)[ \t]*\r?$", re.MULTILINE)
-_HEADERS = (".mhd", ".nhdr", ".nrrd", ".hdr", ".mha")
-_MAX_HEADERS = 1000
-"""In one folder, of which the names of voxels are looked for."""
 _SPACES = b"\t\n\r\f\b\x1b"
 
 
@@ -91,11 +86,11 @@ def what_is_it(source: ImageSource, start: bytes) -> str | None:
     name = PurePath(source.member or source.path).name.lower()
     if name in _NAMES:
         return None
-    if name.endswith((*PAIR_VOXEL_SUFFIXES, ".raw", ".zraw", ".raw.gz")) or not _is_text(start):
-        if _belongs_to_header(source):
-            return None
-        if name.endswith(PAIR_VOXEL_SUFFIXES):
-            return "half of a pair of files, and no .hdr is beside it"
+    whole = format_of_voxels(name)
+    if (whole or not _is_text(start)) and _belongs_to_header(source):
+        return None
+    if whole:
+        return whole.orphan
     plain = PurePath(name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz").removesuffix(".zst"))
     if plain.suffix in _OTHER:
         return None
@@ -121,22 +116,19 @@ def _is_text(start: bytes) -> bool:
 def _belongs_to_header(source: ImageSource) -> bool:
     path = Path(source.member or source.path)
     stem = path.name.removesuffix(".gz").rpartition(".")[0]
-    headers = [path.with_name(stem + spelled) for one in (*_HEADERS, ".hdr.gz") for spelled in (one, one.upper())]
+    suffixes = [suffix for one in formats() if one.voxel_suffixes for suffix in one.suffixes]
+    headers = [path.with_name(stem + spelled) for one in suffixes for spelled in (one, one.upper())]
     if source.member:
         return bool({one.as_posix() for one in headers} & open_archive(source.path).NameToInfo.keys())
     if stem and any(one != path and one.is_file() for one in headers):
         return True
-    return path.name.encode("utf-8", "surrogateescape") in _named_voxels(
-        str(path.parent), path.parent.stat().st_mtime_ns
-    )
+    return path.name in _named_voxels(str(path.parent), path.parent.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=4)
-def _named_voxels(folder: str, _mtime: int) -> frozenset[bytes]:
+def _named_voxels(folder: str, _mtime: int) -> frozenset[str]:
     """Names of the files that text headers of a folder keep their voxels in."""
-    names: set[bytes] = set()
-    headers = (one for one in Path(folder).iterdir() if one.name.lower().endswith((".mhd", ".nhdr")) and one.is_file())
-    for _, header in zip(range(_MAX_HEADERS), headers, strict=False):
-        with header.open("rb") as file:
-            names.update(_NAMED_VOXELS.findall(file.read(65536)))
-    return frozenset(names)
+    headers = (one for one in Path(folder).iterdir() if format_of(one.name) and one.is_file())
+    sources = (ImageSource(str(one)) for one in itertools.islice(headers, MAX_TEXT_HEADERS))
+    found = (format_.other_files(one) for one in sources if (format_ := format_of(one.name)))
+    return frozenset(file.name for files in found for file in files)

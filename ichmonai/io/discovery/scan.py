@@ -14,11 +14,11 @@ from os import PathLike
 
 from ichmonai.cores import usable_cores
 from ichmonai.io.contents import state_of
-from ichmonai.io.discovery.archives import close_archives
-from ichmonai.io.discovery.file_headers import Found, read_headers
-from ichmonai.io.discovery.headers import ImageHeader
+from ichmonai.io.discovery.read_headers import Found, read_headers
 from ichmonai.io.discovery.walk import Begin, Candidate, End, Step, Walk
+from ichmonai.io.files.archives import close_archives
 from ichmonai.io.findings import Code
+from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import OtherFile, reject
 from ichmonai.processes.contexts import end_with_parent, spawn_context
 

@@ -12,17 +12,15 @@ from typing import NamedTuple, TextIO
 
 from ichmonai.csv_cells import cell_text
 from ichmonai.errors import first_line
-from ichmonai.io.discovery.archives import list_members
 from ichmonai.io.discovery.dicomdir import count_directory, is_directory_file, referenced_files
+from ichmonai.io.discovery.members import OTHER_ARCHIVE_SUFFIXES, ZIP_SUFFIXES, list_members
 from ichmonai.io.findings import Code, HeadCTReadError
+from ichmonai.io.limits import MAX_ROW
 from ichmonai.io.series import ImageSource, OtherFile, Rejection, reject
-from ichmonai.io.suffixes import OTHER_ARCHIVE_SUFFIXES, ZIP_SUFFIXES
 
 logger = logging.getLogger(__name__)
 
 _CSV_COLUMNS = ("path", "image")
-_MAX_ROW = 2**18
-"""Characters of a row of a csv; a path has up to 4096."""
 
 
 class Candidate(NamedTuple):
@@ -231,10 +229,10 @@ class _Lines:
         self._file = file
 
     def __iter__(self) -> Iterator[str]:
-        while line := self._file.readline(_MAX_ROW + 1):
+        while line := self._file.readline(MAX_ROW + 1):
             self.row += len(line)
-            if self.row > _MAX_ROW:
-                raise csv.Error(f"a row has more than {_MAX_ROW} characters")
+            if self.row > MAX_ROW:
+                raise csv.Error(f"a row has more than {MAX_ROW} characters")
             yield line
 
 

@@ -9,7 +9,7 @@ from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import MapTransform, Transform
 
-from ichmonai.io.readers.head_ct import load_head_ct
+from ichmonai.io.head_ct import load_head_ct
 from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import to_slices
 

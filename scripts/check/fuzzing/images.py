@@ -13,8 +13,8 @@ import numpy as np
 from ichmonai.digests import sha256_of_hu
 from ichmonai.io import HeadCTReadError, ImageHeader, Rejection, load_head_ct, scan
 from ichmonai.io.discovery.find import usable_series
-from ichmonai.io.discovery.headers import Kind
 from ichmonai.io.findings import ACCEPTABLE
+from ichmonai.io.header import Kind
 from scripts.check.fuzzing import seeds
 from scripts.check.fuzzing.mutations import mutate_bytes, mutate_lines
 from scripts.check.fuzzing.oracles import Target, ViolationError, check_sentence

@@ -1,1 +1,0 @@
-"""Read head CT of any format into HU on its native slices."""
