@@ -128,7 +128,7 @@ def _belongs_to_header(source: ImageSource) -> bool:
 @functools.lru_cache(maxsize=4)
 def _named_voxels(folder: str, _mtime: int) -> frozenset[str]:
     """Names of the files that text headers of a folder keep their voxels in."""
-    headers = (one for one in Path(folder).iterdir() if format_of(one.name) and one.is_file())
-    sources = (ImageSource(str(one)) for one in itertools.islice(headers, MAX_TEXT_HEADERS))
-    found = (format_.other_files(one) for one in sources if (format_ := format_of(one.name)))
-    return frozenset(file.name for files in found for file in files)
+    found = ((format_of(one.name), one) for one in Path(folder).iterdir())
+    headers = ((one, path) for one, path in found if one and one.voxel_suffixes and path.is_file())
+    voxels = (one.other_files(ImageSource(str(path))) for one, path in itertools.islice(headers, MAX_TEXT_HEADERS))
+    return frozenset(file.name for files in voxels for file in files)

@@ -17,12 +17,12 @@ def formats() -> tuple[Format, ...]:
 
 def format_of(name: str) -> Format | None:
     """The format whose suffix a file name has, or None: DICOM files need no suffix."""
-    return _by_suffix(name, {suffix: one for one in formats() for suffix in one.suffixes})
+    return _by_suffix(name, "suffixes")
 
 
 def format_of_voxels(name: str) -> Format | None:
     """The format of which a file of this name can be the voxels, or None."""
-    return _by_suffix(name, {suffix: one for one in formats() for suffix in one.voxel_suffixes})
+    return _by_suffix(name, "voxel_suffixes")
 
 
 def header_of(name: str) -> str | None:
@@ -37,6 +37,13 @@ def suffixes_of(kind: Kind) -> tuple[str, ...]:
     return tuple(suffix for one in formats() if one.kind is kind for suffix in one.suffixes)
 
 
-def _by_suffix(name: str, known: dict[str, Format]) -> Format | None:
+def _by_suffix(name: str, attribute: str) -> Format | None:
     name = name.lower()
-    return next((known[suffix] for suffix in sorted(known, key=len, reverse=True) if name.endswith(suffix)), None)
+    return next((one for suffix, one in _suffixes(attribute) if name.endswith(suffix)), None)
+
+
+@functools.cache
+def _suffixes(attribute: str) -> list[tuple[str, Format]]:
+    """The longest first."""
+    pairs = [(suffix, one) for one in formats() for suffix in getattr(one, attribute)]
+    return sorted(pairs, key=lambda pair: -len(pair[0]))

@@ -51,7 +51,7 @@ def a_new_format(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "plain.py").write_text(NEW)
     monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(folder)])
-    known = formats.formats, formats.suffixes_of
+    known = formats.formats, formats.suffixes_of, formats._suffixes
     for one in known:
         one.cache_clear()
     yield

@@ -152,7 +152,8 @@ def _place(dataset: Dataset, header: ImageHeader) -> dict[str, Any]:
         if found is None and has(dataset, name):
             bad.append(name)
         values[field] = found
-    if has(dataset, "SliceThickness") and get(dataset, "SliceThickness") is None:  # of no kind that it can be
+    # Of no kind that it can be.
+    if not values["thickness"] and has(dataset, "SliceThickness") and get(dataset, "SliceThickness") is None:
         bad.append("SliceThickness")
     if bad:
         sentence = f"{header.source} has a damaged {' and '.join(bad)}; export it again."
