@@ -39,8 +39,8 @@ from ichmonai.errors import InputError
 from ichmonai.evaluation import Evaluation, evaluate, write_evaluation
 from ichmonai.evaluation.intervals import RESAMPLES
 from ichmonai.notice import NOTICE
-from ichmonai.outputs.tables import write_csv
 from ichmonai.paths import bundle_root
+from ichmonai.tables import write_csv
 
 FIXED = ("bundle_root", "dataset_dir", "output_dir", "ckpt_path", "evaluation_dir", "resume", "seed", "split")
 FIXED += ("split_fractions",)

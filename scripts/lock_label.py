@@ -15,7 +15,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from ichmonai.label.environment import SHARED, SOURCES, WHEELS
+from ichmonai.monailabel.environment import SHARED, SOURCES, WHEELS
 
 ROOT = Path(__file__).resolve().parents[1]
 LABEL = ("monailabel==0.8.5", "pydicom>=2.4.5,<3", "pynetdicom<3", "dicomweb-client[gcp]<0.60")

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from ichmonai.csv_cells import cell_text, csv_cell
 from ichmonai.evaluation.tables import match, read_table
-from ichmonai.outputs.formats import TableFormat
-from ichmonai.outputs.tables import write_csv, write_table
+from ichmonai.prediction.formats import TableFormat
+from ichmonai.prediction.table_files import write_table
+from ichmonai.tables import write_csv
 
 HOSTILE = ('=HYPERLINK("http://x","y")', "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", " =1", "-", "=", "'=1", "-0.5.1")
 printable = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")))

@@ -10,10 +10,10 @@ from ichmonai.errors import InputError
 from ichmonai.evaluation.cases import read_cases
 from ichmonai.evaluation.levels import series_of
 from ichmonai.evaluation.tables import read_table
-from ichmonai.inference import study_probabilities
-from ichmonai.outputs.study_rows import SLICE_COLUMNS, STUDY_COLUMNS, study_rows
-from ichmonai.outputs.tables import write_csv
+from ichmonai.prediction import study_probabilities
+from ichmonai.prediction.rows import SLICE_COLUMNS, STUDY_COLUMNS, study_rows
 from ichmonai.study_rule import MAX_APART, highest_of_neighbours
+from ichmonai.tables import write_csv
 
 PROBABILITIES = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=40)
 

@@ -10,7 +10,7 @@ import typer
 from ichmonai.errors import InputError
 
 if TYPE_CHECKING:
-    from ichmonai.batch.bundle import BundleSource
+    from ichmonai.prediction.bundle import BundleSource
 
 BundleOption = Annotated[
     Path | None, typer.Option(help="Folder of a MONAI bundle; ichmonai's own unless given. Its configs are code.")
@@ -54,8 +54,8 @@ def bundle_source(
     Raises:
         InputError: when there is no such config, or a setting or the device is not well formed.
     """
-    from ichmonai.batch.bundle import BundleSource
     from ichmonai.paths import bundle_root
+    from ichmonai.prediction.bundle import BundleSource
 
     root = (bundle or bundle_root()).absolute()
     chosen = dict(_setting(pair) for pair in settings or [])

@@ -12,8 +12,8 @@ from ichmonai.commands.stop import stop
 from ichmonai.errors import InputError
 
 if TYPE_CHECKING:
-    from ichmonai.batch.bundle import InferenceBundle
-    from ichmonai.inference.runtimes.quantise import Gate
+    from ichmonai.prediction.bundle import InferenceBundle
+    from ichmonai.runtimes.quantise import Gate
 
 
 class FormatName(str, Enum):
@@ -50,11 +50,11 @@ def export(
 
     The file says whose weights it has (SHA-256), what its outputs are, and that it is not for clinical use.
     """
-    from ichmonai.batch.bundle import InferenceBundle
-    from ichmonai.inference.runtimes.export import export_checked
-    from ichmonai.inference.runtimes.int8 import int8_path
-    from ichmonai.inference.runtimes.names import FORMATS
     from ichmonai.notice import NOTICE
+    from ichmonai.prediction.bundle import InferenceBundle
+    from ichmonai.runtimes.export import export_checked
+    from ichmonai.runtimes.int8 import int8_path
+    from ichmonai.runtimes.names import FORMATS
 
     console = Console(stderr=True)
     try:
@@ -86,7 +86,7 @@ def export(
 
 def _int8(parts: "InferenceBundle", data: Path, split: Path | None, file: Path) -> "Gate":
     from ichmonai.datasets import load_datalist, read_splits, split_by_patient
-    from ichmonai.inference.runtimes.quantise import make_int8
+    from ichmonai.runtimes.quantise import make_int8
 
     items = load_datalist(data)
     splits = read_splits(items, split, same_slices=False) if split else split_by_patient(items)

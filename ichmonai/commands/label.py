@@ -29,8 +29,8 @@ def prepare(
     Only pip needs the network, unless it is configured for a folder of wheels; starting and reading need none.
     """
     console = Console(stderr=True)
-    from ichmonai.label.environment import make_environment
-    from ichmonai.label.folder import MODEL, write_apps, write_model
+    from ichmonai.monailabel.environment import make_environment
+    from ichmonai.monailabel.folder import MODEL, write_apps, write_model
 
     folder = folder.absolute()
     try:
@@ -61,8 +61,8 @@ def start(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
 ) -> None:
     """Start the MONAI Label server, to which 3D Slicer and OHIF connect; Ctrl-C ends it."""
-    from ichmonai.label.environment import clean_environment, python_of
-    from ichmonai.label.folder import MODEL, OWN_APP, STOCK_APP
+    from ichmonai.monailabel.environment import clean_environment, python_of
+    from ichmonai.monailabel.folder import MODEL, OWN_APP, STOCK_APP
 
     python = python_of(folder / "environment").absolute()
     app = (folder / "apps" / (STOCK_APP if stock else OWN_APP)).absolute()

@@ -15,8 +15,8 @@ def merge(
     format: Annotated[str, typer.Option(help="Tables as csv, jsonl, parquet, or several: csv,parquet.")] = "csv",
 ) -> None:
     """Put the tables of all shards of a prediction together."""
-    from ichmonai.batch.merge import merge_shards
     from ichmonai.commands.predict import table_formats
+    from ichmonai.prediction.merge import merge_shards
 
     try:
         shards = merge_shards(out, table_formats(format))

@@ -17,7 +17,7 @@ from ichmonai.errors import InputError
 from ichmonai.notice import NOTICE
 
 if TYPE_CHECKING:
-    from ichmonai.batch.run import Summary
+    from ichmonai.prediction.run import Summary
 
 
 class EngineName(str, Enum):
@@ -79,8 +79,8 @@ def predict(
 
     if engine is EngineName.LOCAL:
         prepare_workers()
-    from ichmonai.batch.engines import make_engine
-    from ichmonai.batch.run import BatchOptions, ResultsError, run_batch
+    from ichmonai.prediction.engines import make_engine
+    from ichmonai.prediction.run import BatchOptions, ResultsError, run_batch
 
     try:
         formats, share = table_formats(format), _shard(shard)
@@ -102,7 +102,7 @@ def predict(
 
 def table_formats(text: str) -> tuple:
     """The formats that a text such as `csv,parquet` names."""
-    from ichmonai.outputs.formats import TableFormat
+    from ichmonai.prediction.formats import TableFormat
 
     try:
         return tuple(dict.fromkeys(TableFormat(name.strip()) for name in text.split(",")))

@@ -7,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 
 class BatchProgress:
-    """A bar with the time left; see `ichmonai.batch.run.Progress` for the methods.
+    """A bar with the time left; see `ichmonai.prediction.run.Progress` for the methods.
 
     Args:
         console: where it is drawn.

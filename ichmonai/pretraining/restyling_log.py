@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from monai.utils import AdversarialKeys, CommonKeys
 from torchvision.utils import save_image
 
-from ichmonai.outputs.tables import write_csv
+from ichmonai.tables import write_csv
 
 logger = logging.getLogger(__name__)
 

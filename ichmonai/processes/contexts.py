@@ -15,7 +15,7 @@ from typing import Any
 from ichmonai.processes.guard import guard_folder, guard_process
 from ichmonai.processes.safe_path import safe_environment, without_current_folder
 
-_PRELOAD = ["ichmonai.batch.local", "monai.transforms", "ichmonai.transforms"]
+_PRELOAD = ["ichmonai.prediction.local", "monai.transforms", "ichmonai.transforms"]
 _starting = threading.RLock()
 
 

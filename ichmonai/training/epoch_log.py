@@ -11,9 +11,9 @@ import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import Tensor
 
+from ichmonai.evaluation.confusion import save_confusion_matrices
 from ichmonai.evaluation.figures import plot_curves
-from ichmonai.outputs.confusion import save_confusion_matrices
-from ichmonai.outputs.tables import write_csv
+from ichmonai.tables import write_csv
 from ichmonai.training.head_metrics import HeadMetrics
 
 Rows = Sequence[Mapping[str, float]]

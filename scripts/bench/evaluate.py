@@ -21,7 +21,7 @@ from sklearn.metrics import average_precision_score, confusion_matrix, log_loss,
 
 from ichmonai.evaluation.intervals import RESAMPLES
 from ichmonai.labels import LOCATIONS
-from ichmonai.outputs.tables import write_csv
+from ichmonai.tables import write_csv
 from scripts.bench.machine import machine
 
 COLUMNS = ["image", "patient", "study", "slice", "ich", "location", "p_ich", *(f"p_{name}" for name in LOCATIONS)]

@@ -30,7 +30,7 @@ from torch.utils._pytree import tree_leaves
 
 from ichmonai.errors import InputError, show_input_errors_plainly
 from ichmonai.networks import create_network
-from ichmonai.outputs.tables import write_csv
+from ichmonai.tables import write_csv
 from ichmonai.training import DualTaskLoss
 
 GIB = 2**30

@@ -34,9 +34,9 @@ import pydicom
 import torch
 from monai.data import MetaTensor
 
-from ichmonai.batch.bundle import BundleSource, InferenceBundle
 from ichmonai.cores import usable_cores
-from ichmonai.outputs.tables import write_csv
+from ichmonai.prediction.bundle import BundleSource, InferenceBundle
+from ichmonai.tables import write_csv
 from scripts.bench.machine import machine
 from scripts.bench.phantom_archive import write_archive, write_bundle
 

@@ -45,8 +45,8 @@ from skimage.segmentation import flood
 from torchvision import transforms as tv
 
 from ichmonai.io import load_head_ct
-from ichmonai.outputs.tables import write_csv
 from ichmonai.paths import absolute_config, bundle_root
+from ichmonai.tables import write_csv
 from ichmonai.transforms import IMAGENET_MEAN, IMAGENET_STD, RemoveHeadHolderAsPublished
 from ichmonai.transforms.anatomy.head_mask import head_mask
 from ichmonai.transforms.chain.remove_head_holder_as_published import published_chain

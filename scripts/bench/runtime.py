@@ -29,13 +29,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ichmonai.inference.runtimes.formats import export_network, save_openvino, to_openvino
-from ichmonai.inference.runtimes.libraries import nncf
-from ichmonai.inference.runtimes.parity import drawn_slices
-from ichmonai.inference.runtimes.quantise import quantise
-from ichmonai.inference.runtimes.sessions import Run, open_file, open_torch
 from ichmonai.networks import SliceClassifier, create_network
-from ichmonai.outputs.tables import write_csv
+from ichmonai.runtimes.formats import export_network, save_openvino, to_openvino
+from ichmonai.runtimes.libraries import nncf
+from ichmonai.runtimes.parity import drawn_slices
+from ichmonai.runtimes.quantise import quantise
+from ichmonai.runtimes.sessions import Run, open_file, open_torch
+from ichmonai.tables import write_csv
 from scripts.bench.machine import machine
 
 NETWORKS = {

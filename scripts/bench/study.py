@@ -29,7 +29,7 @@ import torch
 from ichmonai.cores import usable_cores
 from ichmonai.datasets.phantom import make_study, write_dicom
 from ichmonai.networks import create_network
-from ichmonai.outputs.tables import write_csv
+from ichmonai.tables import write_csv
 from scripts.bench.machine import machine
 
 SEEDS = (1, 8, 10, 11, 13, 15)

@@ -24,9 +24,9 @@ from PIL import Image
 from torchvision import transforms
 
 from ichmonai.datasets import load_datalist
-from ichmonai.inference.inferers import Precision, SliceInferer
-from ichmonai.outputs.tables import write_csv
 from ichmonai.paths import absolute_config, bundle_root
+from ichmonai.prediction.inferers import Precision, SliceInferer
+from ichmonai.tables import write_csv
 from scripts.bench.machine import machine
 
 PACKAGES = ("torch", "torchvision", "monai", "timm", "pillow", "numpy", "scipy")

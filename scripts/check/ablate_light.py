@@ -39,8 +39,8 @@ from ichmonai.model_description import ModelDescription
 from ichmonai.networks import load_trained
 from ichmonai.networks.heads import softmax_heads
 from ichmonai.notice import NOTICE
-from ichmonai.outputs.tables import write_csv
 from ichmonai.paths import bundle_root
+from ichmonai.tables import write_csv
 from scripts.check.ablation.sets import (
     Image,
     counterfactuals,

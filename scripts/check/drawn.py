@@ -18,13 +18,13 @@ from monai.transforms import Compose
 from ichmonai.datasets import read_splits
 from ichmonai.evaluation.intervals import patient_bootstrap
 from ichmonai.evaluation.metrics import head_metrics
-from ichmonai.inference import SliceInferer
 from ichmonai.model_description import ModelDescription
 from ichmonai.networks import load_trained
 from ichmonai.networks.heads import softmax_heads
 from ichmonai.notice import NOTICE
-from ichmonai.outputs.tables import write_csv
 from ichmonai.paths import bundle_root
+from ichmonai.prediction import SliceInferer
+from ichmonai.tables import write_csv
 from ichmonai.transforms import RandDrawBleeding
 from ichmonai.transforms.counterfactual.haemorrhage_kinds import KINDS
 from scripts.check.ablate_light import READ

@@ -29,10 +29,10 @@ from PIL import Image, ImageDraw
 
 from ichmonai.evaluation.intervals import patient_bootstrap
 from ichmonai.evaluation.metrics import THRESHOLD, head_metrics
-from ichmonai.inference import study_probabilities
 from ichmonai.labels import LOCATIONS
 from ichmonai.notice import NOTICE
-from ichmonai.outputs.tables import write_csv
+from ichmonai.prediction import study_probabilities
+from ichmonai.tables import write_csv
 
 METRICS = ("ich_auc", "ich_average_precision", "ich_sensitivity", "ich_specificity", "ich_log_loss")
 TILE = 160

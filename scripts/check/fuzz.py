@@ -37,7 +37,7 @@ import atheris
 with atheris.instrument_imports(include=["ichmonai", "pydicom.filereader", "pydicom.encaps", "pydicom.fileset"]):
     from scripts.check.fuzzing import images, tables
 from ichmonai import __version__
-from ichmonai.outputs.tables import write_csv
+from ichmonai.tables import write_csv
 from scripts.bench.machine import machine
 from scripts.check.fuzzing.mutations import mutate_bytes
 from scripts.check.fuzzing.oracles import Target, ViolationError, judge

@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 
 from ichmonai import __version__
-from ichmonai.outputs.tables import write_csv
+from ichmonai.tables import write_csv
 from scripts.bench.machine import machine
 from scripts.check.disturbed.faults import FAULTS
 from scripts.check.disturbed.runs import Bench, answers, fork_server, tables_equal, wait_for, workers

@@ -24,7 +24,7 @@ from scipy.stats import binomtest
 
 from ichmonai.io.formats import picture
 from ichmonai.io.series import ImageSource
-from ichmonai.outputs.tables import write_csv
+from ichmonai.tables import write_csv
 from ichmonai.transforms.anatomy.head_picture import (
     AROUND,
     BLACK_INSIDE,

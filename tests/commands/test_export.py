@@ -14,12 +14,11 @@ from ichmonai.cli import app
 from ichmonai.datasets import load_datalist, split_by_patient, write_splits
 from ichmonai.datasets.phantom import make_cohort, write_dtvit
 from ichmonai.errors import InputError
-from ichmonai.inference import on_runtime
-from ichmonai.inference.runtimes import quantise, read_facts
-from ichmonai.inference.runtimes.int8 import checked_int8
-from ichmonai.inference.runtimes.quantise import Gate, gate
 from ichmonai.networks import create_network, load_trained
-from tests.inference.runtimes.conftest import needs
+from ichmonai.runtimes import on_runtime, quantise, read_facts
+from ichmonai.runtimes.int8 import checked_int8
+from ichmonai.runtimes.quantise import Gate, gate
+from tests.runtimes.conftest import needs
 from tests.small_model import write_model
 
 SIZE = 64

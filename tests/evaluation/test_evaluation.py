@@ -5,14 +5,14 @@ import warnings
 import numpy as np
 import pytest
 
+from ichmonai import provenance
 from ichmonai.errors import InputError
 from ichmonai.evaluation import Calibration, evaluate, head_metrics, write_evaluation
 from ichmonai.evaluation.files import evaluation_record, measures
 from ichmonai.evaluation.levels import HIGHEST
 from ichmonai.evaluation.report import NOTICE
 from ichmonai.labels import RSNA_LABELS
-from ichmonai.outputs import provenance
-from ichmonai.outputs.provenance import table_digests
+from ichmonai.provenance import table_digests
 from ichmonai.study_rule import RULE
 
 PREDICTED = ("image", "study", "slice", "p_ich", "p_deep", "p_lobar", "p_subtentorial")

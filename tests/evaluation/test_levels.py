@@ -4,7 +4,7 @@ import torch
 
 from ichmonai.evaluation.cases import read_cases
 from ichmonai.evaluation.levels import HIGHEST, patients_of, series_of
-from ichmonai.inference.study import study_probabilities
+from ichmonai.prediction.aggregation import study_probabilities
 from ichmonai.study_rule import RULE
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ichmonai.label.environment import make_environment
-from ichmonai.label.folder import write_apps
+from ichmonai.monailabel.environment import make_environment
+from ichmonai.monailabel.folder import write_apps
 from ichmonai.processes.safe_path import safe_environment, without_current_folder
-from tests.batch.conftest import small_bundle, volume  # noqa: F401  fixtures
+from tests.prediction.conftest import small_bundle, volume  # noqa: F401  fixtures
 
 ROOT = str(Path(__file__).parents[2])
 COMMAND = "import sys\nfrom ichmonai.__main__ import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
@@ -158,7 +158,7 @@ def test_making_the_label_environment_and_apps_runs_nothing_of_the_current_folde
     monkeypatch.chdir(trap.folder)
     (tmp_path / "none.txt").write_text("# nothing\n")
     for lock in ("WHEELS", "SOURCES"):
-        monkeypatch.setattr(f"ichmonai.label.environment.{lock}", tmp_path / "none.txt")
+        monkeypatch.setattr(f"ichmonai.monailabel.environment.{lock}", tmp_path / "none.txt")
     make_environment(tmp_path / "environment")
     (tmp_path / "model").mkdir()
     write_apps(label / "apps", label / "environment", tmp_path / "model")

@@ -13,8 +13,8 @@ from monai.transforms import Compose, EnsureTyped, RandGaussianNoised
 from torch import nn
 
 from ichmonai.datasets import SliceDataset
-from ichmonai.inference import SliceInferer
 from ichmonai.model_description import ModelDescription
+from ichmonai.prediction import SliceInferer
 from ichmonai.training import (
     Checkpoints,
     ClipGradient,

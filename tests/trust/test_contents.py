@@ -8,11 +8,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ichmonai.batch.bundle import BundleSource, InferenceBundle
 from ichmonai.cli import app
 from ichmonai.commands.bundle_options import bundle_source
 from ichmonai.errors import InputError
 from ichmonai.paths import bundle_root
+from ichmonai.prediction.bundle import BundleSource, InferenceBundle
 from ichmonai.trust.contents import contents
 
 

@@ -79,7 +79,7 @@ MALICIOUS = [
     {"_target_": "@name", "name": "os.system"},
     {"_target_": "%name"},
     {"_target_": ["os.system"]},
-    {"_target_": "ichmonai.label.folder.shutil.rmtree"},
+    {"_target_": "ichmonai.monailabel.folder.shutil.rmtree"},
     {"_target_": "ichmonai.networks.create_network.__globals__"},
     {"_target_": "Compose", "transforms": [{"_target_": "Compose", "_requires_": ["$__import__('os')"]}]},
     {"_target_": "Compose", "_disabled_": "$exit()"},

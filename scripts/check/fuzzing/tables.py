@@ -16,14 +16,14 @@ from safetensors.torch import save
 from torch import nn
 
 from ichmonai.audit import audit, judge
-from ichmonai.batch.bundle import BundleSource, InferenceBundle
-from ichmonai.batch.run import BatchOptions, run_batch
-from ichmonai.batch.study import Answer
 from ichmonai.datasets.datalist import load_datalist
 from ichmonai.evaluation import Calibration, evaluate
 from ichmonai.evaluation.files import evaluation_record
 from ichmonai.networks.weights import load_trained
 from ichmonai.paths import bundle_root
+from ichmonai.prediction.bundle import BundleSource, InferenceBundle
+from ichmonai.prediction.run import BatchOptions, run_batch
+from ichmonai.prediction.steps import Answer
 from scripts.bench.phantom_archive import write_bundle
 from scripts.check.fuzzing import seeds
 from scripts.check.fuzzing.images import spread

@@ -9,7 +9,7 @@ import numpy as np
 from ichmonai.evaluation.intervals import Estimate, estimate
 from ichmonai.evaluation.metrics import Estimator, heads_estimator
 from ichmonai.labels import LOCATIONS
-from ichmonai.outputs.tables import PROBABILITIES
+from ichmonai.tables import PROBABILITIES
 from scripts.papers.reproduction.paper import Curve
 from scripts.papers.reproduction.published_metrics import published_estimator
 from scripts.papers.reproduction.runs import read_csv

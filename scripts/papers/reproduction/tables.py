@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ichmonai.outputs.tables import write_csv
+from ichmonai.tables import write_csv
 from scripts.papers.reproduction import paper
 from scripts.papers.reproduction.experiments import Entry, Experiment
 from scripts.papers.reproduction.results import curve, judge, judge_rsna

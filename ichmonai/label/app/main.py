@@ -1,5 +1,0 @@
-"""MONAI Label looks for an app in the main.py of the folder that it is started with."""
-
-from ichmonai.label.server.app import HaemorrhageApp
-
-__all__ = ["HaemorrhageApp"]

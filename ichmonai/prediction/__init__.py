@@ -1,0 +1,19 @@
+"""A study's whole way from input to rows; what the bundle's configs name of it."""
+
+from ichmonai.prediction.aggregation import AggregateSlices, AggregateSlicesd, SliceProbabilitiesd, study_probabilities
+from ichmonai.prediction.chain import inference_chain
+from ichmonai.prediction.inferers import SliceInferer
+from ichmonai.prediction.screening import checked, screen
+from ichmonai.prediction.study_writer import StudyWriter
+
+__all__ = [
+    "AggregateSlices",
+    "AggregateSlicesd",
+    "SliceInferer",
+    "SliceProbabilitiesd",
+    "StudyWriter",
+    "checked",
+    "inference_chain",
+    "screen",
+    "study_probabilities",
+]

@@ -1,0 +1,93 @@
+"""Batch prediction on this machine: processes that read and preprocess, and the network in this one."""
+
+import itertools
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
+
+import torch
+from pebble import ProcessPool
+
+from ichmonai.io.series import Series
+from ichmonai.prediction.bundle import BundleSource, InferenceBundle
+from ichmonai.prediction.failures import ATTEMPTS, failure
+from ichmonai.prediction.steps import Answer, Prepared, classify, describe, prepare
+from ichmonai.processes.contexts import end_with_parent, worker_context
+from ichmonai.processes.scratch import scratch_folder
+
+_worker: tuple[InferenceBundle, Path]
+
+
+def predict_locally(
+    bundle: BundleSource, tasks: Iterable[Series], workers: int, timeout: float, classifies: bool = True
+) -> Iterator[tuple[Series, Answer]]:
+    """Predict series; reading and preprocessing overlap with the network.
+
+    A series whose worker crashes or hangs is tried twice and then answered with `failed`; the others go on. At most
+    `workers` + 2 series are in memory or on their way, however many there are.
+
+    Args:
+        bundle: what runs.
+        tasks: taken one by one, as there is room.
+        workers: processes that read and preprocess.
+        timeout: seconds that one of them may take for a series.
+        classifies: False to read and check only; the answers have no rows then.
+
+    Yields:
+        Each series with its answer, in the order in which they are done.
+    """
+    parts = InferenceBundle(bundle)
+    if classifies:
+        _ = parts.network, parts.inferer, parts.postprocessing  # whatever is wrong with them is said before work starts
+    queue = iter(tasks)
+    first = list(itertools.islice(queue, workers + 2))
+    if not first:
+        return
+    with (
+        scratch_folder() as scratch,
+        ProcessPool(workers, initializer=_start, initargs=(bundle, scratch), context=worker_context()) as pool,
+    ):
+        running: dict[Future, tuple[Series, int]] = {}
+
+        def start(series: Series, attempt: int = 1) -> None:
+            running[pool.schedule(_prepare, args=(series,), timeout=timeout)] = (series, attempt)
+
+        for series in first:
+            start(series)
+        try:
+            while running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    series, attempt = running.pop(future)
+                    try:
+                        answer = future.result()
+                        if isinstance(answer, Prepared):
+                            answer = classify(parts, series, answer) if classifies else describe(series, answer)
+                    except Exception as error:  # of its worker; or here, where its slices find no room in memory
+                        if attempt < ATTEMPTS:
+                            start(series, attempt + 1)
+                            continue
+                        answer = failure(series, error)
+                    yield series, answer
+                    for following in itertools.islice(queue, 1):
+                        start(following)
+        finally:
+            pool.stop()  # what is still running has no taker
+
+
+def _start(bundle: BundleSource, scratch: Path) -> None:
+    """Begin a worker."""
+    global _worker
+    end_with_parent()
+    torch.set_num_threads(1)  # the processes themselves keep the cores busy
+    _worker = InferenceBundle(bundle), scratch
+    _ = _worker[0].preprocessing
+    tempfile.tempdir = str(scratch)  # so that whatever is left of a worker goes when the run ends
+
+
+def _prepare(series: Series) -> Prepared | Answer:
+    bundle, scratch = _worker
+    prepared = prepare(bundle, series)
+    return prepared.spill(scratch / f"{uuid.uuid4()}.npy") if isinstance(prepared, Prepared) else prepared

@@ -1,0 +1,123 @@
+"""What the tables say of a study and of its slices."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ichmonai.io.series import Rejection
+from ichmonai.labels import LOCATIONS
+from ichmonai.tables import PROBABILITIES, probability_columns
+
+STUDY_COLUMNS = (
+    "study",
+    "series",
+    "outcome",
+    *PROBABILITIES,
+    "location",
+    "slices",
+    "brain_slices",
+    "leading_slice",
+    "leading_sop_instance_uid",
+    "flags",
+    "sha256",
+)
+"""Columns of the table of studies."""
+
+SLICE_COLUMNS = (
+    "study",
+    "series",
+    "slice",
+    "sop_instance_uid",
+    "state",
+    "brain_content",
+    *PROBABILITIES,
+    "slices_apart",
+)
+"""Columns of the table of slices; `slices_apart` is how many slices further the next one is that a slice does not
+overlap, from which and the probabilities those of the study follow (`ichmonai.study_rule`)."""
+
+PLAN_COLUMNS = ("study", "series", "slices", "brain_slices", "flags", "description")
+"""Columns of the table of what a dry run finds."""
+
+REJECTED_COLUMNS = ("study", "series", "path", "code", "sentence")
+"""Columns of the table of inputs without an answer."""
+
+CLASSIFIED, OUTSIDE_BRAIN = "classified", "outside_brain"
+
+
+def study_rows(
+    study: str, series: str, summary: Tensor, slices: Tensor, meta: Mapping[str, Any], threshold: float
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """One row for the study and one for each of its slices, inferior to superior.
+
+    Args:
+        study: its name in the tables.
+        series: that of the series that was read.
+        summary: probabilities (5,): normal, ich, deep, lobar, subtentorial.
+        slices: probabilities (5, S') of the slices that show brain.
+        meta: of the image: `findings` with code and sentence, `sop_instance_uids` of all S slices, and, where slices
+            were left out, `slice_count` S, `brain_slices` (S',) indices and `brain_content` (S,); where they overlap,
+            `slices_apart`.
+        threshold: ICH probability above which a study is positive.
+
+    Returns:
+        The row of the study, and S rows of slices.
+    """
+    kept = [int(i) for i in meta.get("brain_slices") or range(slices.shape[1])]  # a collate function makes tensors
+    count = int(meta.get("slice_count", len(kept)))
+    uids = list(meta.get("sop_instance_uids") or [""] * count)
+    content = list(meta.get("brain_content") or [""] * count)
+    leading = kept[int(slices[1].argmax())]
+    positive = float(summary[1]) > threshold
+    row = {
+        "study": study,
+        "series": series,
+        "outcome": "no_prediction" if summary.isnan().any() else "positive" if positive else "negative",
+        **probability_columns(summary),
+        "location": LOCATIONS[int(summary[2:].argmax())] if positive else "",
+        "slices": count,
+        "brain_slices": len(kept),
+        "leading_slice": leading,
+        "leading_sop_instance_uid": uids[leading],
+        "flags": ";".join(dict.fromkeys(code for code, _ in meta.get("findings") or ())),
+    }
+    by_index = dict(zip(kept, slices.T, strict=True))
+    rows = [
+        {
+            "study": study,
+            "series": series,
+            "slice": i,
+            "sop_instance_uid": uids[i],
+            "state": CLASSIFIED if i in by_index else OUTSIDE_BRAIN,
+            "brain_content": f"{content[i]:.3f}" if content[i] != "" else "",
+            **(probability_columns(by_index[i]) if i in by_index else {}),
+            "slices_apart": int(meta.get("slices_apart", 1)),
+        }
+        for i in range(count)
+    ]
+    return row, rows
+
+
+def worklist_rank(row: Mapping[str, Any]) -> float:
+    """Ascending order of a worklist.
+
+    Positives come first, from -2 (certain) to -1; what has no prediction follows at 0, since a failure is no negative;
+    negatives are last, from 1 to 2.
+    """
+    outcome = row.get("outcome", "no_prediction")
+    if outcome == "no_prediction":
+        return 0.0
+    score = float(row["p_ich"])
+    return -1 - score if outcome == "positive" else 2 - score
+
+
+def rejected_row(one: Rejection) -> dict[str, str]:
+    """The row of an input without an answer."""
+    return dict(
+        zip(
+            REJECTED_COLUMNS,
+            (one.study, one.series, one.path, one.finding.code.value, one.finding.sentence),
+            strict=True,
+        )
+    )

@@ -1,0 +1,321 @@
+"""A batch from its inputs to its tables."""
+
+import functools
+import hashlib
+import itertools
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol
+
+from ichmonai import __version__
+from ichmonai.digests import sha256_of_file
+from ichmonai.errors import InputError
+from ichmonai.io.discovery.find import usable_series
+from ichmonai.io.discovery.scan import scan
+from ichmonai.io.findings import Code, accepted_codes
+from ichmonai.io.header import ImageHeader
+from ichmonai.io.series import OtherFile, Rejection, Series
+from ichmonai.prediction.bundle import BundleSource, InferenceBundle
+from ichmonai.prediction.folder import claimed
+from ichmonai.prediction.formats import TableFormat
+from ichmonai.prediction.journal import Journal
+from ichmonai.prediction.journal_file import damaged
+from ichmonai.prediction.rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS
+from ichmonai.prediction.steps import Answer
+from ichmonai.prediction.table_files import require_parquet, write_table
+from ichmonai.prediction.touched import changed, is_unchanged, keep_touched
+from ichmonai.provenance import table_digests, write_provenance
+
+Engine = Callable[[BundleSource, Iterable[Series]], Iterator[tuple[Series, Answer]]]
+"""Takes a bundle, and series one by one, and gives each back with its answer, in any order."""
+
+
+class ResultsError(InputError):
+    """A run that had begun cannot write its results."""
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What a batch does.
+
+    Attributes:
+        all_series: predict every series of a study instead of the best one.
+        formats: of the tables.
+        shard: (i, n): of n machines this is number i, from 1; it takes its share of the studies.
+        dry_run: find and check only.
+        workers: processes that read headers.
+    """
+
+    all_series: bool = False
+    formats: tuple[TableFormat, ...] = (TableFormat.CSV,)
+    shard: tuple[int, int] = (1, 1)
+    dry_run: bool = False
+    workers: int | None = None
+
+
+class Progress(Protocol):
+    """Is told how far a batch is."""
+
+    def found(self, images: int) -> None:
+        """Images were found, this many so far."""
+
+    def planned(self, series: int, done: int) -> None:
+        """There are so many series, some of them done by an earlier run."""
+
+    def answered(self) -> None:
+        """One more series is done."""
+
+
+@dataclass
+class Summary:
+    """What a batch came to.
+
+    Attributes:
+        series: those to predict.
+        positive, negative, no_prediction: rows of the table of studies.
+        rejected: rows of the table of rejections, by code.
+        failed: those of them whose work crashed or did not end.
+        other_files: files that are no images.
+        resumed: series that an earlier run had done.
+        replaced: series that an earlier run had done, of which files have changed since: they were done again.
+        seconds: wall clock by stage, and the work in all processes by stage.
+        runtimes: what the network ran on, and why; several where machines of a cluster differ, none where nothing was
+            left to do.
+    """
+
+    series: int = 0
+    positive: int = 0
+    negative: int = 0
+    no_prediction: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    failed: int = 0
+    other_files: int = 0
+    resumed: int = 0
+    replaced: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    runtimes: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run_batch(
+    inputs: Sequence[str | PathLike],
+    out: Path,
+    source: BundleSource,
+    engine: Engine,
+    options: BatchOptions,
+    progress: Progress,
+) -> Summary:
+    """Find every head CT in the inputs, predict each, and write the tables.
+
+    `out` gets `studies.*` (a worklist: positives, then what has no prediction, then negatives), `slices.*`,
+    `rejected.*`, `run.json` and `journal.sqlite`, in which every answer is written as soon as it is there. A run that
+    was killed continues from it when it is started again, and gives the same tables. A dry run leaves `plan.*` and
+    `rejected.*`.
+
+    Args:
+        inputs: files, folders, zip archives, DICOMDIRs, csv files of paths.
+        out: folder, made if absent; with a shard, a folder of the shard's own in it.
+        source: bundle.
+        engine: how series are predicted.
+        options: what else.
+        progress: is told how far it is.
+
+    Returns:
+        Counts and timings.
+
+    Raises:
+        InputError: when the run cannot start, or the disk is full.
+    """
+    started = time.perf_counter()
+    check_options(options)
+    bundle = InferenceBundle(source)
+    accept = accepted_codes(bundle.setting("accept"))
+    identity = _identity(bundle, options)
+    index, shards = options.shard
+    folder = out if shards == 1 else out / f"shard-{index}-of-{shards}"
+    with claimed(folder):
+        try:
+            file = folder / ("dry-run.sqlite" if options.dry_run else "journal.sqlite")
+            if options.dry_run:
+                file.unlink(missing_ok=True)
+            journal = Journal(file, identity)
+            try:
+                predictor = functools.partial(engine, _as_before(source, bundle, journal))
+                summary = _run(inputs, journal, predictor, accept, options, progress)
+                if not options.dry_run:
+                    _check_weights(bundle, journal)
+                written = time.perf_counter()
+                tables = write_tables(folder, journal, options.formats, options.dry_run)
+                journal.end()
+                summary.seconds["write"] = time.perf_counter() - written
+                summary.seconds["total"] = time.perf_counter() - started
+                if not options.dry_run:
+                    _write_record(folder, source, bundle, summary, options, tables)
+            finally:
+                journal.close()
+            if options.dry_run:
+                file.unlink()
+        except (sqlite3.OperationalError, OSError) as error:
+            raise ResultsError(
+                f"The results cannot be written to {folder} ({error}); make room, then start the run again: "
+                "it continues where it stopped."
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise ResultsError(str(damaged(file, error))) from error
+    return summary
+
+
+def check_options(options: BatchOptions) -> None:
+    """Say what is wrong with the options before any work.
+
+    Raises:
+        InputError: in one sentence.
+    """
+    index, shards = options.shard
+    if not 1 <= index <= shards:
+        raise InputError(f"Shard {index}/{shards} does not exist; give i/n with i from 1 to n.")
+    if TableFormat.PARQUET in options.formats:
+        require_parquet()
+
+
+def _run(
+    inputs: Sequence[str | PathLike],
+    journal: Journal,
+    predictor: Callable[[Iterable[Series]], Iterator[tuple[Series, Answer]]],
+    accept: frozenset[Code],
+    options: BatchOptions,
+    progress: Progress,
+) -> Summary:
+    summary = Summary()
+    started = time.perf_counter()
+    _discover(inputs, journal, options, progress, summary)
+    for headers in journal.studies():
+        if _is_in_shard(headers[0].study, options.shard):
+            journal.plan(*usable_series(headers, accept, options.all_series))
+    keep_touched(journal, options.workers)
+    summary.replaced = journal.replaced()
+    summary.seconds["discover"] = time.perf_counter() - started
+    summary.series = journal.count()
+    summary.resumed = summary.series - sum(1 for _ in journal.open_tasks())
+    progress.planned(summary.series, summary.resumed)
+    predicting = time.perf_counter()
+    recording = 0.0
+    for series, answer in predictor(journal.open_tasks()):
+        before = time.perf_counter()
+        journal.record(series, answer if is_unchanged(series) else changed(series))
+        recording += time.perf_counter() - before
+        if answer.runtime and answer.runtime not in summary.runtimes:
+            summary.runtimes.append(answer.runtime)
+        progress.answered()
+    summary.seconds |= {"predict": time.perf_counter() - predicting, "record": recording}
+    summary.seconds |= {f"work_{stage}": value for stage, value in journal.seconds().items()}
+    count(journal, summary)
+    return summary
+
+
+def count(journal: Journal, summary: Summary) -> None:
+    """Count what the tables will have."""
+    for outcome, number in journal.outcomes().items():
+        setattr(summary, outcome, number)
+    summary.rejected = dict(Counter(row["code"] for row in journal.rejected_rows()))
+    summary.failed = summary.rejected.get(Code.FAILED.value, 0)
+
+
+def _as_before(source: BundleSource, bundle: InferenceBundle, journal: Journal) -> BundleSource:
+    """The bundle on the runtime of an earlier run's answers: another, though as good, differs in the last digit."""
+    runtime = journal.runtime()
+    if runtime is None or bundle.parser.get().get("runtime") != "auto":
+        return source
+    return replace(source, settings={**source.settings, "runtime": runtime})
+
+
+def _discover(
+    inputs: Sequence[str | PathLike], journal: Journal, options: BatchOptions, progress: Progress, summary: Summary
+) -> None:
+    images = 0
+    found = scan(inputs, options.workers)
+    while batch := list(itertools.islice(found, 500)):
+        headers = [one for one in batch if isinstance(one, ImageHeader)]
+        rejections = [one for one in batch if isinstance(one, Rejection)]
+        summary.other_files += sum(isinstance(one, OtherFile) for one in batch)
+        journal.add_headers(headers)
+        # Of what has no study yet, one shard answers for all.
+        journal.plan((), (one for one in rejections if _is_in_shard(one.study, options.shard)))
+        images += len(headers)
+        progress.found(images)
+
+
+def _is_in_shard(study: str, shard: tuple[int, int]) -> bool:
+    index, shards = shard
+    digest = hashlib.sha256(study.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") % shards == index - 1
+
+
+def _identity(bundle: InferenceBundle, options: BatchOptions) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        **({} if options.dry_run else bundle.identity),
+        "accept": sorted(bundle.setting("accept")),
+        "all_series": options.all_series,
+        "shard": list(options.shard),
+    }
+
+
+def _check_weights(bundle: InferenceBundle, journal: Journal) -> None:
+    if sha256_of_file(bundle.weights) != bundle.identity["weights_sha256"]:
+        journal.forget()
+        raise InputError(
+            f"{bundle.weights} changed during the run, so that it is not known which weights the answers are of; they "
+            "were removed, so start the run again."
+        )
+
+
+def write_tables(
+    folder: Path, journal: Journal, formats: Iterable[TableFormat], dry_run: bool = False
+) -> dict[str, str]:
+    """Write `studies.*`, `slices.*` and `rejected.*`, or `plan.*` and `rejected.*` after a dry run.
+
+    Returns:
+        File name -> SHA-256.
+    """
+    written = []
+    for format in formats:
+        if dry_run:
+            rows = ({name: row.get(name, "") for name in PLAN_COLUMNS} for row in journal.study_rows())
+            written += [write_table(folder / "plan", format, PLAN_COLUMNS, rows)]
+        else:
+            written += [write_table(folder / "studies", format, STUDY_COLUMNS, journal.study_rows())]
+            written += [write_table(folder / "slices", format, SLICE_COLUMNS, journal.slice_rows())]
+        written += [write_table(folder / "rejected", format, REJECTED_COLUMNS, journal.rejected_rows())]
+    return table_digests(written)
+
+
+def _write_record(
+    folder: Path,
+    source: BundleSource,
+    bundle: InferenceBundle,
+    summary: Summary,
+    options: BatchOptions,
+    tables: dict[str, str],
+) -> None:
+    write_provenance(
+        folder / "run.json",
+        bundle.weights,
+        bundle=str(source.root),
+        overlays=list(map(str, source.overlays)),
+        settings=dict(source.settings),
+        config_sha256=bundle.identity["config_sha256"],
+        threshold=bundle.setting("threshold"),
+        temperature=dict(bundle.setting("calibration").temperature),
+        accept=bundle.setting("accept"),
+        all_series=options.all_series,
+        shard=list(options.shard),
+        runtimes=summary.runtimes,
+        tables=tables,
+        counts={name: value for name, value in vars(summary).items() if name not in ("seconds", "runtimes")},
+        seconds={name: round(value, 3) for name, value in summary.seconds.items()},
+    )

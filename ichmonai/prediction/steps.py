@@ -1,0 +1,144 @@
+"""One series on its way: read and preprocessed in a worker, classified where the network is."""
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.utils import CommonKeys
+
+from ichmonai.io.contents import digest_of
+from ichmonai.io.findings import Finding, HeadCTReadError
+from ichmonai.io.series import Series
+from ichmonai.prediction.bundle import InferenceBundle
+from ichmonai.prediction.rows import study_rows
+from ichmonai.prediction.screening import checked
+from ichmonai.private_files import create
+
+
+@dataclass
+class Prepared:
+    """A series as the network's input.
+
+    Attributes:
+        image: float32 (C, H, W, S), or the file that holds it where another process made it.
+        meta: plain values of the image's meta data.
+        sha256: of the volume's HU.
+        seconds: by stage.
+        content: SHA-256 of the files, see `ichmonai.io.contents.digest_of`; "" where they could not be read.
+    """
+
+    image: np.ndarray | Path
+    meta: dict[str, Any]
+    sha256: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    content: str = ""
+
+    def spill(self, file: Path) -> "Prepared":
+        """Write the image to a .npy file, so that only its name goes through the pipe between two processes."""
+        with os.fdopen(create(file), "wb") as stream:
+            np.save(stream, np.asarray(self.image))
+        self.image = file
+        return self
+
+    def take(self) -> np.ndarray:
+        """The image; its file, where there is one, is removed."""
+        if isinstance(self.image, np.ndarray):
+            return self.image
+        image = np.load(self.image)
+        self.image.unlink()
+        self.image = image
+        return image
+
+
+@dataclass
+class Answer:
+    """What became of a series.
+
+    Attributes:
+        finding: why there is no prediction; None where there is one.
+        study: its row of the table of studies.
+        slices: its rows of the table of slices.
+        seconds: by stage.
+        runtime: what the network ran on, see `RuntimeChoice`; None where it did not run or does not say.
+        content: SHA-256 of the files that it belongs to; "" where it cannot be kept for the next run.
+    """
+
+    finding: Finding | None = None
+    study: dict[str, Any] = field(default_factory=dict)
+    slices: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    runtime: dict[str, Any] | None = None
+    content: str = ""
+
+
+def prepare(bundle: InferenceBundle, series: Series) -> Prepared | Answer:
+    """Read a series, check it and make the network's input of it.
+
+    Args:
+        bundle: its preprocessing reads first.
+        series: what to read.
+
+    Returns:
+        The input, (C, H, W, S) also for a slice alone; or the answer, when that is a reason why there is none.
+    """
+    content = ""
+    with contextlib.suppress(Exception):  # whatever is wrong with a file, its reader says it better
+        content = digest_of(series.images)
+    try:
+        item = checked(bundle.preprocessing, {CommonKeys.IMAGE: list(series.images), "study": series.study})
+    except HeadCTReadError as error:
+        return Answer(Finding(error.code, str(error)), content=content)
+    image = item[CommonKeys.IMAGE]
+    meta = {name: value for name, value in image.meta.items() if isinstance(value, str | int | float | list)}
+    array = image.as_tensor().numpy()
+    array = array if array.ndim == 4 else array[..., None]
+    return Prepared(array, meta, item["sha256"], item["seconds"], content)
+
+
+def classify(bundle: InferenceBundle, series: Series, prepared: Prepared) -> Answer:
+    """Run the network on the slices of one series, and on no others with them, so that the result is its own alone.
+
+    Args:
+        bundle: network, inferer and postprocessing.
+        series: what is classified.
+        prepared: its input.
+
+    Returns:
+        The rows of the tables.
+    """
+    started = time.perf_counter()
+    image = torch.from_numpy(prepared.take())
+    meta = {**prepared.meta, "findings": _findings(series, prepared)}
+    with torch.inference_mode():
+        logits = bundle.inferer(image[None].to(bundle.setting("device")), bundle.network)[0].cpu()
+    item = bundle.postprocessing({CommonKeys.PRED: logits, CommonKeys.IMAGE: MetaTensor(image, meta=dict(meta))})
+    summary, slices = item[CommonKeys.PRED], item[f"{CommonKeys.PRED}_slices"]
+    row, rows = study_rows(series.study, series.series, summary, slices, meta, bundle.setting("threshold"))
+    seconds = {**prepared.seconds, "infer": time.perf_counter() - started}
+    choice = getattr(bundle.network, "choice", None)
+    record = choice and choice.record()
+    return Answer(None, {**row, "sha256": prepared.sha256}, rows, seconds, record, prepared.content)
+
+
+def describe(series: Series, prepared: Prepared) -> Answer:
+    """What a dry run says of a series that would be predicted."""
+    slices = prepared.take().shape[-1]
+    row = {
+        "study": series.study,
+        "series": series.series,
+        "slices": prepared.meta.get("slice_count", slices),
+        "brain_slices": slices,
+        "flags": ";".join(dict.fromkeys(code for code, _ in _findings(series, prepared))),
+        "description": series.description,
+    }
+    return Answer(None, row, [], prepared.seconds)
+
+
+def _findings(series: Series, prepared: Prepared) -> list:
+    return [[code.value, sentence] for code, sentence in series.findings] + prepared.meta.get("findings", [])

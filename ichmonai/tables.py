@@ -1,0 +1,29 @@
+"""Tables as csv files, and their columns of probabilities."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ichmonai.csv_cells import csv_cell
+from ichmonai.labels import LOCATIONS
+from ichmonai.private_files import make_folder, replacing
+
+PROBABILITIES = ("p_ich", *(f"p_{name}" for name in LOCATIONS))
+"""Columns of the probabilities: of a haemorrhage, and of each location if there is one."""
+
+
+def probability_columns(probabilities: Tensor) -> dict[str, str]:
+    """The four columns for probabilities (5,): normal, ich, deep, lobar, subtentorial."""
+    return {name: f"{p:.6f}" for name, p in zip(PROBABILITIES, probabilities[1:].tolist(), strict=True)}
+
+
+def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows, the columns in the order given, empty where a row lacks one; the folder is made."""
+    make_folder(path.parent)
+    with replacing(path, newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(columns))
+        writer.writeheader()
+        writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)

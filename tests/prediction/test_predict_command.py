@@ -1,0 +1,127 @@
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ichmonai.cli import app
+from tests.prediction.test_run import table
+from tests.runtimes.conftest import needs
+
+SMALL = ("--trust", "--workers", "1")
+
+
+def predict(*arguments):
+    return CliRunner().invoke(app, ["predict", *map(str, arguments)])
+
+
+def test_from_a_folder_to_tables(small_bundle, volume, tmp_path):
+    folder = volume("one").parent
+    result = predict(folder, "--out", tmp_path / "out", "--bundle", small_bundle.root, "--device", "cpu", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert "not for clinical use" in result.output
+    assert (tmp_path / "out" / "studies.csv").read_text().count("\n") == 2
+
+
+def test_json_is_all_that_stands_on_standard_output(small_bundle, volume, tmp_path):
+    folder = volume("crash").parent
+    result = predict(folder, "--out", tmp_path / "out", "--bundle", small_bundle.root, "--json", *SMALL)
+    summary = json.loads(result.stdout)
+    assert (summary["failed"], summary["series"]) == (1, 1)
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--shard", "4/3"), "Shard 4/3 does not exist"),
+        (("--shard", "4"), "--shard 4 is no I/N"),
+        (("--format", "xlsx"), "choose from csv, jsonl, parquet"),
+        (("--device", "tpu; import os"), "--device tpu; import os is not known"),
+        (("--set", "batch_size"), "no KEY=VALUE"),
+        (("--set", "colour=red"), "has no setting colour"),
+        (("--accept", "unreadable"), "unreadable cannot be accepted"),
+        (("--set", "ckpt_path=absent.pt"), "There is no weights file"),
+        (("--bundle", "/"), "is no bundle"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_leaves_nothing(small_bundle, volume, tmp_path, arguments, said):
+    folder = volume("one").parent
+    result = predict(folder, "--out", tmp_path / "out", "--bundle", small_bundle.root, *SMALL, *arguments)
+    assert result.exit_code == 2
+    assert said in result.output.replace("\n", "")
+    assert result.output.count("ichmonai:") == 1
+    assert not list((tmp_path / "out").glob("*.csv"))
+
+
+def test_an_input_that_is_not_there_is_wrong_usage(tmp_path):
+    result = predict(tmp_path / "absent", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert not Path(tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "auto"])
+def test_every_runtime_gives_the_same_tables(small_bundle, volume, tmp_path, runtime):
+    if runtime != "auto":
+        needs(runtime)
+    folder = volume("one").parent
+    tables = []
+    for name in ("torch", runtime):
+        out = tmp_path / name
+        options = ("--bundle", small_bundle.root, "--device", "cpu", "--runtime", name)
+        result = predict(folder, "--out", out, *options, *SMALL)
+        assert result.exit_code == 0, result.output
+        tables.append([table(out / f"{one}.csv") for one in ("studies", "slices")])
+    (choice,) = json.loads((out / "run.json").read_text())["runtimes"]
+    assert choice["runtime"] == runtime or runtime == "auto"
+    assert f"The network ran on {choice['runtime']} in fp32: {choice['reason']}." in result.output
+    for ours, theirs in zip(*tables, strict=True):
+        for mine, other in zip(ours, theirs, strict=True):
+            for column, value in mine.items():
+                if column.startswith("p_") and value:
+                    assert float(value) == pytest.approx(float(other[column]), abs=1e-4)
+                else:
+                    assert value == other[column]
+
+
+def test_a_runtime_that_cannot_be_used_is_wrong_usage(small_bundle, volume, tmp_path):
+    folder = volume("one").parent
+    arguments = ("--out", tmp_path / "out", "--bundle", small_bundle.root, *SMALL, "--set", "precision=int8")
+    result = predict(folder, *arguments, "--runtime", "onnxruntime")
+    assert result.exit_code == 2
+    assert "onnxruntime has no int8, only openvino" in result.output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the system has no signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_says_how_it_goes_on(small_bundle, volume, tmp_path, number):
+    folder, out = volume("a").parent, tmp_path / "out"
+    volume("hang")
+    command = [sys.executable, "-m", "ichmonai", "predict", folder, "--out", out, "--bundle", small_bundle.root]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen([*map(str, command), *SMALL], env=environment, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not _answered(out / "journal.sqlite"):
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert said.count("ichmonai:") == 1
+    assert f"The run was stopped; start it again with --out {out}" in said
+    assert "Traceback" not in said
+    assert "leaked" not in said
+
+
+def _answered(journal):
+    if not journal.exists():
+        return False
+    try:
+        with sqlite3.connect(f"file:{journal}?mode=ro", uri=True) as connection:
+            return connection.execute("SELECT COUNT(*) FROM answers").fetchone()[0] > 0
+    except sqlite3.OperationalError:
+        return False
