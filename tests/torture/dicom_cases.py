@@ -173,8 +173,9 @@ def _syntaxes(inputs: Inputs) -> None:
             content = encoded(one)
         else:
             content = content.replace(true, wrong, 1)
-        # Whether VRs are written is seen by looking.
-        inputs.file("dicom", f"declared_{number}.dcm", content, DAMAGED if number else HARMLESS, shows=SLICE)
+        # Whether VRs are written is seen by looking, and so is all where nothing is declared.
+        expected = DAMAGED if number and uid else HARMLESS
+        inputs.file("dicom", f"declared_{number}.dcm", content, expected, shows=SLICE)
     big = dataset("big endian")
     big.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
     big.PixelData = np.frombuffer(big.PixelData, "<u2").byteswap().tobytes()
@@ -182,16 +183,16 @@ def _syntaxes(inputs: Inputs) -> None:
     implicit = dataset("implicit")
     implicit.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     inputs.file("dicom", "implicit.dcm", encoded(implicit, implicit=True), PREDICTED, shows=SLICE)
-    for keyword, expected in {"TransferSyntaxUID": "undecodable", "MediaStorageSOPClassUID": PREDICTED}.items():
+    for keyword in ("TransferSyntaxUID", "MediaStorageSOPClassUID"):
         one = dataset(f"meta {keyword}")
         delattr(one.file_meta, keyword)
-        inputs.file("dicom", f"meta_without_{keyword}.dcm", encoded(one), expected, shows=SLICE)
+        inputs.file("dicom", f"meta_without_{keyword}.dcm", encoded(one), PREDICTED, shows=SLICE)
     one = dataset("no meta")
     del one.file_meta
-    inputs.file("dicom", "no_meta.dcm", encoded(one), "undecodable")
+    inputs.file("dicom", "no_meta.dcm", encoded(one), PREDICTED, shows=SLICE)
     whole = file_of("no preamble")
-    inputs.file("dicom", "no_preamble.dcm", whole[132:], "unreadable")
-    inputs.file("dicom", "no_preamble_no_suffix", file_of("no preamble no suffix")[132:], "unreadable")
+    inputs.file("dicom", "no_preamble.dcm", whole[132:], PREDICTED, shows=SLICE)
+    inputs.file("dicom", "no_preamble_no_suffix", file_of("no preamble no suffix")[132:], PREDICTED, shows=SLICE)
     inputs.file("dicom", "IM0001", file_of("no suffix"), PREDICTED, shows=SLICE)
     inputs.file("dicom", "text.dcm", b"this is text", "unreadable")
     inputs.file("dicom", "text", b"this is text", OTHER)
