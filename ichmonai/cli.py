@@ -5,6 +5,7 @@ import typer
 from ichmonai import __version__
 from ichmonai.commands.audit import audit
 from ichmonai.commands.check_bundle import check_bundle
+from ichmonai.commands.crossval import crossval
 from ichmonai.commands.demo import demo
 from ichmonai.commands.evaluate import evaluate
 from ichmonai.commands.export import export
@@ -23,6 +24,7 @@ app.command()(merge)
 app.command()(evaluate)
 app.command()(export)
 app.command()(audit)
+app.command()(crossval)
 app.command()(check_bundle)
 app.command()(demo)
 app.command()(phantom)

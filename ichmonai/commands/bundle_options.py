@@ -58,16 +58,21 @@ def bundle_source(
     from ichmonai.prediction.bundle import BundleSource
 
     root = (bundle or bundle_root()).absolute()
-    chosen = dict(_setting(pair) for pair in settings or [])
+    chosen = dict(setting(pair) for pair in settings or [])
     if device is not None:
         if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
             raise InputError(f"--device {device} is not known; choose cpu, cuda, cuda:N or mps.")
         chosen["device"] = f"$torch.device('{device}')"
     chosen |= {name: value for name, value in more.items() if value is not None}
-    return BundleSource(root, chosen, tuple(_overlay(root, path) for path in config or []), trust)
+    return BundleSource(root, chosen, tuple(config_file(root, path) for path in config or []), trust)
 
 
-def _setting(pair: str) -> tuple[str, Any]:
+def setting(pair: str) -> tuple[str, Any]:
+    """Name and value of a KEY=VALUE.
+
+    Raises:
+        InputError: it is none, or its value is code.
+    """
     name, equals, value = pair.partition("=")
     if not equals:
         raise InputError(f"--set {pair} is no KEY=VALUE; write, for example, --set batch_size=4.")
@@ -91,7 +96,12 @@ def _is_code(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("$", "@", "%"))
 
 
-def _overlay(root: Path, path: Path) -> Path:
+def config_file(root: Path, path: Path) -> Path:
+    """A config, given as a file or by its name in a bundle.
+
+    Raises:
+        InputError: there is neither.
+    """
     for one in (path, root / "configs" / path, root / "configs" / f"{path}.json"):
         if one.is_file():
             return one.absolute()

@@ -1,7 +1,6 @@
 """Cross-validation through the bundle's own training, on phantom patients."""
 
 import csv
-import importlib.util
 import json
 import logging
 import runpy
@@ -10,19 +9,21 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+from click.testing import Result
 from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
 
+from ichmonai.cli import app
 from ichmonai.datasets import load_datalist
 from ichmonai.datasets.phantom import PhantomKind, make_study, write_dtvit
 from ichmonai.datasets.phantom.cohort import ICH_KINDS
 from ichmonai.labels import LOCATIONS
+from ichmonai.training import crossval
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "crossval.py"
 SETTINGS = {
     "backbone": "test_vit",
     "pretrained": "False",
@@ -32,16 +33,6 @@ SETTINGS = {
     "balance": "none",
     "learning_rate": "0.001",
 }
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("crossval", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +56,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def in_this_process(command: list[str], check: bool, cwd: Path) -> subprocess.CompletedProcess:
+def in_this_process(command: list[str], check: bool, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess:
     """What `python -m monai.bundle` does, without the seconds that a new process takes to import it."""
     assert command[:4] == [sys.executable, "-P", "-m", "monai.bundle"]
     assert not check
@@ -76,61 +67,47 @@ def in_this_process(command: list[str], check: bool, cwd: Path) -> subprocess.Co
     return subprocess.CompletedProcess(command, 0)
 
 
-def arguments(cohort: Path, out: Path, **more: str) -> list[str]:
-    settings = [f"{key}={value}" for key, value in {**SETTINGS, **more}.items()]
-    return [
-        *(
-            "--data",
-            str(cohort),
-            "--out",
-            str(out),
-            "--config",
-            "dtvit",
-            "--folds",
-            "2",
-            "--validation",
-            "0.4",
-            "--resamples",
-            "50",
-        ),
-        *("--set", *settings),
-    ]
+def cross_validate(cohort: Path, out: Path, **more: str) -> Result:
+    options = ["--config", "dtvit", "--folds", "2", "--validation", "0.4", "--resamples", "50"]
+    for key, value in {**SETTINGS, **more}.items():
+        options += ["--set", f"{key}={value}"]
+    return CliRunner().invoke(app, ["crossval", str(cohort), "--out", str(out), *options])
 
 
 @pytest.fixture(scope="module")
-def result(script: ModuleType, cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def result(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cross-validation whose second training was interrupted after its first epoch, and that was run again."""
     out = tmp_path_factory.mktemp("crossval")
     calls: list[tuple[str, str]] = []
 
-    def until_killed(command: list[str], check: bool, cwd: Path) -> subprocess.CompletedProcess:
+    def until_killed(command: list[str], check: bool, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess:
         fold = Path(command[command.index("--output_dir") + 1]).name
-        calls.append((fold, command[4]))
+        calls.append((fold, command[5]))
         if fold == "fold_2":
             command = [part if before != "--max_epochs" else "1" for before, part in zip(["", *command], command)]  # noqa: B905
-            in_this_process(command, check, cwd)
+            in_this_process(command, check, cwd, env)
             return subprocess.CompletedProcess(command, -9)
-        return in_this_process(command, check, cwd)
+        return in_this_process(command, check, cwd, env)
 
-    def go_on(command: list[str], check: bool, cwd: Path) -> subprocess.CompletedProcess:
-        calls.append((Path(command[command.index("--output_dir") + 1]).name, command[4]))
-        return in_this_process(command, check, cwd)
+    def go_on(command: list[str], check: bool, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess:
+        calls.append((Path(command[command.index("--output_dir") + 1]).name, command[5]))
+        return in_this_process(command, check, cwd, env)
 
     messages: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(script.subprocess, "run", until_killed)
-        assert script.main(arguments(cohort, out)) == 1
+        patch.setattr(crossval.subprocess, "run", until_killed)
+        assert cross_validate(cohort, out).exit_code == 1
         assert calls == [("fold_1", "training"), ("fold_1", "evaluating"), ("fold_2", "training")]
         assert not (out / "predictions.csv").exists()
         kept = (out / "fold_1" / "model.pt").stat().st_mtime_ns
         calls.clear()
-        patch.setattr(script.subprocess, "run", go_on)
+        patch.setattr(crossval.subprocess, "run", go_on)
         log = logging.getLogger("ichmonai.training.checkpoints")
         patch.setattr(log, "level", logging.INFO)
         log.addHandler(handler)
-        assert script.main(arguments(cohort, out)) == 0
+        assert cross_validate(cohort, out).exit_code == 0
         log.removeHandler(handler)
     assert calls == [("fold_2", "training"), ("fold_2", "evaluating")]
     assert (out / "fold_1" / "model.pt").stat().st_mtime_ns == kept
@@ -181,37 +158,42 @@ def test_what_people_read_says_what_it_is_not_for(result: Path) -> None:
         assert "not for clinical use" in (result / name).read_text(encoding="utf-8"), name
 
 
-def test_another_command_is_refused(
-    script: ModuleType, result: Path, cohort: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_another_command_is_refused(result: Path, cohort: Path) -> None:
     before = (result / "predictions.csv").stat().st_mtime_ns
-    assert script.main(arguments(cohort, result, learning_rate="0.01")) == 1
-    assert "is of another command" in capsys.readouterr().err
+    other = cross_validate(cohort, result, learning_rate="0.01")
+    assert other.exit_code == 1
+    assert "is of another command" in other.stderr
     assert (result / "predictions.csv").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("setting", ["seed=1", "split_fractions=[1,0,0]", "output_dir=x", "image_size"])
-def test_what_it_decides_itself_cannot_be_set(
-    script: ModuleType, setting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        script.main(["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--set", setting])
-    assert "--set" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "setting", ["seed=1", "split_fractions=[1,0,0]", "output_dir=x", "image_size", "balance=$print(1)"]
+)
+def test_what_it_decides_itself_cannot_be_set_nor_code(setting: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["crossval", str(tmp_path), "--out", str(tmp_path / "out"), "--set", setting])
+    assert result.exit_code == 1
+    assert "--set" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_more_folds_than_patients_of_a_class_are_refused(
-    script: ModuleType, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert script.main(["--data", str(cohort), "--out", str(tmp_path / "out"), "--folds", "9"]) == 1
-    assert "cannot be divided into 9 folds" in capsys.readouterr().err
+def test_a_config_or_fold_that_is_none_is_refused(tmp_path: Path) -> None:
+    command = ["crossval", str(tmp_path), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*command, "--config", "light"])
+    assert result.exit_code == 1
+    assert "--config light" in result.stderr
+    assert CliRunner().invoke(app, [*command, "--folds", "3", "--fold", "4"]).exit_code == 2
 
 
-def test_a_failed_training_stops_the_command(
-    script: ModuleType, cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    failed: Callable = lambda command, check: subprocess.CompletedProcess(command, 1)  # noqa: E731
+def test_more_folds_than_patients_of_a_class_are_refused(cohort: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["crossval", str(cohort), "--out", str(tmp_path / "out"), "--folds", "9"])
+    assert result.exit_code == 1
+    assert "cannot be divided into 9 folds" in result.stderr
+
+
+def test_a_failed_training_stops_the_command(cohort: Path, tmp_path: Path) -> None:
+    failed: Callable = lambda command, **options: subprocess.CompletedProcess(command, 1)  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(script.subprocess, "run", failed)
-        assert script.main(arguments(cohort, tmp_path)) == 1
-    assert "training of fold 1 failed" in capsys.readouterr().err
+        patch.setattr(crossval.subprocess, "run", failed)
+        result = cross_validate(cohort, tmp_path)
+    assert result.exit_code == 1
+    assert "training of fold 1 failed" in result.stderr
