@@ -212,7 +212,8 @@ def test_a_dicomdir_under_another_name(tmp_path):
     [
         ("x.mnc", b"CDF\1" + bytes(50)), ("x.PAR", b"# text"), ("x.REC", bytes(50)), ("x.HEAD", b"type = text"),
         ("x.BRIK.gz", gzip.compress(b"x", mtime=0)), ("x.tif", b"II*\0"), ("x.npy", b"\x93NUMPY"), ("x.raw", bytes(50)),
-        ("x.gz", gzip.compress(b"x", mtime=0)), ("x.nii.bz2", b"BZh"), ("IM1", bytes(500)), ("IM2", b""), ("x.img", b"\0\1"),
+        ("x.gz", gzip.compress(b"x", mtime=0)), ("x.nii.bz2", b"BZh"), ("IM1", bytes(500)), ("IM2", b""),
+        ("x.img", b"\0\1"),
         ("picture", b"\x89PNG\r\n\x1a\n"), ("x.dcm.xz", b"\xfd7zXZ\0"), ("x.hdr", b"ENVI\nsamples = 3\n"),
     ],
 )  # fmt: skip
@@ -226,7 +227,8 @@ def test_what_may_be_an_image_is_named(tmp_path, name, content):
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("readme", b"plain text\n"), ("x.csv", b"\0"), ("x.json.gz", gzip.compress(b"{}", mtime=0)), ("x.pdf", b"%PDF-1.4"),
+        ("readme", b"plain text\n"), ("x.csv", b"\0"), ("x.json.gz", gzip.compress(b"{}", mtime=0)),
+        ("x.pdf", b"%PDF-1.4"),
         ("Thumbs.db", b"\xd0\xcf"), ("x.pt", b"PK\3\4"), ("program", b"\x7fELF\2"), ("utf16", "text".encode("utf-16")),
         ("latin", "Schädel ohne Befund".encode("latin-1")),
     ],
