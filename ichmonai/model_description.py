@@ -11,8 +11,8 @@ from typing import Any
 from monai.transforms import Randomizable, Transform
 
 import ichmonai.transforms
+from ichmonai.classes import ICH_CLASSES, LOCATIONS, RSNA_LABELS
 from ichmonai.errors import InputError, first_line
-from ichmonai.labels import ICH_CLASSES, LOCATIONS, RSNA_LABELS
 from ichmonai.networks import DUAL_HEADS, SliceClassifier, create_network
 from ichmonai.transforms.dictionary import DictionaryTransform
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.csv_cells import csv_cell
-from ichmonai.labels import LOCATIONS
 from ichmonai.private_files import make_folder, replacing
 
 PROBABILITIES = ("p_ich", *(f"p_{name}" for name in LOCATIONS))

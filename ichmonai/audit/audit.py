@@ -23,10 +23,10 @@ from ichmonai.audit.probes import (
     leakage_probe,
     shortcut_probe,
 )
+from ichmonai.classes import LOCATIONS, NOT_APPLICABLE
 from ichmonai.datasets.datalist import load_datalist
 from ichmonai.datasets.item import SPLITS, DatasetError, Item, class_names, has_rsna_labels
 from ichmonai.datasets.splits import recorded_splits
-from ichmonai.labels import LOCATIONS, NOT_APPLICABLE
 
 MOST_IMAGES = 20_000
 """Images that are read, unless told otherwise; of larger datasets, patients are drawn at random."""

@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ichmonai.audit.probes import LeakageProbe, ShortcutProbe
+from ichmonai.figures import BLUE, VERMILION
 
-# Okabe and Ito's palette, told apart with colour-blind eyes.
-_WITH, _WITHOUT = "#D55E00", "#0072B2"
+_WITH, _WITHOUT = VERMILION, BLUE
 
 
 def features_figure(probe: ShortcutProbe) -> Figure:

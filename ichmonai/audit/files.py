@@ -1,7 +1,6 @@
 """What an audit leaves: audit.json and audit.html."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from os import PathLike
@@ -12,7 +11,6 @@ from ichmonai import __version__
 from ichmonai.audit.audit import Audit, label_name
 from ichmonai.audit.judgement import judge, worst
 from ichmonai.audit.neighbours import ALIKE, SAME_DETAIL
-from ichmonai.evaluation.intervals import Estimate
 from ichmonai.notice import NOTICE
 from ichmonai.private_files import write_text
 
@@ -68,8 +66,8 @@ def audit_record(audit: Audit) -> dict[str, Any]:
                 "images": probe.images,
                 "positives": probe.positives,
                 "patients": probe.patients,
-                "auc": _estimate(probe.auc),
-                "best_single_feature": {"name": probe.leading_name, "auc": _estimate(probe.leading)},
+                "auc": probe.auc.record(),
+                "best_single_feature": {"name": probe.leading_name, "auc": probe.leading.record()},
                 "features": [asdict(feature) for feature in probe.features],
             }
             for name, probe in audit.shortcuts.items()
@@ -79,8 +77,8 @@ def audit_record(audit: Audit) -> dict[str, Any]:
             and {
                 "images": probe.images,
                 "patients": probe.patients,
-                "image_split_accuracy": _estimate(probe.image_split),
-                "patient_split_accuracy": _estimate(probe.patient_split),
+                "image_split_accuracy": probe.image_split.record(),
+                "patient_split_accuracy": probe.patient_split.record(),
                 "majority_accuracy": probe.majority,
             }
             for name, probe in audit.leakage_probes.items()
@@ -98,11 +96,3 @@ def _images(audit: Audit, rows: Sequence[int]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def _estimate(one: Estimate) -> dict[str, Any]:
-    return {"value": _json(one.value), "interval_95": [_json(one.low), _json(one.high)]}
-
-
-def _json(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None  # JSON has no nan

@@ -1,7 +1,5 @@
 """The audit as one HTML page that needs no network."""
 
-import base64
-from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +12,8 @@ from ichmonai.audit.audit import Audit, label_name
 from ichmonai.audit.figures import features_figure, leading_figure, neighbours_figure
 from ichmonai.audit.judgement import PARTLY_READ_OFF, READ_OFF, judge, worst
 from ichmonai.audit.neighbours import ALIKE, SAME_DETAIL
-from ichmonai.evaluation.report import embedded, format_estimate, format_number
+from ichmonai.evaluation.report import format_estimate, format_number
+from ichmonai.figures import figure_uri, picture_uri
 from ichmonai.notice import NOTICE
 
 _SHOWN = 24
@@ -48,13 +47,13 @@ def render_audit(audit: Audit) -> str:
         near=near,
         figures={
             name: {
-                "features": embedded(features_figure(probe)),
-                "leading": embedded(leading_figure(probe)) if probe.values.size else "",
+                "features": figure_uri(features_figure(probe)),
+                "leading": figure_uri(leading_figure(probe)) if probe.values.size else "",
             }
             for name, probe in audit.shortcuts.items()
             if probe
         },
-        neighbours=embedded(neighbours_figure(ran)) if ran else "",
+        neighbours=figure_uri(neighbours_figure(ran)) if ran else "",
         limits={
             "alike": ALIKE,
             "detail": SAME_DETAIL,
@@ -83,6 +82,4 @@ def _group(audit: Audit, rows: list[int] | tuple[int, ...]) -> list[Shown]:
 
 
 def _picture(audit: Audit, row: int) -> str:
-    buffer = BytesIO()
-    Image.fromarray(audit.facts[row].large).save(buffer, format="png")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return picture_uri(Image.fromarray(audit.facts[row].large))

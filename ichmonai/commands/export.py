@@ -39,7 +39,7 @@ def export(
             "--int8",
             metavar="DATA",
             exists=True,
-            help="OpenVINO in int8, calibrated on a dataset's training slices; written only if as good on the others.",
+            help="OpenVINO in int8, ranges from a dataset's training slices; written only if as good on the others.",
         ),
     ] = None,
     split: Annotated[

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ichmonai.classes import LOCATIONS, RSNA_LABELS
 from ichmonai.datasets.item import CLASS_NAMES, DatasetError, Item, class_names, has_rsna_labels
-from ichmonai.labels import LOCATIONS, RSNA_LABELS
 
 PAPER_FACTORS = {"normal": 3, "deep": 1, "lobar": 3, "subtentorial": 12}
 """How often DTViT repeats the slices of each class (paper, section Data augmentation; counts of Table 1)."""

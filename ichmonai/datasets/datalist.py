@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ichmonai.classes import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
 from ichmonai.datasets.item import SPLITS, DatasetError, Item
 from ichmonai.datasets.rsna import LABELS_NAME, load_rsna
 from ichmonai.errors import first_line
 from ichmonai.io.formats import picture
-from ichmonai.labels import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
 
 CSV_NAME = "slices.csv"
 _CSV_COLUMNS = ("image", "patient", "ich", "location")

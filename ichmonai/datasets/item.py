@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ichmonai.classes import LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
 from ichmonai.errors import InputError
-from ichmonai.labels import LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
 
 logger = logging.getLogger(__name__)
 

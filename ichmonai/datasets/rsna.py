@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.datasets.item import DatasetError, Item
 from ichmonai.datasets.rsna_index import SliceRecord, index_images
 from ichmonai.digests import sha256_of_file
 from ichmonai.errors import first_line
-from ichmonai.labels import RSNA_LABELS
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pydicom
-import torch.distributed as dist
 from tqdm import tqdm
 
 from ichmonai.cores import usable_cores
@@ -19,6 +18,7 @@ from ichmonai.io import HeadCTReadError
 from ichmonai.io.contents import same_state, state_of
 from ichmonai.io.series import ImageSource
 from ichmonai.processes.contexts import worker_context
+from ichmonai.ranks import rank
 
 _CHUNK = 64
 """Images that a process reads at a time."""
@@ -66,7 +66,7 @@ def index_images(
         DatasetError: when the index cannot be written.
     """
     records = _read(path)
-    if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+    if rank() > 0:
         while _lacking(files, records):
             time.sleep(2)
             records = _read(path)

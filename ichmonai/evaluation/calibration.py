@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit, softmax
 
+from ichmonai.classes import ICH_CLASSES, LOCATIONS
 from ichmonai.errors import InputError, first_line
-from ichmonai.labels import ICH_CLASSES, LOCATIONS
 from ichmonai.notice import NOTICE
 
 ArrayOrTensor = TypeVar("ArrayOrTensor")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.errors import InputError
 from ichmonai.evaluation.calibration import Calibration
 from ichmonai.evaluation.tables import KEYS, STUDY_KEYS, Strings, Table, identities, match, refuse_duplicates
-from ichmonai.labels import LOCATIONS
 from ichmonai.study_rule import MAX_APART
 
 LOCATION_COLUMNS = tuple(f"p_{name}" for name in LOCATIONS)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ichmonai.classes import ICH_CLASSES, LOCATIONS
 from ichmonai.evaluation.figures import plot_confusion
 from ichmonai.evaluation.metrics import confusion_matrices
-from ichmonai.labels import ICH_CLASSES, LOCATIONS
 from ichmonai.networks.heads import softmax_heads
 
 

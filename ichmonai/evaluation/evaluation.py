@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.errors import InputError
 from ichmonai.evaluation.calibration import Calibration
 from ichmonai.evaluation.cases import Cases, Intake, read_cases, read_scores
@@ -19,7 +20,6 @@ from ichmonai.evaluation.operating import in_sample_reading, net_benefit, operat
 from ichmonai.evaluation.reliability import location_reliability_estimator, reliability_estimator
 from ichmonai.evaluation.subgroups import Subgroup, subgroup_metrics
 from ichmonai.evaluation.tables import Table, match, read_table
-from ichmonai.labels import LOCATIONS
 
 Estimates = Mapping[str, Estimate]
 Source = str | PathLike | Table

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from ichmonai.figures import BLUE, VERMILION
 from ichmonai.notice import NOTICE
 
 _DPI = 150
-# Blue and orange of the Okabe-Ito palette, told apart with colour-blind eyes; the dashes do so in print.
-_ICH, _LOCATION, _LOSS = "#0072B2", "#D55E00", "#333333"
+_ICH, _LOCATION, _LOSS = BLUE, VERMILION, "#333333"  # the dashes tell them apart in print
 
 
 def plot_curves(rows: Sequence[Mapping[str, float]], path: str | PathLike) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from ichmonai import __version__
 from ichmonai.csv_cells import csv_cell
 from ichmonai.evaluation.evaluation import Estimates, Evaluation, HeadResult, LevelResult
-from ichmonai.evaluation.intervals import Estimate
+from ichmonai.evaluation.intervals import json_number
 from ichmonai.notice import NOTICE
 from ichmonai.private_files import make_folder, replacing, write_text
 
@@ -63,7 +63,7 @@ def evaluation_record(evaluation: Evaluation, more: Mapping[str, float] | None =
     intake, (finest, *coarser) = evaluation.intake, evaluation.levels.items()
     top = _level(*finest)
     for name, value in (more or {}).items():
-        top["metrics"].setdefault(name, {"value": _json(value)})
+        top["metrics"].setdefault(name, {"value": json_number(value)})
     return {
         "notice": NOTICE,
         "version": __version__,
@@ -117,7 +117,7 @@ def _level(level: str, result: LevelResult) -> dict[str, Any]:
         "slices" if level == "slice" else "cases": len(result.cases),
         "patients": patients,
         "metrics": {
-            f"{head}_{name}": _estimate(one)
+            f"{head}_{name}": one.record()
             for head, found in result.heads.items()
             for name, one in found.metrics.items()
         },
@@ -131,7 +131,7 @@ def _head(found: HeadResult) -> dict[str, Any]:
         "n": found.n,
         "patients": found.patients,
         "counts": found.counts,
-        "baseline_accuracy": _json(found.baseline_accuracy),
+        "baseline_accuracy": json_number(found.baseline_accuracy),
         "confusion": found.confusion.tolist(),
         "calibration": {version: _estimates(estimates) for version, estimates in found.calibration.items()},
     }
@@ -142,14 +142,14 @@ def _head(found: HeadResult) -> dict[str, Any]:
         }
         if len(found.operating_points) == 1:
             record["operating_points"]["sensitivity and specificity at 90 and 95%"] = "not fitted"
-        record["in_sample_reading_optimistic"] = {name: _json(value) for name, value in found.in_sample.items()}
+        record["in_sample_reading_optimistic"] = {name: json_number(value) for name, value in found.in_sample.items()}
         record["decision_curve"] = {name: values.round(6).tolist() for name, values in found.decision_curve.items()}
         record["subgroups"] = {
             column: [_subgroup(group) for group in groups] for column, groups in found.subgroups.items()
         }
     if found.comparison is not None:
         record["comparison"] = {
-            name: [_json(v) for v in value] if isinstance(value, tuple) else _json(value)
+            name: [json_number(v) for v in value] if isinstance(value, tuple) else json_number(value)
             for name, value in asdict(found.comparison).items()
         }
     return record
@@ -158,19 +158,11 @@ def _head(found: HeadResult) -> dict[str, Any]:
 def _subgroup(group: Any) -> dict[str, Any]:
     record = {name: getattr(group, name) for name in ("group", "n", "patients", "positives")}
     record |= {name: getattr(group, name) for name in ("positive_patients", "negative_patients")}
-    return record | {name: "too few" if one is None else _estimate(one) for name, one in group.metrics.items()}
+    return record | {name: "too few" if one is None else one.record() for name, one in group.metrics.items()}
 
 
 def _estimates(estimates: Estimates) -> dict[str, Any]:
-    return {name: _estimate(one) for name, one in estimates.items()}
-
-
-def _estimate(one: Estimate) -> dict[str, Any]:
-    return {"value": _json(one.value), "interval_95": [_json(one.low), _json(one.high)]}
-
-
-def _json(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None  # JSON has no nan
+    return {name: one.record() for name, one in estimates.items()}
 
 
 def _cell(value: float) -> float | str:

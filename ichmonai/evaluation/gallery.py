@@ -1,8 +1,6 @@
 """The worst errors, with their images where these can be read."""
 
-import base64
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ from PIL import Image
 
 from ichmonai.evaluation.evaluation import Evaluation
 from ichmonai.evaluation.metrics import THRESHOLD
+from ichmonai.figures import picture_uri
 from ichmonai.io.formats.picture import PILLOW_FORMATS
 
 _PIXELS = 200
@@ -77,9 +76,7 @@ def _picture(evaluation: Evaluation, row: int) -> str:
     except Exception:  # decoders raise errors of all kinds, and a picture that cannot be shown is left out
         return ""
     image.thumbnail((_PIXELS, _PIXELS))
-    buffer = BytesIO()
-    image.save(buffer, format="png")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return picture_uri(image)
 
 
 def _read(path: Path) -> Image.Image:

@@ -1,7 +1,8 @@
 """Confidence intervals that know that slices of one patient are not independent."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +22,15 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+    def record(self) -> dict[str, Any]:
+        """The metric as JSON values."""
+        return {"value": json_number(self.value), "interval_95": [json_number(self.low), json_number(self.high)]}
+
+
+def json_number(value: float) -> float | None:
+    """A number as JSON has it; None for nan and infinity, which it does not have."""
+    return float(value) if math.isfinite(value) else None
 
 
 def estimate(

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ichmonai.classes import ICH_CLASSES, LOCATIONS
 from ichmonai.evaluation.ranking import Ranking
-from ichmonai.labels import ICH_CLASSES, LOCATIONS
 
 Weights = NDArray[np.floating]
 Estimator = Callable[[Weights], dict[str, NDArray[np.float64]]]

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.evaluation.metrics import Estimator, Weights, binary_estimator, join
-from ichmonai.labels import RSNA_LABELS
 
 LABEL_WEIGHTS = (2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Weights of `RSNA_LABELS` in the challenge's log loss: `any` counts twice."""

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.evaluation.intervals import Estimate, estimate
 from ichmonai.evaluation.multilabel import BASELINES, multilabel_estimator
 from ichmonai.evaluation.slice_predictions import gather_rows
-from ichmonai.labels import RSNA_LABELS
 from ichmonai.notice import NOTICE
 from ichmonai.private_files import write_text
 from ichmonai.provenance import write_provenance
+from ichmonai.ranks import rank
 from ichmonai.tables import write_csv
 
 _TEXTS = ("image", "patient", "series", "slice")
@@ -62,7 +62,7 @@ class MultiLabelWriter:
 
     def _write(self, engine: Engine) -> None:
         rows = gather_rows(self.rows)
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if rank() > 0:
             return
         write_csv(
             self.directory / "predictions.csv",

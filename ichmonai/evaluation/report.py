@@ -1,13 +1,10 @@
 """The evaluation as one HTML page that needs no network."""
 
-import base64
 import math
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
-from matplotlib.figure import Figure
 
 from ichmonai import __version__
 from ichmonai.evaluation.evaluation import Evaluation
@@ -17,6 +14,7 @@ from ichmonai.evaluation.operating import PREVALENCES
 from ichmonai.evaluation.reliability import BINS
 from ichmonai.evaluation.report_figures import curves_figure, decision_figure, reliability_figure
 from ichmonai.evaluation.subgroups import FEWEST
+from ichmonai.figures import figure_uri
 from ichmonai.notice import NOTICE
 
 METRIC_NAMES = {
@@ -100,16 +98,9 @@ def _figures(evaluation: Evaluation, level: str) -> dict[str, Any]:
     result = evaluation.levels[level]
     main = result.cases.labels[0]
     return {
-        "curves": embedded(curves_figure(result)),
+        "curves": figure_uri(curves_figure(result)),
         "reliability": {
-            head: embedded(reliability_figure(result, head)) for head, one in result.heads.items() if one.n
+            head: figure_uri(reliability_figure(result, head)) for head, one in result.heads.items() if one.n
         },
-        "decision": embedded(decision_figure(main, result.heads[main])),
+        "decision": figure_uri(decision_figure(main, result.heads[main])),
     }
-
-
-def embedded(figure: Figure) -> str:
-    """A figure as the data URI of an SVG."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

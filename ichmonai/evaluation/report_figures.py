@@ -9,10 +9,10 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from ichmonai.evaluation.cases import Cases
 from ichmonai.evaluation.evaluation import HeadResult, LevelResult
 from ichmonai.evaluation.reliability import reliability_curve, top_label
+from ichmonai.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 
-# Okabe and Ito's palette, told apart with colour-blind eyes.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_BEFORE, _AFTER, _REFERENCE = "#D55E00", "#0072B2", "#999999"
+_COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, BLACK)
+_BEFORE, _AFTER, _REFERENCE = VERMILION, BLUE, GREY
 _POINTS = 1000
 
 

@@ -12,9 +12,10 @@ from ignite.engine import Engine, Events
 from monai.utils import CommonKeys
 from torch import Tensor
 
+from ichmonai.classes import LOCATIONS, NOT_APPLICABLE
 from ichmonai.evaluation.tables import Table, read_table
-from ichmonai.labels import LOCATIONS, NOT_APPLICABLE
 from ichmonai.networks.heads import softmax_heads
+from ichmonai.ranks import is_distributed, rank
 from ichmonai.tables import PROBABILITIES, probability_columns, write_csv
 
 _NAMES = ("patient", "study", "slice")
@@ -31,7 +32,7 @@ class WrittenPredictions(NamedTuple):
 
 def gather_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of all processes in the dataset's order, as `ShardSampler` divided them: r, r + W, r + 2W and so on."""
-    if not (dist.is_available() and dist.is_initialized()):
+    if not is_distributed():
         return rows
     parts: list = [None] * dist.get_world_size()
     dist.all_gather_object(parts, rows)
@@ -62,7 +63,7 @@ class SlicePredictions(ABC):
             The predictions as they stand in the file; None on all processes but the first, which write nothing.
         """
         rows = gather_rows(self.rows)
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if rank() > 0:
             return None
         logits, labels = torch.stack([r["logits"] for r in rows]), torch.stack([r["label"] for r in rows])
         named = (

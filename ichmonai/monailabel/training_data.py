@@ -11,13 +11,13 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.errors import InputError, first_line
 from ichmonai.io import load_head_ct
 from ichmonai.io.formats import format_of
 from ichmonai.io.head_ct import DTVIT_WINDOW
 from ichmonai.io.header import Kind
 from ichmonai.io.series import ImageSource
-from ichmonai.labels import LOCATIONS
 from ichmonai.tables import write_csv
 from ichmonai.transforms import AverageThinSlices, KeepBrainSlices, RemoveHeadHolder
 

@@ -8,8 +8,8 @@ from timm.layers import PatchEmbed
 from timm.models.deit import VisionTransformerDistilled
 from timm.models.vision_transformer import VisionTransformer
 
+from ichmonai.classes import ICH_CLASSES, LOCATIONS
 from ichmonai.errors import InputError
-from ichmonai.labels import ICH_CLASSES, LOCATIONS
 from ichmonai.networks.classifier import SliceClassifier
 from ichmonai.networks.encoders import check_name, create_encoder
 from ichmonai.networks.weights import load_weights

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import Tensor, nn
 
+from ichmonai.classes import ICH_CLASSES, LOCATIONS, RSNA_LABELS
 from ichmonai.errors import InputError
-from ichmonai.labels import ICH_CLASSES, LOCATIONS, RSNA_LABELS
 
 DUAL_HEADS: Mapping[str, int] = {"ich": len(ICH_CLASSES), "location": len(LOCATIONS)}
 """DTViT's heads: logits [normal, ich | deep, lobar, subtentorial]."""

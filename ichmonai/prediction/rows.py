@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.io.series import Rejection
-from ichmonai.labels import LOCATIONS
 from ichmonai.tables import PROBABILITIES, probability_columns
 
 STUDY_COLUMNS = (

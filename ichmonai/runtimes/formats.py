@@ -12,9 +12,9 @@ from monai.data import load_net_with_metadata, save_net_with_metadata
 from torch import nn
 
 from ichmonai import __version__
+from ichmonai.classes import ICH_CLASSES, LOCATIONS, RSNA_LABELS
 from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError
-from ichmonai.labels import ICH_CLASSES, LOCATIONS, RSNA_LABELS
 from ichmonai.networks import SliceClassifier
 from ichmonai.notice import NOTICE
 from ichmonai.runtimes.libraries import openvino

@@ -33,13 +33,13 @@ logger = logging.getLogger(__name__)
 ALLOWED = 0.002
 """How far AUC and ECE of ICH may be from those in fp32, either way."""
 
-CALIBRATION_SLICES = 300
+RANGE_SLICES = 300
 VALIDATION_SLICES = 1000
 
 
 @dataclass(frozen=True)
 class Gate:
-    """ICH on real slices that the calibration did not use, in fp32 and in int8.
+    """ICH on real slices that set no range of the activations, in fp32 and in int8.
 
     Attributes:
         slices: how many, of both classes.
@@ -84,7 +84,7 @@ def make_int8(
         image_size: height and width of its input in pixels.
         preprocessing: from an item with an `image` path to the network's input.
         probabilities: logits (N, 5) to calibrated probabilities (N, 5).
-        splits: `training` slices calibrate (300 of them), `validation` slices judge (up to 1,000).
+        splits: `training` slices set the ranges of activations (300 of them), `validation` slices judge (up to 1,000).
         file: OpenVINO's .xml to write; its facts have the numbers under `int8`.
 
     Returns:
@@ -98,7 +98,7 @@ def make_int8(
         raise InputError(f"{reason}.")
     if list(head_sizes(network)) != list(DUAL_HEADS):
         raise InputError("int8 is judged by the AUC of ICH, and this network has no such head; leave --int8 out.")
-    training, _ = _images(splits["training"], preprocessing, CALIBRATION_SLICES)
+    training, _ = _images(splits["training"], preprocessing, RANGE_SLICES)
     validation, truth = _images(splits["validation"], preprocessing, VALIDATION_SLICES)
     model = quantise(network, training)
     facts = describe(network, weights, image_size)
@@ -111,7 +111,7 @@ def make_int8(
             part.unlink()
     if not found.passed:
         raise InputError(f"The network loses too much in int8 ({found}; {ALLOWED} is allowed): use it in fp32 or bf16.")
-    facts["int8"] = {**asdict(found), "passed": True, "allowed": ALLOWED, "calibration_slices": len(training)}
+    facts["int8"] = {**asdict(found), "passed": True, "allowed": ALLOWED, "range_slices": len(training)}
     save_openvino(model, file, facts)
     return found
 

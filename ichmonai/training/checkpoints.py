@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import nn
 from torch.optim import Optimizer
@@ -16,6 +15,7 @@ from torch.optim import Optimizer
 from ichmonai.errors import InputError, first_line
 from ichmonai.evaluation import calibration_path
 from ichmonai.model_description import ModelDescription
+from ichmonai.ranks import rank
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Checkpoints:
             trainer.terminate()
 
     def _describe(self) -> None:
-        if _is_first_process():
+        if rank() == 0:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.description.write(self.directory)
 
@@ -150,13 +150,9 @@ class Checkpoints:
         return 0 < self.patience <= self.validations_since_best
 
     def _save(self, name: str, state: dict[str, Any]) -> None:
-        if not _is_first_process():
+        if rank() > 0:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         partial = self.directory / f"{name}.{os.getpid()}"
         torch.save(state, partial)
         partial.replace(self.directory / name)  # a kill leaves the old file or the new one, never half of one
-
-
-def _is_first_process() -> bool:
-    return not (dist.is_available() and dist.is_initialized() and dist.get_rank() > 0)

@@ -7,12 +7,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import Tensor
 
 from ichmonai.evaluation.confusion import save_confusion_matrices
 from ichmonai.evaluation.figures import plot_curves
+from ichmonai.ranks import rank
 from ichmonai.tables import write_csv
 from ichmonai.training.head_metrics import HeadMetrics
 
@@ -61,7 +61,7 @@ class EpochLog:
         if validated:
             row |= _columns(self.validator)
         validation = self.validation_metric.gather() if validated else None  # on every process
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if rank() > 0:
             return
         # A run killed before its checkpoint was written repeats an epoch: the later row replaces the earlier.
         rows = [old for old in self._rows() if int(old["epoch"]) < epoch] + [row]

@@ -1,10 +1,10 @@
 """Small Ignite handlers of the trainer."""
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
 
+from ichmonai import ranks
 from ichmonai.training.sampler import EpochSampler
 
 
@@ -26,7 +26,7 @@ class EpochSeed:
 
     def __call__(self, engine: Engine) -> None:
         """Seed at the start of an epoch."""
-        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+        rank = ranks.rank()
         self.sampler.set_epoch(engine.state.epoch)
         torch.manual_seed(self.seed + 1_000_003 * engine.state.epoch + rank)
 

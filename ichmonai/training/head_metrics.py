@@ -10,6 +10,7 @@ from monai.utils import CommonKeys
 
 from ichmonai.evaluation.metrics import head_metrics
 from ichmonai.networks.heads import softmax_heads
+from ichmonai.ranks import is_distributed
 
 
 class HeadMetrics(Metric):
@@ -49,7 +50,7 @@ class HeadMetrics(Metric):
     def gather(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits (N, K) and labels (N, 2) of the epoch from all processes."""
         mine = (torch.cat(self.logits).cpu(), torch.cat(self.labels).cpu())
-        if not (dist.is_available() and dist.is_initialized()):
+        if not is_distributed():
             return mine
         parts: list = [None] * dist.get_world_size()
         dist.all_gather_object(parts, mine)

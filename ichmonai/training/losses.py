@@ -5,8 +5,9 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ichmonai.classes import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
 from ichmonai.errors import InputError
-from ichmonai.labels import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
+from ichmonai.ranks import is_distributed
 
 
 class DualTaskLoss(nn.Module):
@@ -88,7 +89,7 @@ class DualTaskLoss(nn.Module):
 
         counts = torch.stack([(ich != NOT_APPLICABLE).sum(), (location != NOT_APPLICABLE).sum()]).float()
         ranks = 1
-        if logits.requires_grad and dist.is_available() and dist.is_initialized():
+        if logits.requires_grad and is_distributed():
             dist.all_reduce(counts)
             ranks = dist.get_world_size()
         # A rank (or batch) without haemorrhage keeps its place in the graph: an empty sum is 0 with zero gradients.

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from ichmonai.labels import RSNA_LABELS
+from ichmonai.classes import RSNA_LABELS
+from ichmonai.figures import BLACK, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 from ichmonai.training.epoch_log import Rows
 
-# Okabe and Ito's palette, told apart with colour-blind eyes.
-_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7")
+_COLOURS = (BLACK, ORANGE, SKY, GREEN, VERMILION, PURPLE)
 
 
 def draw_labels(folder: Path, rows: Rows, validation: tuple[Tensor, Tensor] | None) -> None:
@@ -42,7 +42,7 @@ def plot_multilabel_curves(rows: Sequence[Mapping[str, float]], path: str | Path
     losses.set_ylim(bottom=0)
     for label, colour in zip(RSNA_LABELS, _COLOURS, strict=True):
         _plot(aucs, epochs, rows, f"val_{label}_auc", label, "-", colour)
-    aucs.axhline(0.5, color="#999999", linewidth=1)
+    aucs.axhline(0.5, color=GREY, linewidth=1)
     aucs.set_ylabel("AUC, validation")
     aucs.set_ylim(0, 1.02)
     for axes, columns in ((losses, 2), (aucs, 3)):

@@ -5,8 +5,9 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.evaluation.multilabel import LABEL_WEIGHTS
-from ichmonai.labels import RSNA_LABELS
+from ichmonai.ranks import is_distributed
 
 
 class MultiLabelLogLoss(nn.Module):
@@ -52,7 +53,7 @@ class MultiLabelLogLoss(nn.Module):
         losses = F.binary_cross_entropy_with_logits(logits.float(), labels.float(), reduction="none")
         count = torch.tensor(float(len(logits)), device=logits.device)
         ranks = 1
-        if logits.requires_grad and dist.is_available() and dist.is_initialized():
+        if logits.requires_grad and is_distributed():
             dist.all_reduce(count)
             ranks = dist.get_world_size()
         return (losses @ self.weights.to(losses.device)).sum() * (ranks / count)

@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Callable, Sequence
 
-import torch.distributed as dist
 from ignite.engine import Engine
 
 from ichmonai.evaluation.multilabel import multilabel_metrics, summary
+from ichmonai.ranks import rank
 from ichmonai.training.head_metrics import HeadMetrics
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,6 @@ class MultiLabelMetrics(HeadMetrics):
     def completed(self, engine: Engine, name: str) -> None:
         """Write all metrics to `engine.state.metrics`, and the key metric under `name`."""
         super().completed(engine, name)
-        if not (dist.is_available() and dist.is_initialized() and dist.get_rank() > 0):
+        if rank() == 0:
             mine = {key.removeprefix(self.prefix): value for key, value in engine.state.metrics.items()}
             logger.info("%s%s", f"{self.prefix.rstrip('_')}: " if self.prefix else "", summary(mine))

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
-import torch.distributed as dist
 from torch.utils.data import Sampler
 
+from ichmonai import ranks
 from ichmonai.datasets.balancing import PAPER_FACTORS, balancing_weights, replicated_indices
 from ichmonai.datasets.item import Item
 from ichmonai.errors import InputError
@@ -91,8 +91,7 @@ class ShardSampler(Sampler[int]):
 
 def _place(slices: int) -> tuple[int, int]:
     """Rank and number of the processes that share some slices; one without any would let the others wait for ever."""
-    distributed = dist.is_available() and dist.is_initialized()
-    rank, world_size = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
+    rank, world_size = ranks.rank(), ranks.world_size()
     if slices < world_size:
         raise InputError(
             f"A split has {slices} slices for {world_size} process(es); give it more data, change split_fractions, or "

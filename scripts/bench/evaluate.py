@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import average_precision_score, confusion_matrix, log_loss, roc_auc_score
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.evaluation.intervals import RESAMPLES
-from ichmonai.labels import LOCATIONS
 from ichmonai.tables import write_csv
 from scripts.bench.machine import machine
 

@@ -27,9 +27,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.evaluation.intervals import patient_bootstrap
 from ichmonai.evaluation.metrics import THRESHOLD, head_metrics
-from ichmonai.labels import LOCATIONS
 from ichmonai.notice import NOTICE
 from ichmonai.prediction import study_probabilities
 from ichmonai.tables import write_csv

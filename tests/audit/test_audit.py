@@ -10,9 +10,9 @@ from PIL import Image, ImageEnhance
 
 from ichmonai.audit import Audit, Judgement, Verdict, audit, judge, worst, write_audit
 from ichmonai.audit.neighbours import SAME_DETAIL
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.datasets import DatasetError, load_datalist, make_splits
 from ichmonai.datasets.phantom import make_cohort, write_rsna
-from ichmonai.labels import RSNA_LABELS
 from tests.audit.heads import Row, cohort, write_csv
 
 

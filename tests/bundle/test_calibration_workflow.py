@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.datasets import drop_unreadable, load_datalist, read_splits, write_splits
 from ichmonai.datasets.item import Item
 from ichmonai.evaluation import Calibration, calibration_path, evaluate
-from ichmonai.labels import LOCATIONS
 from tests.bundle.conftest import TRAINING, config_files, run
 
 

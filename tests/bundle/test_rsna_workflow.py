@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from monai.bundle import ConfigParser
 
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.datasets import load_rsna
 from ichmonai.datasets.phantom import PhantomKind, make_study, write_rsna
 from ichmonai.evaluation.multilabel import multilabel_metrics
-from ichmonai.labels import RSNA_LABELS
 from tests.bundle.conftest import config_files, run
 
 SMALL = {

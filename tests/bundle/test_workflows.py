@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.datasets import load_datalist
 from ichmonai.errors import InputError
-from ichmonai.labels import LOCATIONS
 from ichmonai.networks import create_network
 from ichmonai.paths import bundle_root
 from tests.bundle.conftest import TRAINING, config_files, run

@@ -17,11 +17,11 @@ from click.testing import Result
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.cli import app
 from ichmonai.datasets import load_datalist
 from ichmonai.datasets.phantom import PhantomKind, make_study, write_dtvit
 from ichmonai.datasets.phantom.cohort import ICH_KINDS
-from ichmonai.labels import LOCATIONS
 from ichmonai.training import crossval
 
 SETTINGS = {

@@ -9,6 +9,7 @@ import pydicom
 import pytest
 import torch.distributed as dist
 
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.datasets import (
     DatasetError,
     count_classes,
@@ -26,7 +27,6 @@ from ichmonai.datasets.phantom import PhantomKind, make_study, write_rsna
 from ichmonai.datasets.readable import digest_image
 from ichmonai.datasets.rsna import read_labels
 from ichmonai.io import load_head_ct
-from ichmonai.labels import RSNA_LABELS
 from ichmonai.transforms import LoadNeighbouringSlicesd, SlicesToChannelsd
 
 KINDS = (PhantomKind.NORMAL, PhantomKind.SUBDURAL)

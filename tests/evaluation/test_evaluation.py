@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from ichmonai import provenance
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.errors import InputError
 from ichmonai.evaluation import Calibration, evaluate, head_metrics, write_evaluation
 from ichmonai.evaluation.files import evaluation_record, measures
 from ichmonai.evaluation.levels import HIGHEST
 from ichmonai.evaluation.report import NOTICE
-from ichmonai.labels import RSNA_LABELS
 from ichmonai.provenance import table_digests
 from ichmonai.study_rule import RULE
 

@@ -11,10 +11,10 @@ from monai.transforms import Compose, CopyItemsd, Lambdad
 from torch import nn
 
 from ichmonai import evaluation
+from ichmonai.classes import LOCATIONS
 from ichmonai.datasets import SliceDataset
 from ichmonai.evaluation import Calibration, EvaluationWriter
 from ichmonai.evaluation.metrics import head_metrics
-from ichmonai.labels import LOCATIONS
 from ichmonai.networks import softmax_heads
 from ichmonai.prediction import SliceInferer
 from ichmonai.training import HeadMetrics, ShardSampler

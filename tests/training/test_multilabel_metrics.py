@@ -7,9 +7,9 @@ import torch
 from ignite.engine import Engine
 from sklearn.metrics import accuracy_score, log_loss, recall_score, roc_auc_score
 
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.evaluation.intervals import estimate
 from ichmonai.evaluation.multilabel import multilabel_estimator, multilabel_metrics, weighted_log_loss
-from ichmonai.labels import RSNA_LABELS
 from ichmonai.training import MultiLabelLogLoss, MultiLabelMetrics
 from ichmonai.training.multilabel_log import plot_multilabel_curves
 

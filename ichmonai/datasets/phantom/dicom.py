@@ -9,9 +9,9 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.datasets.phantom.layouts import Truth
 from ichmonai.datasets.phantom.study import PhantomStudy
-from ichmonai.labels import RSNA_LABELS
 
 # BitsStored, PixelRepresentation and RescaleIntercept that scanners use.
 _STORAGE = ((12, 0, -1024), (16, 1, 0), (16, 1, -1024), (16, 0, -1024))

@@ -5,9 +5,9 @@ from enum import Enum
 
 import numpy as np
 
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.datasets.phantom.brain import BrainSlice, tentorium
 from ichmonai.datasets.phantom.fields import Field, Point, SmoothNoise, coverage
-from ichmonai.labels import RSNA_LABELS
 
 COMPARTMENTS = RSNA_LABELS[1:]
 """What blood is told apart by; index + 1 is the value in the blood mask of a study."""

@@ -10,10 +10,10 @@ import nibabel as nib
 import numpy as np
 from PIL import Image
 
+from ichmonai.classes import LOCATIONS, RSNA_LABELS
 from ichmonai.datasets.phantom.cohort import ICH_KINDS
 from ichmonai.datasets.phantom.haemorrhage import PhantomKind
 from ichmonai.datasets.phantom.study import PhantomStudy, SliceTruth
-from ichmonai.labels import LOCATIONS, RSNA_LABELS
 
 DTVIT_WINDOW = (0.0, 80.0)
 """HU that DTViT's 8-bit images show as 0 and 255."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ichmonai.classes import LOCATIONS, NOT_APPLICABLE
 from ichmonai.datasets.phantom.haemorrhage import COMPARTMENTS, PhantomKind
 from ichmonai.datasets.phantom.render import double, double_parts, image_slice
 from ichmonai.datasets.phantom.scanner import Grain, HolderDesign, Scanner
 from ichmonai.datasets.phantom.subject import Subject, draw_scanner, draw_subject
-from ichmonai.labels import LOCATIONS, NOT_APPLICABLE
 
 VISIBLE_MM2 = 15.0
 """Smallest area of blood of one kind, in mm2, for which a slice carries its label."""
@@ -25,8 +25,8 @@ class SliceTruth:
         index: slice number from the lowest, from 0.
         z: height of the middle of the slice in mm, DICOM patient coordinates.
         ich: 1 when intracerebral (deep, lobar or subtentorial) haemorrhage is visible, else 0.
-        location: index into ``ichmonai.labels.LOCATIONS``, or ``NOT_APPLICABLE``.
-        rsna: the six labels in the order of ``ichmonai.labels.RSNA_LABELS``, 0 or 1.
+        location: index into ``ichmonai.classes.LOCATIONS``, or ``NOT_APPLICABLE``.
+        rsna: the six labels in the order of ``ichmonai.classes.RSNA_LABELS``, 0 or 1.
         blood_mm2: area of visible blood of any kind in mm2.
         brain_mm2: intracranial area in mm2.
     """

@@ -16,11 +16,11 @@ from monailabel.interfaces.tasks.infer_v2 import InferType
 from monailabel.tasks.infer.basic_infer import BasicInferTask
 from monailabel.transform.writer import ClassificationWriter, Writer
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError
 from ichmonai.evaluation import calibration_path
 from ichmonai.io import find_head_ct
-from ichmonai.labels import LOCATIONS
 from ichmonai.monailabel.explanation import outline
 from ichmonai.networks import SliceClassifier
 from ichmonai.notice import NOTICE

@@ -11,7 +11,7 @@ from monai.transforms.transform import RandomizableTransform
 from monai.utils.misc import ensure_tuple
 from numpy.typing import NDArray
 
-from ichmonai.labels import NOT_APPLICABLE, RSNA_LABELS
+from ichmonai.classes import NOT_APPLICABLE, RSNA_LABELS
 from ichmonai.transforms.anatomy.binary_image import Mask
 from ichmonai.transforms.anatomy.bleeding import smooth_inside
 from ichmonai.transforms.dictionary import P, RandDictionaryTransform

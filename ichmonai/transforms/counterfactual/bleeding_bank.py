@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ichmonai.labels import LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
+from ichmonai.classes import LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
 from ichmonai.transforms.anatomy.binary_image import Mask, dilate
 from ichmonai.transforms.anatomy.bleeding import (
     bounding_box,

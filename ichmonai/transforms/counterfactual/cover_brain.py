@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from ichmonai.labels import NOT_APPLICABLE
+from ichmonai.classes import NOT_APPLICABLE
 from ichmonai.transforms.anatomy.bleeding import pixel_size
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask
 from ichmonai.transforms.counterfactual.base import Array, CounterfactualTransform, CounterfactualTransformd

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ichmonai.labels import NOT_APPLICABLE
+from ichmonai.classes import NOT_APPLICABLE
 from ichmonai.transforms.anatomy.bleeding import bounding_box, pixel_size
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask
 from ichmonai.transforms.counterfactual.base import (

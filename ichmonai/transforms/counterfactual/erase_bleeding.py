@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ichmonai.labels import NOT_APPLICABLE
+from ichmonai.classes import NOT_APPLICABLE
 from ichmonai.transforms.anatomy.binary_image import Mask, dilate, erode
 from ichmonai.transforms.anatomy.bleeding import bounding_box, pixel_size, pixels, propose_bleeding, smooth_inside
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask

@@ -144,7 +144,7 @@ KINDS: dict[str, Callable[[Scene, np.random.Generator], Blood | None]] = {
     "subarachnoid": subarachnoid,
     "subdural": subdural,
 }
-"""By name in `ichmonai.labels.RSNA_LABELS`."""
+"""By name in `ichmonai.classes.RSNA_LABELS`."""
 
 
 def cloud(scene: Scene, rng: np.random.Generator, size: float) -> Array:

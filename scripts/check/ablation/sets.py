@@ -11,9 +11,9 @@ import torch
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
+from ichmonai.classes import NOT_APPLICABLE
 from ichmonai.datasets.item import Item
 from ichmonai.io import load_head_ct
-from ichmonai.labels import NOT_APPLICABLE
 from ichmonai.transforms import (
     RandDrawBleeding,
     RandEraseBleeding,

@@ -10,8 +10,8 @@ deep called lobar counts as wrong, as in `location_accuracy`.)
 import numpy as np
 from numpy.typing import NDArray
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.evaluation.metrics import Estimator, ratio
-from ichmonai.labels import LOCATIONS
 
 DEEP, LOBAR, SUBTENTORIAL = range(len(LOCATIONS))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.evaluation.intervals import Estimate, estimate
 from ichmonai.evaluation.metrics import Estimator, heads_estimator
-from ichmonai.labels import LOCATIONS
 from ichmonai.tables import PROBABILITIES
 from scripts.papers.reproduction.paper import Curve
 from scripts.papers.reproduction.published_metrics import published_estimator

@@ -15,6 +15,7 @@ from PIL import Image
 from pydicom.uid import CTImageStorage
 from typer.testing import CliRunner
 
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.commands.phantom import phantom
 from ichmonai.datasets.phantom import (
     PhantomStudy,
@@ -24,7 +25,6 @@ from ichmonai.datasets.phantom import (
     write_nifti,
     write_rsna,
 )
-from ichmonai.labels import RSNA_LABELS
 
 SIZE = 64
 

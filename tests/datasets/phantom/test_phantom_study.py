@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from ichmonai.classes import LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
 from ichmonai.datasets.phantom import (
     COMPARTMENTS,
     VISIBLE_MM2,
@@ -15,7 +16,6 @@ from ichmonai.datasets.phantom import (
     make_study,
 )
 from ichmonai.datasets.phantom.haemorrhage import Haemorrhage
-from ichmonai.labels import LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
 
 SIZE = 96
 

@@ -10,8 +10,8 @@ from monai.data import MetaTensor
 from scipy import ndimage
 
 from ichmonai import transforms as T
+from ichmonai.classes import RSNA_LABELS
 from ichmonai.io import load_head_ct
-from ichmonai.labels import RSNA_LABELS
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask
 from ichmonai.transforms.counterfactual.haemorrhage_kinds import KINDS
 
