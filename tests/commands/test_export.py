@@ -75,7 +75,7 @@ def test_int8_is_written_where_it_is_as_good_and_used(
     assert "AUC" in result.output
     facts = read_facts(weights.with_name("model_int8.xml"))["int8"]
     assert facts["passed"] is True
-    assert facts["calibration_slices"] > 0 < facts["slices"]
+    assert facts["range_slices"] > 0 < facts["slices"]
     network = load_trained(create_network("test_vit", image_size=SIZE), weights)
     fast = on_runtime(network, weights, SIZE, "openvino", "int8")
     assert fast.choice.precision == "int8"
