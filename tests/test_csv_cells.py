@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from ichmonai.csv_cells import cell_text, csv_cell
 from ichmonai.evaluation.tables import match, read_table
-from ichmonai.prediction.formats import TableFormat
-from ichmonai.prediction.table_files import write_table
+from ichmonai.prediction.writers import WRITERS
 from ichmonai.tables import write_csv
 
 HOSTILE = ('=HYPERLINK("http://x","y")', "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", " =1", "-", "=", "'=1", "-0.5.1")
@@ -43,8 +42,8 @@ def test_tables_come_back_and_are_matched(tmp_path_factory, names):
 
 def test_other_formats_are_exact(tmp_path):
     rows = [{"study": text, "sentence": text} for text in HOSTILE]
-    for format in TableFormat:
-        write_table(tmp_path / "rejected", format, ("study", "sentence"), rows)
+    for name in ("csv", "jsonl", "parquet"):
+        WRITERS[name](tmp_path).write_table(tmp_path / f"rejected.{name}", ("study", "sentence"), rows)
     lines = [json.loads(line) for line in (tmp_path / "rejected.jsonl").read_text().splitlines()]
     assert lines == rows
     parquet = pytest.importorskip("pyarrow.parquet")

@@ -15,11 +15,11 @@ def merge(
     format: Annotated[str, typer.Option(help="Tables as csv, jsonl, parquet, or several: csv,parquet.")] = "csv",
 ) -> None:
     """Put the tables of all shards of a prediction together."""
-    from ichmonai.commands.predict import table_formats
+    from ichmonai.commands.predict import output_names
     from ichmonai.prediction.merge import merge_shards
 
     try:
-        shards = merge_shards(out, table_formats(format))
+        shards = merge_shards(out, output_names(format))
     except InputError as error:
         stop(error, 2)
     Console(stderr=True).print(f"Merged {shards} shards; tables: {out}", soft_wrap=True)

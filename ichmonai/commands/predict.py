@@ -83,7 +83,7 @@ def predict(
     from ichmonai.prediction.run import BatchOptions, ResultsError, run_batch
 
     try:
-        formats, share = table_formats(format), _shard(shard)
+        formats, share = output_names(format), _shard(shard)
         more = {"batch_size": batch_size, "runtime": runtime and runtime.value, "accept": accept or None}
         source = bundle_source(bundle, config, settings, device, trust, **more)
         options = BatchOptions(all_series, formats, share, dry_run, workers)
@@ -100,15 +100,14 @@ def predict(
     raise typer.Exit(1 if summary.failed else 0)
 
 
-def table_formats(text: str) -> tuple:
-    """The formats that a text such as `csv,parquet` names."""
-    from ichmonai.prediction.formats import TableFormat
+def output_names(text: str) -> tuple[str, ...]:
+    """The outputs that a text such as `csv,parquet` names."""
+    from ichmonai.prediction.writers import WRITERS
 
-    try:
-        return tuple(dict.fromkeys(TableFormat(name.strip()) for name in text.split(",")))
-    except ValueError as error:
-        known = ", ".join(one.value for one in TableFormat)
-        raise InputError(f"--format {text} is not known; choose from {known}.") from error
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    if not set(names) <= set(WRITERS):
+        raise InputError(f"--format {text} is not known; choose from {', '.join(WRITERS)}.")
+    return names
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -168,6 +168,24 @@ class Journal:
             row = stored(record, dict, self.path)
             yield nothing if code else stored_row(row, {*STUDY_COLUMNS, *PLAN_COLUMNS}, self.path)
 
+    def kept(self) -> Iterator[tuple[Series, Answer]]:
+        """The planned series that have their answers, with these, by study and series."""
+        for record, _ in self._tasks("answers.request = tasks.request AND answers.state = tasks.state"):
+            series = _series(record)
+            code, sentence, study, slices, content = self.connection.execute(
+                "SELECT code, sentence, study_row, slice_rows, content FROM answers WHERE (study, series) = (?, ?)",
+                (series.study, series.series),
+            ).fetchone()
+            yield (
+                series,
+                Answer(
+                    Finding(Code(code), sentence) if code else None,
+                    stored_row(stored(study, dict, self.path), {*STUDY_COLUMNS, *PLAN_COLUMNS}, self.path),
+                    [stored_row(row, SLICE_COLUMNS, self.path) for row in stored(slices, list, self.path)],
+                    content=content,
+                ),
+            )
+
     def outcomes(self) -> dict[str, int]:
         """The number of rows of the table of studies, by outcome."""
         found = Counter(row.get("outcome") for row in self.study_rows())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ichmonai.errors import InputError, first_line
-from ichmonai.prediction.table_files import typed
+from ichmonai.prediction.rows import typed
 from ichmonai.private_files import FILE_MODE
 
 _SCHEMA = """

@@ -4,25 +4,26 @@ import contextlib
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ichmonai.errors import InputError, first_line
 from ichmonai.io.findings import Code
 from ichmonai.prediction.folder import claimed
-from ichmonai.prediction.formats import TableFormat
 from ichmonai.prediction.journal import Journal
-from ichmonai.prediction.run import write_tables
+from ichmonai.prediction.run import write_kept
+from ichmonai.prediction.writers import writer_classes
 from ichmonai.private_files import write_text
+from ichmonai.provenance import table_digests
 
 
-def merge_shards(out: Path, formats: Iterable[TableFormat]) -> int:
+def merge_shards(out: Path, formats: Sequence[str]) -> int:
     """Write the tables that one run without shards would have written.
 
     Args:
         out: the folder that the shards were given; it holds `shard-1-of-n` to `shard-n-of-n`.
-        formats: of the tables.
+        formats: names of `ichmonai.prediction.writers`.
 
     Returns:
         The number of shards.
@@ -50,7 +51,7 @@ def merge_shards(out: Path, formats: Iterable[TableFormat]) -> int:
     return total
 
 
-def _merge(out: Path, shards: Sequence[Path], formats: Iterable[TableFormat]) -> None:
+def _merge(out: Path, shards: Sequence[Path], formats: Sequence[str]) -> None:
     records = [_record(shard / "run.json") for shard in shards]
     for name in ("weights", "config_sha256", "accept", "all_series", "threshold", "versions"):
         if any(record.get(name) != records[0].get(name) for record in records):
@@ -61,7 +62,9 @@ def _merge(out: Path, shards: Sequence[Path], formats: Iterable[TableFormat]) ->
     try:
         for shard in shards:
             journal.absorb(shard / "journal.sqlite")
-        tables = write_tables(out, journal, formats)
+        writers = [one(out) for one in writer_classes(formats)]
+        write_kept(journal, writers)
+        tables = table_digests(file for one in writers for file in one.finish(journal, dry_run=False))
         counts = {"series": journal.count(), **journal.outcomes(), "failed": journal.count(_FAILED)}
     finally:
         journal.close()

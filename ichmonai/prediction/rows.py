@@ -121,3 +121,27 @@ def rejected_row(one: Rejection) -> dict[str, str]:
             strict=True,
         )
     )
+
+
+INTEGERS = ("slices", "brain_slices", "slice", "leading_slice", "slices_apart")
+REALS = (*PROBABILITIES, "brain_content")
+"""Columns of numbers."""
+
+
+def typed(name: str, value: Any) -> int | float | str | None:
+    """A cell of a column as the number or text that it stands for; None where it is empty.
+
+    Raises:
+        ValueError: where it is of another kind.
+    """
+    if value == "" or value == "nan":
+        return None
+    if name in INTEGERS or name in REALS:
+        number = int(value) if name in INTEGERS else float(value)
+        if not abs(number) < 2**31:  # as Parquet has them; nor is nan
+            raise ValueError(f"{name} is {number}")
+        return number
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is no text")
+    value.encode()  # half a character cannot be written
+    return value

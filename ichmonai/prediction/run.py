@@ -22,13 +22,11 @@ from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import OtherFile, Rejection, Series
 from ichmonai.prediction.bundle import BundleSource, InferenceBundle
 from ichmonai.prediction.folder import claimed
-from ichmonai.prediction.formats import TableFormat
 from ichmonai.prediction.journal import Journal
 from ichmonai.prediction.journal_file import damaged
-from ichmonai.prediction.rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS
 from ichmonai.prediction.steps import Answer
-from ichmonai.prediction.table_files import require_parquet, write_table
 from ichmonai.prediction.touched import changed, is_unchanged, keep_touched
+from ichmonai.prediction.writers import Writer, writer_classes
 from ichmonai.provenance import table_digests, write_provenance
 
 Engine = Callable[[BundleSource, Iterable[Series]], Iterator[tuple[Series, Answer]]]
@@ -45,14 +43,14 @@ class BatchOptions:
 
     Attributes:
         all_series: predict every series of a study instead of the best one.
-        formats: of the tables.
+        formats: names of `ichmonai.prediction.writers`.
         shard: (i, n): of n machines this is number i, from 1; it takes its share of the studies.
         dry_run: find and check only.
         workers: processes that read headers.
     """
 
     all_series: bool = False
-    formats: tuple[TableFormat, ...] = (TableFormat.CSV,)
+    formats: tuple[str, ...] = ("csv",)
     shard: tuple[int, int] = (1, 1)
     dry_run: bool = False
     workers: int | None = None
@@ -145,11 +143,12 @@ def run_batch(
             journal = Journal(file, identity)
             try:
                 predictor = functools.partial(engine, _as_before(source, bundle, journal))
-                summary = _run(inputs, journal, predictor, accept, options, progress)
+                writers = [one(folder) for one in writer_classes(options.formats)]
+                summary = _run(inputs, journal, predictor, accept, options, progress, writers)
                 if not options.dry_run:
                     _check_weights(bundle, journal)
                 written = time.perf_counter()
-                tables = write_tables(folder, journal, options.formats, options.dry_run)
+                tables = table_digests(file for one in writers for file in one.finish(journal, options.dry_run))
                 journal.end()
                 summary.seconds["write"] = time.perf_counter() - written
                 summary.seconds["total"] = time.perf_counter() - started
@@ -178,8 +177,7 @@ def check_options(options: BatchOptions) -> None:
     index, shards = options.shard
     if not 1 <= index <= shards:
         raise InputError(f"Shard {index}/{shards} does not exist; give i/n with i from 1 to n.")
-    if TableFormat.PARQUET in options.formats:
-        require_parquet()
+    writer_classes(options.formats)
 
 
 def _run(
@@ -189,6 +187,7 @@ def _run(
     accept: frozenset[Code],
     options: BatchOptions,
     progress: Progress,
+    writers: Sequence[Writer],
 ) -> Summary:
     summary = Summary()
     started = time.perf_counter()
@@ -202,11 +201,16 @@ def _run(
     summary.series = journal.count()
     summary.resumed = summary.series - sum(1 for _ in journal.open_tasks())
     progress.planned(summary.series, summary.resumed)
+    if not options.dry_run:
+        write_kept(journal, writers)
     predicting = time.perf_counter()
     recording = 0.0
     for series, answer in predictor(journal.open_tasks()):
         before = time.perf_counter()
-        journal.record(series, answer if is_unchanged(series) else changed(series))
+        answer = answer if is_unchanged(series) else changed(series)
+        journal.record(series, answer)
+        for writer in () if options.dry_run else writers:
+            writer.write(series, answer)
         recording += time.perf_counter() - before
         if answer.runtime and answer.runtime not in summary.runtimes:
             summary.runtimes.append(answer.runtime)
@@ -215,6 +219,14 @@ def _run(
     summary.seconds |= {f"work_{stage}": value for stage, value in journal.seconds().items()}
     count(journal, summary)
     return summary
+
+
+def write_kept(journal: Journal, writers: Sequence[Writer]) -> None:
+    """Write what is of the series that have their answers already."""
+    interested = [one for one in writers if type(one).write is not Writer.write]
+    for series, answer in journal.kept() if interested else ():
+        for writer in interested:
+            writer.write(series, answer)
 
 
 def count(journal: Journal, summary: Summary) -> None:
@@ -272,26 +284,6 @@ def _check_weights(bundle: InferenceBundle, journal: Journal) -> None:
             f"{bundle.weights} changed during the run, so that it is not known which weights the answers are of; they "
             "were removed, so start the run again."
         )
-
-
-def write_tables(
-    folder: Path, journal: Journal, formats: Iterable[TableFormat], dry_run: bool = False
-) -> dict[str, str]:
-    """Write `studies.*`, `slices.*` and `rejected.*`, or `plan.*` and `rejected.*` after a dry run.
-
-    Returns:
-        File name -> SHA-256.
-    """
-    written = []
-    for format in formats:
-        if dry_run:
-            rows = ({name: row.get(name, "") for name in PLAN_COLUMNS} for row in journal.study_rows())
-            written += [write_table(folder / "plan", format, PLAN_COLUMNS, rows)]
-        else:
-            written += [write_table(folder / "studies", format, STUDY_COLUMNS, journal.study_rows())]
-            written += [write_table(folder / "slices", format, SLICE_COLUMNS, journal.slice_rows())]
-        written += [write_table(folder / "rejected", format, REJECTED_COLUMNS, journal.rejected_rows())]
-    return table_digests(written)
 
 
 def _write_record(

@@ -21,11 +21,11 @@ from ichmonai.io.findings import Code, Finding
 from ichmonai.io.series import ImageSource, Rejection, Series
 from ichmonai.prediction import run as run_module
 from ichmonai.prediction.folder import claimed
-from ichmonai.prediction.formats import TableFormat
 from ichmonai.prediction.journal import Journal
 from ichmonai.prediction.merge import merge_shards
-from ichmonai.prediction.run import ResultsError, Summary, write_tables
+from ichmonai.prediction.run import ResultsError, Summary
 from ichmonai.prediction.steps import Answer
+from ichmonai.prediction.writers import WRITERS
 from tests.prediction.in_process import here, run
 from tests.prediction.test_run import contents, table
 
@@ -57,7 +57,7 @@ def test_every_file_is_its_owners_alone(small_bundle, scans, out, tmp_path):
 
     before = os.umask(0)
     try:
-        run(small_bundle, [scans], out / "deep", engine, shard=(1, 1), formats=(TableFormat.CSV, TableFormat.JSONL))
+        run(small_bundle, [scans], out / "deep", engine, shard=(1, 1), formats=("csv", "jsonl"))
         run(small_bundle, [scans], out / "shards", shard=(1, 1))
     finally:
         os.umask(before)
@@ -166,7 +166,7 @@ def test_shards_are_not_merged_while_one_runs_or_before_it_ended(small_bundle, s
     for i in (1, 2):
         run(small_bundle, [scans], out, shard=(i, 2))
     with claimed(out / "shard-1-of-2"), pytest.raises(InputError, match="Another run"):
-        merge_shards(out, [TableFormat.CSV])
+        merge_shards(out, ["csv"])
 
     def stops(source, tasks):
         raise KeyboardInterrupt
@@ -175,16 +175,16 @@ def test_shards_are_not_merged_while_one_runs_or_before_it_ended(small_bundle, s
     with pytest.raises(KeyboardInterrupt):
         run(small_bundle, [scans], out, stops, shard=(2, 2))
     with pytest.raises(InputError, match="shard-2-of-2 did not end"):
-        merge_shards(out, [TableFormat.CSV])
+        merge_shards(out, ["csv"])
     run(small_bundle, [scans], out, shard=(2, 2))
-    merge_shards(out, [TableFormat.CSV])
+    merge_shards(out, ["csv"])
     record = json.loads((out / "run.json").read_text())
     rows = Counter(row["outcome"] for row in table(out / "studies.csv"))
     assert {name: record["counts"][name] for name in OUTCOMES} == {name: rows[name] for name in OUTCOMES}
     for text in ("{", "[]", '{"weights": ' + "[" * 100_000):
         (out / "shard-1-of-2" / "run.json").write_text(text)
         with pytest.raises(InputError, match=r"run\.json is damaged"):
-            merge_shards(out, [TableFormat.CSV])
+            merge_shards(out, ["csv"])
 
 
 def test_a_classification_that_fails_does_not_stop_the_others(small_bundle, scans, out, monkeypatch):
@@ -226,7 +226,7 @@ def test_what_is_counted_is_what_the_tables_have(tmp_path, answered, refused):
         journal.record(Series(study, name, (ImageSource("x"),)), answer)
     summary = Summary(seconds={"total": 0.0})
     run_module.count(journal, summary)
-    write_tables(tmp_path, journal, [TableFormat.CSV])
+    WRITERS["csv"](tmp_path).finish(journal, dry_run=False)
     journal.close()
     rows = Counter(row["outcome"] for row in table(tmp_path / "studies.csv"))
     assert {name: getattr(summary, name) for name in OUTCOMES} == {name: rows[name] for name in OUTCOMES}
