@@ -10,6 +10,7 @@ _LONGEST = 200
 
 _OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-f]+>")
 """What Python calls an object without a name; its address differs from run to run."""
+_AT = re.compile(r" at 0x[0-9a-f]{6,}>")
 _LONGEST_SENTENCE = 600
 """Characters of a sentence; what stands in its middle beyond them is a value of a damaged file."""
 
@@ -19,11 +20,11 @@ class InputError(ValueError):
 
     Args:
         sentence: may quote what was given: line breaks and what is not printable are escaped, and the middle of what
-            is too long is left out.
+            is too long is left out, and so are addresses of objects.
     """
 
     def __init__(self, sentence: str = "") -> None:
-        text = printable(re.sub(r"\s*\n\s*", " ", sentence))
+        text = _AT.sub(">", printable(re.sub(r"\s*\n\s*", " ", sentence)))
         if len(text) > _LONGEST_SENTENCE:
             end = _LONGEST_SENTENCE // 3
             text = f"{text[: _LONGEST_SENTENCE - end - 5]} ... {text[-end:]}"

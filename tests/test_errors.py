@@ -101,3 +101,11 @@ def test_no_address_stands_in_a_sentence():
     assert first_line(OSError("cannot identify image file <a.b.Reader object at 0x7fd77a2cc2d0>")) == (
         "cannot identify image file it"
     )
+
+
+def test_a_sentence_has_no_address_of_an_object():
+    """Settings of a config may be objects; what they are called differs from run to run."""
+    assert (
+        str(InputError(f"operating_point is {object()!r}; choose one."))
+        == "operating_point is <object object>; choose one."
+    )

@@ -129,10 +129,13 @@ def _from_json(path: Path) -> list[Item]:
         where = f"{path} {name}[{number}]"
         if not isinstance(entry, dict) or not {"image", "label", "patient"} <= entry.keys():
             raise DatasetError(f"{where} lacks one of image, label, patient; each item needs the three.")
+        values = {key: "" if entry[key] is None else str(entry[key]).strip() for key in ("image", "patient")}
+        if not values["image"] or not values["patient"]:
+            raise DatasetError(f"{where} lacks the image or the patient; the patient is the unit of splitting.")
         items.append(
             {
-                "image": str(path.parent / str(entry["image"])),
-                "patient": str(entry["patient"]),
+                "image": str(path.parent / values["image"]),
+                "patient": values["patient"],
                 "label": _label_of_json(entry["label"], where),
                 "split": name,
             }

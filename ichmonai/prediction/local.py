@@ -2,11 +2,14 @@
 
 import itertools
 import tempfile
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
+from types import SimpleNamespace
 
+import pebble.pool.process
 import torch
 from pebble import ProcessPool
 
@@ -16,6 +19,10 @@ from ichmonai.prediction.failures import ATTEMPTS, failure
 from ichmonai.prediction.steps import Answer, Prepared, classify, describe, prepare
 from ichmonai.processes.contexts import end_with_parent, worker_context
 from ichmonai.processes.scratch import scratch_folder
+
+# Pebble measures how long a task takes by the wall's clock: one that is set right, or that went on while a laptop
+# slept, would end all that is at work.
+pebble.pool.process.time = SimpleNamespace(time=time.monotonic, sleep=time.sleep)  # type: ignore[assignment]
 
 _worker: tuple[InferenceBundle, Path]
 

@@ -48,7 +48,7 @@ def kills(bench: Bench, whole: Path, number: int, chance: random.Random, starts:
         if chance.random() < 0.35:  # anywhere up to the first answer
             time.sleep(chance.uniform(0, starts))
         elif wait_for(lambda: len(answers(out)) > len(known), process):  # noqa: B023
-            for _ in range(6):
+            for _ in range(12):
                 hits[kind] = hits.get(kind, 0) + _hit(process, kind)
                 time.sleep(chance.uniform(0, 1))
         if process.poll() is not None:
@@ -126,8 +126,8 @@ def main() -> None:
             process = bench.start(whole)
             wait_for(lambda: bool(answers(whole)), process)
             starts = time.monotonic() - began
-            if process.wait():
-                sys.exit("The run that is left alone fails.")
+            if process.wait() or not answers(whole):
+                sys.exit("The run that is left alone fails, or answers nothing.")
             for row in kills(bench, whole, arguments.kills, random.Random(arguments.seed), starts):
                 add(row)
     sys.exit(any(_wrong(row) for row in rows))

@@ -1,3 +1,4 @@
+import itertools
 import os
 import shutil
 import time
@@ -79,6 +80,14 @@ def test_no_more_is_taken_than_there_is_room_for(small_bundle, volume):
         most = max(most, taken - done)
     assert taken == 12
     assert most <= 2 + 2
+
+
+def test_a_clock_that_jumps_is_no_series_that_hangs(small_bundle, volume, monkeypatch):
+    """As when it is set right, or a laptop wakes up."""
+    jumps, wall = itertools.count(), time.time
+    monkeypatch.setattr(time, "time", lambda: wall() + 86_400 * next(jumps))
+    (answer,) = answers(small_bundle, [series(volume("a"), "a")], workers=1).values()
+    assert answer.finding is None
 
 
 def test_no_worker_outlives_the_run(small_bundle, volume):

@@ -1,5 +1,6 @@
 """Faults of a machine, of a disk and of people, a run each."""
 
+import csv
 import errno
 import re
 import shutil
@@ -23,11 +24,14 @@ def _after(bench: Bench, whole: Path, out: Path, process: psutil.Popen, family: 
     code = process.wait()
     row = {**more, "exit_code": code, **bench.left(family)}
     said = bench.said(out).read_text(errors="replace") if bench.said(out).exists() else ""
-    sentence = _SENTENCE.search(said)
-    row["said"] = (sentence[0] if sentence else said.strip()[-200:]).replace(str(bench.root), "")
+    told = _SENTENCE.search(said)
+    sentence = told[0] if told else _failed(out)
+    row["said"] = (sentence or said.strip()[-200:]).replace(str(bench.root), "")
     at_once = code == 0 and tables_equal(whole, out)
-    # Not that: a table of a run that says it is whole, and is not; or an end without a sentence, unless killed.
-    if "Traceback" in said or (code == 0 and not at_once) or (code > 0 and sentence is None):
+    begun = out.exists()
+    # Not that: a table of a run that says it is whole, and is not; or an end without a sentence, unless killed,
+    # or interrupted before it had begun.
+    if "Traceback" in said or (code == 0 and not at_once) or (code > 0 and not sentence and begun):
         row["wrong"] = "it ended with neither the tables nor one sentence"
     before = answers(out)
     row["tables_equal_at_once"] = at_once
@@ -38,6 +42,15 @@ def _after(bench: Bench, whole: Path, out: Path, process: psutil.Popen, family: 
     shutil.rmtree(out, ignore_errors=True)
     bench.said(out).unlink(missing_ok=True)
     return row
+
+
+def _failed(out: Path) -> str:
+    """What the table of rejections says of a series that a run could not end, and that the next tries again."""
+    table = out / "rejected.csv"
+    if not table.is_file():
+        return ""
+    with table.open(newline="", encoding="utf-8") as file:
+        return next((row["sentence"] for row in csv.DictReader(file) if row["code"] == "failed"), "")
 
 
 def _signals(*signals: signal.Signals, early: bool) -> Callable[[Bench, Path], Rows]:
@@ -156,9 +169,10 @@ def _two_runs(bench: Bench, whole: Path) -> Rows:
     out = bench.root / "twice"
     process = bench.start(out)
     wait_for((out / "journal.sqlite").exists, process)
-    said = bench.said(out)
+    process.suspend()  # or it could end before the second has begun
     second = bench.start(out).wait()
-    text = said.read_text(errors="replace")
+    process.resume()
+    text = bench.said(out).read_text(errors="replace")
     row = _after(bench, whole, out, process, [], detail=f"the second ends with {second}")
     yield row if second == 2 and "Another run" in text else {**row, "wrong": "the second run went on"}
 

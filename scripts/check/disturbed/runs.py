@@ -63,10 +63,9 @@ class Bench:
         with self.said(out).open("ab") as said:
             return psutil.Popen(command, env=variables, stderr=said, stdout=said, start_new_session=True)
 
-    @staticmethod
-    def said(out: Path) -> Path:
-        """What runs into a folder say."""
-        return out.with_name(f"{out.name}.said")
+    def said(self, out: Path) -> Path:
+        """What runs into a folder say; never on a disk that fills up."""
+        return self.root / f"{out.name}.said"
 
     def finish(self, out: Path, *options: str) -> int:
         """A run that is left alone."""

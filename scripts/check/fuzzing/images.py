@@ -35,9 +35,13 @@ def read(inputs: list[Path], pixels: bool = True) -> str:
     Returns:
         `image` where one was read, else the code of the first rejection, or `other`.
     """
-    found = list(scan(inputs, workers=1))
+    return judge_found(list(scan(inputs, workers=1)), pixels)
+
+
+def judge_found(found: list, pixels: bool = True) -> str:
+    """As `read`, of what was discovered."""
     if not found:
-        raise ViolationError("silent", f"{len(inputs)} inputs, and nothing was said of them")
+        raise ViolationError("silent", "nothing was said of the inputs")
     studies = defaultdict(list)
     refused, told = [], []
     for one in found:
@@ -140,14 +144,15 @@ def _tree(folder: Path, data: bytes) -> str:
     except Exception:  # no mutation of ours
         return "no input"
     spread(folder, files)
-    outcome = read([folder])
-    _account_files(folder)
+    found = list(scan([folder], workers=1))
+    outcome = judge_found(found)
+    _account_files(folder, found)
     return outcome
 
 
-def _account_files(folder: Path) -> None:
+def _account_files(folder: Path, found: list) -> None:
     told: dict[str, list[str]] = defaultdict(list)
-    for one in scan([folder], workers=1):
+    for one in found:
         if isinstance(one, ImageHeader):
             told[str(one.source)].append("image")
         else:
@@ -165,12 +170,12 @@ def _account_files(folder: Path) -> None:
 def _zip(folder: Path, data: bytes) -> str:
     path = folder / "input.zip"
     path.write_bytes(data)
-    outcome = read([path])
+    found = list(scan([path], workers=1))
+    outcome = judge_found(found)
     try:
         members = [info for info in zipfile.ZipFile(path).infolist() if not info.is_dir()]
     except Exception:  # as many kinds as damages
         return outcome
-    found = list(scan([path], workers=1))
     places = {one.source.member if isinstance(one, ImageHeader) else "" for one in found}
     whole = any(isinstance(one, Rejection) and one.path == str(path) for one in found)
     if not whole and len(found) < len({info.filename for info in members}):
