@@ -42,9 +42,6 @@ def main() -> None:
 
     from scripts.check.fuzzing.campaign import TARGETS, row_of, warm  # takes long, and is not needed for --help
 
-    # Not before: what is imported by then tells the fuzzer nothing.
-    from ichmonai.tables import write_csv
-
     names = arguments.targets or list(TARGETS)
     if unknown := set(names) - set(TARGETS):
         parser.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
@@ -58,6 +55,8 @@ def main() -> None:
             (name, corpus / name, arguments.runs, end, min(share, 1.0), arguments.seed)
             for name, share in zip(names, shares, strict=True)
         ]
+        from ichmonai.tables import write_csv  # not before: what is imported by then tells the fuzzer nothing
+
         # Forks of this process, since importing takes longer than fuzzing a target for a while.
         with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("fork")) as pool:
             for row in pool.map(row_of, work):

@@ -29,7 +29,7 @@ from ichmonai import __version__
 from ichmonai.tables import write_csv
 from scripts.bench.machine import machine
 from scripts.check.disturbed.faults import FAULTS
-from scripts.check.disturbed.runs import Bench, answers, fork_server, tables_equal, wait_for, workers
+from scripts.check.disturbed.runs import Bench, answers, children, fork_server, tables_equal, wait_for, workers
 
 INNER = ("one worker", "all workers", "fork server")
 """What is killed while the run goes on, one kind in each start."""
@@ -54,7 +54,7 @@ def kills(bench: Bench, whole: Path, number: int, chance: random.Random, starts:
         if process.poll() is not None:
             said = bench.said(out).read_text(errors="replace")[-2000:]
             raise SystemExit(f"The run ended by itself ({process.returncode}, {len(answers(out))} answers): {said}")
-        family = process.children(recursive=True)
+        family = children(process, recursive=True)
         process.kill()
         process.wait()
         after = time.monotonic() - began

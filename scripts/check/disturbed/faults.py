@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from scripts.check.disturbed.runs import Bench, answers, stop, tables_equal, wait_for, workers
+from scripts.check.disturbed.runs import Bench, answers, children, stop, tables_equal, wait_for, workers
 
 Rows = Iterator[dict]
 _SENTENCE = re.compile(r"^ichmonai: [^\n]{20,700}\.$", re.MULTILINE)
@@ -75,7 +75,7 @@ def _stopped_worker(bench: Bench, whole: Path) -> Rows:
     still = workers(process)[:1]
     for one in still:
         one.suspend()
-    family = process.children(recursive=True)
+    family = children(process, recursive=True)
     process.wait()
     yield _after(bench, whole, out, process, family, detail=f"{len(still)} worker")
 
@@ -85,7 +85,7 @@ def _stopped_run(bench: Bench, whole: Path) -> Rows:
     out = bench.root / "slept"
     process = bench.start(out)
     wait_for(lambda: bool(answers(out)), process)
-    family = process.children(recursive=True)
+    family = children(process, recursive=True)
     for one in (process, *family):
         one.suspend()
     time.sleep(5)
@@ -119,10 +119,7 @@ def _disk(code: int, *cases: tuple[str, int]) -> Callable[[Bench, Path], Rows]:
 def _family(process: psutil.Popen, out: Path) -> list[psutil.Process]:
     """What a run starts, as far as it can be seen; it is at work, or has ended, afterwards."""
     wait_for(lambda: bool(workers(process)) or bool(answers(out)), process)
-    try:
-        return process.children(recursive=True)
-    except psutil.Error:
-        return []
+    return children(process, recursive=True)
 
 
 def _environment(detail: str, **variables: str) -> Callable[[Bench, Path], Rows]:
@@ -149,7 +146,7 @@ def _full_disk(bench: Bench, whole: Path) -> Rows:
             environment = {} if place == "results" else {"TMPDIR": str(disk)}
             process = bench.start(out, environment=environment)
             wait_for(lambda: bool(answers(out)), process)  # noqa: B023
-            family = process.children(recursive=True)
+            family = children(process, recursive=True)
             with (disk / "filler").open("wb") as filler:
                 try:
                     while True:
@@ -190,7 +187,7 @@ def _inputs(change: str) -> Callable[[Bench, Path], Rows]:
                 victim.unlink()
             else:
                 victim.write_bytes(content[: len(content) // 2] if change == "cut off" else _other(content))
-            family = process.children(recursive=True)
+            family = children(process, recursive=True)
             code = process.wait()
         finally:
             victim.write_bytes(content)

@@ -106,7 +106,7 @@ def wait_for(condition: Callable[[], bool], process: psutil.Popen, patience: flo
 
 def fork_server(process: psutil.Process) -> psutil.Process | None:
     """The process that workers are forked from."""
-    for child in process.children():
+    for child in children(process):
         if any("forkserver" in part for part in _command(child)):
             return child
     return None
@@ -115,7 +115,15 @@ def fork_server(process: psutil.Process) -> psutil.Process | None:
 def workers(process: psutil.Process) -> list[psutil.Process]:
     """The processes that read and prepare."""
     server = fork_server(process)
-    return server.children() if server else []
+    return children(server) if server else []
+
+
+def children(process: psutil.Process, recursive: bool = False) -> list[psutil.Process]:
+    """What a process has started and is still there; nothing where it has ended."""
+    try:
+        return process.children(recursive=recursive)
+    except psutil.Error:  # it has ended
+        return []
 
 
 def _command(process: psutil.Process) -> list[str]:
@@ -133,7 +141,7 @@ def tables_equal(one: Path, other: Path) -> bool:
 
 def stop(process: psutil.Popen, signals: tuple[signal.Signals, ...], pause: float = 0.1) -> list[psutil.Process]:
     """Send signals to a run as a terminal or a scheduler does; gives back what it had started."""
-    family = process.children(recursive=True)
+    family = children(process, recursive=True)
     for number in signals:
         try:
             if number is signal.SIGINT:  # Ctrl-C is for the whole group
