@@ -21,7 +21,7 @@ from ichmonai.io.formats.dicom.hounsfield import Rescale, rescale_of, rescale_ty
 from ichmonai.io.formats.dicom.pixels.decode import ROW_BY_ROW, can_decode, frame_count, read_pixels
 from ichmonai.io.formats.dicom.pixels.plausibility import suspicion
 from ichmonai.io.header import ImageHeader
-from ichmonai.io.limits import check_size
+from ichmonai.io.limits import MAX_FRAMES, check_size, plural
 from ichmonai.io.series import ImageSource
 
 
@@ -77,6 +77,11 @@ def read_slices(source: ImageSource, frames: Sequence[int] | None = None) -> Ite
             count = frame_count(dataset)
             # Before even the numbers of the frames are made: there may be said to be billions.
             check_size(str(source), header.rows, header.columns, count if frames is None else len(frames))
+            if count > MAX_FRAMES:  # of no pixels, any number has room
+                raise HeadCTReadError(
+                    f"{source} says it has {plural(count)}; at most {MAX_FRAMES} are read, so export it again.",
+                    Code.TOO_LARGE,
+                )
             described = frame_datasets(dataset, source)
             wanted = sorted(set(range(count) if frames is None else frames))
             if wanted[-1] >= count:
@@ -84,7 +89,8 @@ def read_slices(source: ImageSource, frames: Sequence[int] | None = None) -> Ite
                     f"{source} has {count} frames, and not number {wanted[-1] + 1}; look for it again."
                 )
             groups = islice(repeat(dataset) if described is None else described, wanted[-1] + 1)
-            found = {index: group for index, group in enumerate(groups) if index in set(wanted)}
+            asked = set(wanted)
+            found = {index: group for index, group in enumerate(groups) if index in asked}
         except HeadCTReadError:
             raise
         except Exception as error:  # values are converted when asked for, with errors of many kinds
