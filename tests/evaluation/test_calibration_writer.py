@@ -9,7 +9,8 @@ from monai.transforms import Compose, CopyItemsd, Lambdad
 from torch import nn
 
 from ichmonai.datasets import SliceDataset
-from ichmonai.evaluation import Calibration, CalibrationWriter, evaluate
+from ichmonai.evaluation import Calibration, evaluate
+from ichmonai.evaluation.calibration_writer import CalibrationWriter
 from ichmonai.prediction import SliceInferer
 from ichmonai.study_rule import RULE
 from ichmonai.training import ShardSampler

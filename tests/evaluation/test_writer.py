@@ -13,8 +13,9 @@ from torch import nn
 from ichmonai import evaluation
 from ichmonai.classes import LOCATIONS
 from ichmonai.datasets import SliceDataset
-from ichmonai.evaluation import Calibration, EvaluationWriter
+from ichmonai.evaluation import Calibration
 from ichmonai.evaluation.metrics import head_metrics
+from ichmonai.evaluation.writer import EvaluationWriter
 from ichmonai.networks import softmax_heads
 from ichmonai.prediction import SliceInferer
 from ichmonai.training import HeadMetrics, ShardSampler
