@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, TrustOption, bundle_source
-from ichmonai.commands.progress import BatchProgress
 from ichmonai.commands.stop import stop, stoppable
 from ichmonai.errors import InputError
 from ichmonai.notice import NOTICE
@@ -80,6 +79,7 @@ def predict(
     if engine is EngineName.LOCAL:
         prepare_workers()
     from ichmonai.prediction.engines import make_engine
+    from ichmonai.prediction.progress import BatchProgress
     from ichmonai.prediction.run import BatchOptions, ResultsError, run_batch
 
     try:

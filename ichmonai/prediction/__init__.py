@@ -2,18 +2,17 @@
 
 from ichmonai.prediction.aggregation import AggregateSlices, AggregateSlicesd, SliceProbabilitiesd, study_probabilities
 from ichmonai.prediction.chain import inference_chain
+from ichmonai.prediction.evaluator import StudyEvaluator
 from ichmonai.prediction.inferers import SliceInferer
-from ichmonai.prediction.screening import checked, screen
-from ichmonai.prediction.study_writer import StudyWriter
+from ichmonai.prediction.screening import checked
 
 __all__ = [
     "AggregateSlices",
     "AggregateSlicesd",
     "SliceInferer",
     "SliceProbabilitiesd",
-    "StudyWriter",
+    "StudyEvaluator",
     "checked",
     "inference_chain",
-    "screen",
     "study_probabilities",
 ]

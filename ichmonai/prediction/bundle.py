@@ -1,9 +1,7 @@
 """A bundle's inference config, taken apart into what batch prediction runs."""
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,8 @@ from monai.inferers import Inferer
 from monai.transforms import Compose
 from torch import nn
 
-from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError, first_line, printable
+from ichmonai.prediction.identity import identity_of
 from ichmonai.trust.rules import all_own, parts
 
 
@@ -35,6 +33,14 @@ class BundleSource:
     settings: Mapping[str, Any] = field(default_factory=dict)
     overlays: tuple[Path, ...] = ()
     trusted: bool = False
+
+    def open(self) -> "InferenceBundle":
+        """The parts of the bundle."""
+        return InferenceBundle(self)
+
+    def with_runtime(self, runtime: str) -> "BundleSource":
+        """The same on a runtime that is named."""
+        return replace(self, settings={**self.settings, "runtime": runtime})
 
 
 class InferenceBundle:
@@ -100,13 +106,16 @@ class InferenceBundle:
         """The value of an entry of the config's top section."""
         return self._content(name)
 
+    @property
+    def placement(self) -> dict[str, Any]:
+        """What was asked of the network's runtime."""
+        config = self.parser.get()
+        return {name: config.get(name) for name in ("runtime", "precision")}
+
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What decides the results: the SHA-256 of the weights, and of the config with its settings and calibration."""
-        config = {name: value for name, value in self.parser.get().items() if name not in _NOT_RESULTS}
-        config |= {name: asdict(self.setting(name)) for name in ("description", "calibration")}
-        digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
-        return {"weights_sha256": sha256_of_file(self.weights), "config_sha256": digest}
+        """What decides the results, see `identity_of`."""
+        return identity_of(self)
 
     def _content(self, name: str) -> Any:
         try:
@@ -127,7 +136,3 @@ def _refuse_foreign_code(source: BundleSource, config: Mapping[str, Any]) -> Non
             f"{first.kind} {printable(first.text[:100])} at {first.place} {first.refusal}); list it with ichmonai "
             "check-bundle, and give --trust if you trust whoever made it."
         )
-
-
-_NOT_RESULTS = {"bundle_root", "dataset_dir", "output_dir", "ckpt_path", "calibration_path", "num_workers"}
-"""Entries that do not change what is predicted (weights and calibration count by their content)."""

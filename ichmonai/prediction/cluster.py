@@ -14,8 +14,8 @@ import torch
 
 from ichmonai.errors import InputError
 from ichmonai.io.series import Series
-from ichmonai.prediction.bundle import BundleSource, InferenceBundle
 from ichmonai.prediction.failures import ATTEMPTS, failure
+from ichmonai.prediction.source import Source
 from ichmonai.prediction.steps import Answer, classify, describe, prepare
 from ichmonai.processes.scratch import scratch_folder
 
@@ -31,9 +31,9 @@ PATIENCE = 300.0
 class _Predictor:
     """An actor: reads, preprocesses and classifies one series at a time."""
 
-    def __init__(self, bundle: BundleSource, classifies: bool) -> None:
+    def __init__(self, bundle: Source, classifies: bool) -> None:
         torch.set_num_threads(1)  # an actor is given one core
-        self.bundle = InferenceBundle(bundle)
+        self.bundle = bundle.open()
         self.classifies = classifies
 
     def ready(self) -> bool:
@@ -52,7 +52,7 @@ class _Predictor:
 
 
 def predict_on_ray(
-    bundle: BundleSource, tasks: Iterable[Series], actors: int | None, timeout: float, classifies: bool = True
+    bundle: Source, tasks: Iterable[Series], actors: int | None, timeout: float, classifies: bool = True
 ) -> Iterator[tuple[Series, Answer]]:
     """Predict series on an existing Ray cluster, whose machines see the inputs and the bundle under the same paths.
 
@@ -96,7 +96,7 @@ def _reach(address: str) -> None:
 class _Crew:
     """The actors: those that load, those that wait, and those at work."""
 
-    def __init__(self, bundle: BundleSource, classifies: bool, size: int) -> None:
+    def __init__(self, bundle: Source, classifies: bool, size: int) -> None:
         predictor: Any = ray.remote(num_cpus=1, max_restarts=0)(_Predictor)
         self.hire = functools.partial(predictor.remote, bundle, classifies)
         self.loading: dict[Any, Any] = {}

@@ -14,8 +14,8 @@ import torch
 from pebble import ProcessPool
 
 from ichmonai.io.series import Series
-from ichmonai.prediction.bundle import BundleSource, InferenceBundle
 from ichmonai.prediction.failures import ATTEMPTS, failure
+from ichmonai.prediction.source import Parts, Source
 from ichmonai.prediction.steps import Answer, Prepared, classify, describe, prepare
 from ichmonai.processes.contexts import end_with_parent, worker_context
 from ichmonai.processes.scratch import scratch_folder
@@ -24,11 +24,11 @@ from ichmonai.processes.scratch import scratch_folder
 # slept, would end all that is at work.
 pebble.pool.process.time = SimpleNamespace(time=time.monotonic, sleep=time.sleep)  # type: ignore[assignment]
 
-_worker: tuple[InferenceBundle, Path]
+_worker: tuple[Parts, Path]
 
 
 def predict_locally(
-    bundle: BundleSource, tasks: Iterable[Series], workers: int, timeout: float, classifies: bool = True
+    bundle: Source, tasks: Iterable[Series], workers: int, timeout: float, classifies: bool = True
 ) -> Iterator[tuple[Series, Answer]]:
     """Predict series; reading and preprocessing overlap with the network.
 
@@ -45,7 +45,7 @@ def predict_locally(
     Yields:
         Each series with its answer, in the order in which they are done.
     """
-    parts = InferenceBundle(bundle)
+    parts = bundle.open()
     if classifies:
         _ = parts.network, parts.inferer, parts.postprocessing  # whatever is wrong with them is said before work starts
     queue = iter(tasks)
@@ -84,12 +84,12 @@ def predict_locally(
             pool.stop()  # what is still running has no taker
 
 
-def _start(bundle: BundleSource, scratch: Path) -> None:
+def _start(bundle: Source, scratch: Path) -> None:
     """Begin a worker."""
     global _worker
     end_with_parent()
     torch.set_num_threads(1)  # the processes themselves keep the cores busy
-    _worker = InferenceBundle(bundle), scratch
+    _worker = bundle.open(), scratch
     _ = _worker[0].preprocessing
     tempfile.tempdir = str(scratch)  # so that whatever is left of a worker goes when the run ends
 

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,16 +20,16 @@ from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, accepted_codes
 from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import OtherFile, Rejection, Series
-from ichmonai.prediction.bundle import BundleSource, InferenceBundle
 from ichmonai.prediction.folder import claimed
 from ichmonai.prediction.journal import Journal
 from ichmonai.prediction.journal_file import damaged
+from ichmonai.prediction.source import Parts, Source
 from ichmonai.prediction.steps import Answer
 from ichmonai.prediction.touched import changed, is_unchanged, keep_touched
 from ichmonai.prediction.writers import Writer, writer_classes
 from ichmonai.provenance import table_digests, write_provenance
 
-Engine = Callable[[BundleSource, Iterable[Series]], Iterator[tuple[Series, Answer]]]
+Engine = Callable[[Source, Iterable[Series]], Iterator[tuple[Series, Answer]]]
 """Takes a bundle, and series one by one, and gives each back with its answer, in any order."""
 
 
@@ -102,7 +102,7 @@ class Summary:
 def run_batch(
     inputs: Sequence[str | PathLike],
     out: Path,
-    source: BundleSource,
+    source: Source,
     engine: Engine,
     options: BatchOptions,
     progress: Progress,
@@ -130,7 +130,7 @@ def run_batch(
     """
     started = time.perf_counter()
     check_options(options)
-    bundle = InferenceBundle(source)
+    bundle = source.open()
     accept = accepted_codes(bundle.setting("accept"))
     identity = _identity(bundle, options)
     index, shards = options.shard
@@ -237,12 +237,12 @@ def count(journal: Journal, summary: Summary) -> None:
     summary.failed = summary.rejected.get(Code.FAILED.value, 0)
 
 
-def _as_before(source: BundleSource, bundle: InferenceBundle, journal: Journal) -> BundleSource:
+def _as_before(source: Source, bundle: Parts, journal: Journal) -> Source:
     """The bundle on the runtime of an earlier run's answers: another, though as good, differs in the last digit."""
     runtime = journal.runtime()
-    if runtime is None or bundle.parser.get().get("runtime") != "auto":
+    if runtime is None or bundle.placement["runtime"] != "auto":
         return source
-    return replace(source, settings={**source.settings, "runtime": runtime})
+    return source.with_runtime(runtime)
 
 
 def _discover(
@@ -267,7 +267,7 @@ def _is_in_shard(study: str, shard: tuple[int, int]) -> bool:
     return int.from_bytes(digest[:8], "big") % shards == index - 1
 
 
-def _identity(bundle: InferenceBundle, options: BatchOptions) -> dict[str, Any]:
+def _identity(bundle: Parts, options: BatchOptions) -> dict[str, Any]:
     return {
         "version": __version__,
         **({} if options.dry_run else bundle.identity),
@@ -277,7 +277,7 @@ def _identity(bundle: InferenceBundle, options: BatchOptions) -> dict[str, Any]:
     }
 
 
-def _check_weights(bundle: InferenceBundle, journal: Journal) -> None:
+def _check_weights(bundle: Parts, journal: Journal) -> None:
     if sha256_of_file(bundle.weights) != bundle.identity["weights_sha256"]:
         journal.forget()
         raise InputError(
@@ -288,8 +288,8 @@ def _check_weights(bundle: InferenceBundle, journal: Journal) -> None:
 
 def _write_record(
     folder: Path,
-    source: BundleSource,
-    bundle: InferenceBundle,
+    source: Source,
+    bundle: Parts,
     summary: Summary,
     options: BatchOptions,
     tables: dict[str, str],

@@ -15,9 +15,9 @@ from monai.utils import CommonKeys
 from ichmonai.io.contents import digest_of
 from ichmonai.io.findings import Finding, HeadCTReadError
 from ichmonai.io.series import Series
-from ichmonai.prediction.bundle import InferenceBundle
 from ichmonai.prediction.rows import study_rows
 from ichmonai.prediction.screening import checked
+from ichmonai.prediction.source import Parts
 from ichmonai.private_files import create
 
 
@@ -77,7 +77,7 @@ class Answer:
     content: str = ""
 
 
-def prepare(bundle: InferenceBundle, series: Series) -> Prepared | Answer:
+def prepare(bundle: Parts, series: Series) -> Prepared | Answer:
     """Read a series, check it and make the network's input of it.
 
     Args:
@@ -101,7 +101,7 @@ def prepare(bundle: InferenceBundle, series: Series) -> Prepared | Answer:
     return Prepared(array, meta, item["sha256"], item["seconds"], content)
 
 
-def classify(bundle: InferenceBundle, series: Series, prepared: Prepared) -> Answer:
+def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
     """Run the network on the slices of one series, and on no others with them, so that the result is its own alone.
 
     Args:

@@ -72,7 +72,6 @@ def test_a_dicom_series_and_its_nifti_give_the_same_predictions(training: Path, 
             dataset_dir=str(volumes / name),
             output_dir=str(out),
             ckpt_path=weights,
-            num_workers=0,
         )
         results[name] = read(out / "slices.csv"), read(out / "studies.csv")
     (slices, studies), (nifti_slices, nifti_studies) = results["dicom"], results["nifti"]
@@ -191,7 +190,6 @@ def test_a_real_tilted_series_runs_through_inference(real_data: Path, training: 
         dataset_dir=str(real_data / "dicom" / "ge_tilted_head"),
         output_dir=str(tmp_path),
         ckpt_path=str(training / "model.pt"),
-        num_workers=0,
     )
     (study,) = read(tmp_path / "studies.csv")
     assert study["slices"] == "28"
