@@ -35,7 +35,12 @@ def test_properties_are_complete(
     overrides = {
         "train": {"pretrained": False, "dataset_dir": str(cohort), "output_dir": str(tmp_path)},
         "dtvit": {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(tmp_path)},
-        "scopeformer": {**SCOPEFORMER, "datalist": "$datasets.load_datalist(@dataset_dir)", "dataset_dir": str(cohort)},
+        "scopeformer": {
+            **SCOPEFORMER,
+            "pretrained": False,
+            "datalist": "$datasets.load_datalist(@dataset_dir)",
+            "dataset_dir": str(cohort),
+        },
         "evaluate": {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(training)},
         "inference": {"dataset_dir": str(volumes / "nifti"), "ckpt_path": str(training / "model.pt")},
     }[names[-1]]
@@ -106,7 +111,7 @@ def test_every_expression_in_the_configs_is_valid_python() -> None:
     for path in CONFIGS.glob("*.json"):
         for value in _strings(json.loads(path.read_text())):
             if value.startswith("$") and not value.startswith("$import"):
-                ast.parse(value[1:].replace("@", "_").replace("#", "_"), mode="eval")
+                ast.parse(value[1:].replace("@", "_").replace("::", "_").replace("#", "_"), mode="eval")
 
 
 def _strings(config: object) -> list[str]:
