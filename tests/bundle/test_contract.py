@@ -38,6 +38,7 @@ def test_properties_are_complete(
         "scopeformer": {
             **SCOPEFORMER,
             "pretrained": False,
+            "prevalence": [0.1] * 6,
             "datalist": "$datasets.load_datalist(@dataset_dir)",
             "dataset_dir": str(cohort),
         },

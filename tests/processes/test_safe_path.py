@@ -18,10 +18,6 @@ COMMAND = "import sys\nfrom ichmonai.__main__ import main\nif __name__ == '__mai
 
 SETTINGS = (
     "--trust",
-    "--set",
-    "backbone=test_vit",
-    "--set",
-    "image_size=32",
     "--workers",
     "2",
     "--quiet",
