@@ -9,6 +9,7 @@ import pytest
 
 from ichmonai.monailabel.environment import make_environment
 from ichmonai.monailabel.folder import write_apps
+from ichmonai.paths import bundle_root
 from ichmonai.processes.safe_path import safe_environment, without_current_folder
 from tests.prediction.conftest import small_bundle, volume  # noqa: F401  fixtures
 
@@ -118,7 +119,8 @@ from rich.console import Console
 from ichmonai.commands.demo import _bundle
 _bundle(Console(), "run", sys.argv[1:])
 """
-    trap.run(sys.executable, script(program), tmp_path / "config.json", PYTHONPATH=ROOT)
+    name = os.path.relpath(tmp_path / "config", bundle_root() / "configs")
+    trap.run(sys.executable, script(program), name, PYTHONPATH=ROOT)
     assert (tmp_path / "answer").exists()
     assert trap.ran == ""
 
