@@ -29,7 +29,7 @@ NEEDED: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     **dict.fromkeys(("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"), (BAD_GEOMETRY,) * 2),
     **dict.fromkeys(("SOPClassUID", "StudyInstanceUID", "HighBit", "GantryDetectorTilt"), (HARMLESS,) * 2),
     "ImageType": (HARMLESS, HARMLESS),
-    "SliceThickness": (HARMLESS, HARMLESS | {"unreadable"}),
+    "SliceThickness": (HARMLESS, HARMLESS | {"unreadable", "bad_geometry"}),
     "Modality": (HARMLESS, HARMLESS | {"wrong_modality", "unreadable"}),  # the SOP class says CT
     "SamplesPerPixel": (UNDECODABLE, DAMAGED),
     "PhotometricInterpretation": (UNDECODABLE, DAMAGED | {"burned_in"}),
@@ -115,8 +115,9 @@ def _attributes(inputs: Inputs) -> None:
     for number, value in enumerate(("ISO_IR 9999", "nonsense", ["", "ISO 2022 IR 87"], "GB18030")):
         name = f"characters {number}"
         add(name, lambda one, v=value: one.update({"SpecificCharacterSet": v}), HARMLESS)
-    for value in (b"MR", b"PT", b"SR", b"\xff\xfe", b"CT\\MR", b"ct"):
+    for value in (b"MR", b"PT", b"SR", b"\xff\xfe", b"CT\\MR"):
         add(f"modality {value!r}", lambda one, v=value: put(one, "Modality", v), frozenset({"wrong_modality"}))
+    add("modality in small letters", lambda one: put(one, "Modality", b"ct"), HARMLESS)
 
 
 def _structures(inputs: Inputs) -> None:
