@@ -1,8 +1,11 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import zlib
 from pathlib import Path
 
 import psutil
@@ -35,10 +38,21 @@ if __name__ == "__main__":
 """
 
 
+def short_folder(tmp_path):
+    """A folder of a test's own with a short name: sockets are made there."""
+    return Path(tempfile.gettempdir(), f"t{zlib.crc32(str(tmp_path).encode()):x}")
+
+
+@pytest.fixture(autouse=True)
+def _tidy(tmp_path):
+    yield
+    shutil.rmtree(short_folder(tmp_path), ignore_errors=True)
+
+
 def start(tmp_path, program):
     path = tmp_path / "run.py"
     path.write_text(program)
-    temporary = tmp_path / "tmp"
+    temporary = short_folder(tmp_path)
     temporary.mkdir(exist_ok=True)
     environment = {**os.environ, "PYTHONPATH": ROOT, "TMPDIR": str(temporary)}
     process = psutil.Popen([sys.executable, path], env=environment, stdout=subprocess.PIPE, text=True)
