@@ -145,7 +145,7 @@ def damaged(path, change):
         (lambda d: setattr(d, "NumberOfFrames", 5), Code.UNREADABLE, "frames and describes 4 of them"),
         (lambda d: d.PerFrameFunctionalGroupsSequence.pop(), Code.UNREADABLE, "4 frames and describes 3 of them"),
         (lambda d: setattr(d, "NumberOfFrames", -1), Code.UNREADABLE, "NumberOfFrames is -1"),
-        (lambda d: setattr(d, "NumberOfFrames", 60000), Code.UNREADABLE, "frames and describes 4 of them"),
+        (lambda d: setattr(d, "NumberOfFrames", 60000), Code.TOO_LARGE, "60000 slices; at most 20000"),
         (lambda d: setattr(d, "NumberOfFrames", 2**31 - 1), Code.TOO_LARGE, "slices of 48 x 40"),
         (lambda d: setattr(d, "Rows", 65535), Code.TOO_LARGE, "4 slices of 65535 x 40"),
         (
