@@ -11,3 +11,9 @@ NOT_APPLICABLE = -1
 
 RSNA_LABELS = ("any", "epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural")
 """The six labels of the RSNA 2019 Intracranial Hemorrhage Detection challenge."""
+
+KINDS = RSNA_LABELS[1:]
+"""The five kinds of haemorrhage, in the order of their head; a pixel of kind i has i + 1 in a mask, 0 where none is."""
+
+UNKNOWN = 255
+"""A pixel of a mask of which it is not known what it shows."""
