@@ -1,6 +1,7 @@
 """How a command ends that cannot do what it was asked for, or is told to stop."""
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from types import FrameType
@@ -20,9 +21,10 @@ def stop(error: InputError, code: int) -> NoReturn:
 
 @contextlib.contextmanager
 def stoppable(sentence: str) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end a command with a sentence, once what it had started has ended.
+    """Let Ctrl-C, SIGTERM and a closed terminal end a command with a sentence, once what it had started has ended.
 
-    To be used in the main thread. The exit code is 128 and the number of the signal, as shells have it.
+    To be used in the main thread. The exit code is 128 and the number of the signal, as shells have it. What was told
+    to ignore a signal, as nohup does, goes on ignoring it.
 
     Args:
         sentence: what to do afterwards.
@@ -32,12 +34,28 @@ def stoppable(sentence: str) -> Iterator[None]:
     def interrupt(received: int, _frame: FrameType | None) -> None:
         nonlocal number
         number = signal.Signals(received)
+        _leave_closed_terminal()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    signals = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP"))  # not every system has both
+    before = {one: kept for one in signals if one and (kept := signal.getsignal(one)) is not signal.SIG_IGN}
+    for one in before:
+        signal.signal(one, interrupt)
     try:
         yield
     except KeyboardInterrupt:
         stop(InputError(sentence), 128 + number)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, kept in before.items():
+            signal.signal(one, kept)
+
+
+def _leave_closed_terminal() -> None:
+    """Let what is still said go nowhere, where writing it would be an error that hides how the command ended."""
+    for descriptor in (1, 2):
+        try:
+            os.write(descriptor, b"")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)

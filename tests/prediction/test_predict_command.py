@@ -99,15 +99,10 @@ def test_a_runtime_that_cannot_be_used_is_wrong_usage(small_bundle, volume, tmp_
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the system has no signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_stopped_says_how_it_goes_on(small_bundle, volume, tmp_path, number):
-    folder, out = volume("a").parent, tmp_path / "out"
-    volume("hang")
-    command = [sys.executable, "-m", "ichmonai", "predict", folder, "--out", out, "--bundle", small_bundle.root]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen([*map(str, command), *SMALL], env=environment, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not _answered(out / "journal.sqlite"):
-        time.sleep(0.1)
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_run_that_is_stopped_says_how_it_goes_on(small_bundle, volume, tmp_path, name):
+    number, out = getattr(signal, name), tmp_path / "out"
+    process = _at_work(small_bundle, volume, out, stderr=subprocess.PIPE, text=True)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + number
@@ -115,6 +110,42 @@ def test_a_run_that_is_stopped_says_how_it_goes_on(small_bundle, volume, tmp_pat
     assert f"The run was stopped; start it again with --out {out}" in said
     assert "Traceback" not in said
     assert "leaked" not in said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the system has no terminals")
+def test_a_run_whose_terminal_is_closed_ends_as_if_it_was_stopped(small_bundle, volume, tmp_path):
+    """Whatever it says then is an error of the terminal's."""
+    import fcntl
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    (tmp_path / "temporary").mkdir()
+    process = _at_work(
+        small_bundle,
+        volume,
+        tmp_path / "out",
+        environment={"TMPDIR": str(tmp_path / "temporary")},
+        **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    os.close(ours)  # which sends SIGHUP to all that belongs to the terminal
+    assert process.wait(60) == 128 + signal.SIGHUP
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def _at_work(bundle, volume, out, environment=None, **options):
+    """A run that has answered one of two series, and hangs at the other."""
+    folder = volume("a").parent
+    volume("hang")
+    command = [sys.executable, "-m", "ichmonai", "predict", folder, "--out", out, "--bundle", bundle.root]
+    variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **(environment or {})}
+    process = subprocess.Popen([*map(str, command), *SMALL], env=variables, **options)
+    while process.poll() is None and not _answered(out / "journal.sqlite"):
+        time.sleep(0.1)
+    return process
 
 
 def _answered(journal):

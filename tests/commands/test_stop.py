@@ -1,0 +1,33 @@
+"""How commands end."""
+
+import os
+import signal
+
+import pytest
+import typer
+
+from ichmonai.commands.stop import stoppable
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the system has no signals")
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_a_command_with_a_sentence(name, capsys):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+    with pytest.raises(typer.Exit) as end, stoppable("It was stopped; start it again."):
+        os.kill(os.getpid(), number)
+    assert end.value.exit_code == 128 + number
+    assert capsys.readouterr().err == "ichmonai: It was stopped; start it again.\n"
+    assert signal.getsignal(number) is before
+
+
+def test_a_command_that_was_told_to_survive_its_terminal_does():
+    """Started by nohup, say."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable("It was stopped; start it again."):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
