@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,19 +13,22 @@ from numpy.typing import NDArray
 
 from ichmonai.classes import NOT_APPLICABLE, RSNA_LABELS
 from ichmonai.transforms.anatomy.binary_image import Mask
-from ichmonai.transforms.anatomy.bleeding import smooth_inside
+from ichmonai.transforms.anatomy.bleeding import pixel_size, smooth_inside
+from ichmonai.transforms.anatomy.intracranial import intracranial_mask
 from ichmonai.transforms.dictionary import P, RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 Array = NDArray[np.float32]
+Finding = tuple[int, tuple[str, ...]]
+"""What a slice shows, see `with_finding`."""
+Change = tuple[Array, Finding]
+"""A changed copy of a slice (H, W), and the finding that it now has."""
 
 GRAIN = 1.2  # mm, the standard deviation of the blur below which detail counts as noise
 
 
-class CounterfactualTransform(RandomizableTransform):
-    """Base of the random changes of a slice together with its label.
-
-    The result depends on nothing but the slice, its label and the seed that is drawn.
+class SeededTransform(RandomizableTransform):
+    """Base of the random changes of a slice that depend on nothing but the slice, its label and a seed that is drawn.
 
     Args:
         prob: probability that a slice is changed, if it can be.
@@ -41,6 +44,20 @@ class CounterfactualTransform(RandomizableTransform):
         """Draw whether to change a slice, and the seed of how."""
         super().randomize(data)
         self.seed = int(self.R.randint(2**31))
+
+
+class CounterfactualTransform(SeededTransform):
+    """Base of the random changes of a slice together with its label.
+
+    Args:
+        prob: probability that a slice is changed, if it can be.
+        spacing: distances of rows and of columns in mm. None: a field of view of 220 mm.
+    """
+
+    changes_bleeding: ClassVar[bool] = False
+    """Whether slices with a bleeding are changed, or normal ones."""
+    smallest: ClassVar[float] = 0.0
+    """mm2 inside the skull; slices that show less, or none, stay as they are."""
 
     def __call__(  # type: ignore[override]  # a label comes with the image
         self, img: NdarrayOrTensor, label: NdarrayOrTensor, randomize: bool = True
@@ -64,8 +81,8 @@ class CounterfactualTransform(RandomizableTransform):
 
     def change(
         self, img: NdarrayOrTensor, label: NdarrayOrTensor, randomize: bool = True
-    ) -> tuple[torch.Tensor, tuple[int, tuple[str, ...]] | None]:
-        """The slice, and the finding (see `with_finding`) that it now has, or None where it is as it was."""
+    ) -> tuple[torch.Tensor, Finding | None]:
+        """The slice, and the finding that it now has, or None where it is as it was."""
         if img.ndim != 3 or img.shape[0] != 1:
             raise ValueError(
                 f"{type(self).__name__} takes one slice (1, H, W) of HU, not an image of shape {tuple(img.shape)}."
@@ -74,9 +91,11 @@ class CounterfactualTransform(RandomizableTransform):
             self.randomize()
         slices = to_slices(img).float()
         result = None
-        if self._do_transform:
+        if self._do_transform and bool(label[0] > 0) is self.changes_bleeding:
             image = slices[0, 0].detach().cpu().numpy()
-            result = self._change(image, bool(label[0] > 0), np.random.default_rng(self.seed))
+            inside, pixel = intracranial_mask(image, self.spacing), pixel_size(image, self.spacing)
+            if inside.any() and inside.sum() * pixel**2 >= self.smallest:
+                result = self._change(image, inside, pixel, np.random.default_rng(self.seed))
         if result is None:
             return from_slices(slices, img), None
         changed, finding = result
@@ -84,10 +103,8 @@ class CounterfactualTransform(RandomizableTransform):
         return from_slices(torch.from_numpy(limited).to(slices)[None, None], img), finding
 
     @abstractmethod
-    def _change(
-        self, image: Array, bleeds: bool, rng: np.random.Generator
-    ) -> tuple[Array, tuple[int, tuple[str, ...]]] | None:
-        """A changed copy of a slice (H, W) and its finding, or None where it cannot be changed."""
+    def _change(self, image: Array, inside: Mask, pixel: float, rng: np.random.Generator) -> Change | None:
+        """What becomes of a slice (H, W) of pixels of so many mm, inside its skull; None where it cannot be changed."""
 
 
 class CounterfactualTransformd(RandDictionaryTransform[P]):

@@ -6,13 +6,11 @@ import numpy as np
 from scipy import ndimage
 
 from ichmonai.classes import NOT_APPLICABLE
-from ichmonai.transforms.anatomy.bleeding import pixel_size
-from ichmonai.transforms.anatomy.intracranial import intracranial_mask
-from ichmonai.transforms.counterfactual.base import Array, CounterfactualTransform, CounterfactualTransformd
+from ichmonai.transforms.anatomy.binary_image import Mask
+from ichmonai.transforms.counterfactual.base import Array, Change, CounterfactualTransform, CounterfactualTransformd
 from ichmonai.transforms.counterfactual.haemorrhage_kinds import cloud, make_scene
 
 # Lengths are in mm.
-SMALLEST = 4000.0  # mm2 inside the skull; of less, most is hidden already
 LEFT = (0.01, 0.25)  # share of the inside of the skull that stays to be seen
 BONE_HU = (300.0, 1200.0)
 MUSCLE_HU = (48.0, 68.0)
@@ -41,18 +39,12 @@ class RandCoverBrain(CounterfactualTransform):
         (True, [0, -1])
     """
 
+    smallest = 4000.0  # of less, most is hidden already
+
     def __init__(self, prob: float = 0.15, spacing: Sequence[float] | None = None) -> None:
         super().__init__(prob, spacing)
 
-    def _change(
-        self, image: Array, bleeds: bool, rng: np.random.Generator
-    ) -> tuple[Array, tuple[int, tuple[str, ...]]] | None:
-        if bleeds:
-            return None
-        inside = intracranial_mask(image, self.spacing)
-        pixel = pixel_size(image, self.spacing)
-        if inside.sum() * pixel**2 < SMALLEST:
-            return None
+    def _change(self, image: Array, inside: Mask, pixel: float, rng: np.random.Generator) -> Change | None:
         scene = make_scene(image, inside, pixel)
         # An island of uneven outline around a deep place.
         depth = scene.depth + 4 * cloud(scene, rng, 20) + 1.5 * cloud(scene, rng, 6)

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from ichmonai.classes import NOT_APPLICABLE
-from ichmonai.transforms.anatomy.bleeding import bounding_box, pixel_size
-from ichmonai.transforms.anatomy.intracranial import intracranial_mask
+from ichmonai.transforms.anatomy.binary_image import Mask
+from ichmonai.transforms.anatomy.bleeding import bounding_box
 from ichmonai.transforms.counterfactual.base import (
     Array,
+    Change,
     CounterfactualTransform,
     CounterfactualTransformd,
     paint_blood,
 )
 from ichmonai.transforms.counterfactual.haemorrhage_kinds import KINDS, make_scene
 
-SMALLEST = 2000.0  # mm2 inside the skull; slices that show less say little about where something is
 SEEN = 30.0  # mm2 that differ by SEEN_HU from what was there and from brain
 SEEN_HU = 5.0
 
@@ -46,6 +46,8 @@ class RandDrawBleeding(CounterfactualTransform):
         (True, [1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
     """
 
+    smallest = 2000.0  # slices that show less say little about where something is
+
     def __init__(
         self, kinds: Sequence[str] = tuple(KINDS), prob: float = 0.3, spacing: Sequence[float] | None = None
     ) -> None:
@@ -54,15 +56,7 @@ class RandDrawBleeding(CounterfactualTransform):
             raise ValueError(f"RandDrawBleeding draws the kinds {', '.join(KINDS)}, not {tuple(kinds)}.")
         self.kinds = tuple(kinds)
 
-    def _change(
-        self, image: Array, bleeds: bool, rng: np.random.Generator
-    ) -> tuple[Array, tuple[int, tuple[str, ...]]] | None:
-        if bleeds:
-            return None
-        inside = intracranial_mask(image, self.spacing)
-        pixel = pixel_size(image, self.spacing)
-        if inside.sum() * pixel**2 < SMALLEST:
-            return None
+    def _change(self, image: Array, inside: Mask, pixel: float, rng: np.random.Generator) -> Change | None:
         box = bounding_box(inside, 1)
         scene = make_scene(image[box], inside[box], pixel)
         kind = self.kinds[rng.integers(len(self.kinds))]

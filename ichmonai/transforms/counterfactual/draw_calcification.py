@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from monai.config.type_definitions import NdarrayOrTensor
-from monai.transforms.transform import RandomizableTransform
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from ichmonai.transforms.anatomy.binary_image import Mask
 from ichmonai.transforms.anatomy.bleeding import pixel_size
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask
+from ichmonai.transforms.counterfactual.base import Array, SeededTransform
 from ichmonai.transforms.counterfactual.erase_bleeding import symmetry_of_skull
 from ichmonai.transforms.dictionary import RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
@@ -53,7 +52,7 @@ def falx(rng: np.random.Generator) -> list[Spot]:
 PLACES: tuple[Callable[[np.random.Generator], list[Spot]], ...] = (pineal, choroid_plexus, globus_pallidus, falx)
 
 
-class RandDrawCalcification(RandomizableTransform):
+class RandDrawCalcification(SeededTransform):
     """Draw calcifications of the pineal gland, choroid plexus, globus pallidus or falx with a probability.
 
     They come with age and are no haemorrhage, so a label stays. A data set whose normal patients are young has few, and
@@ -73,14 +72,7 @@ class RandDrawCalcification(RandomizableTransform):
     """
 
     def __init__(self, prob: float = 0.3, spacing: Sequence[float] | None = None) -> None:
-        super().__init__(prob)
-        self.spacing = spacing
-        self.seed = 0
-
-    def randomize(self, data: object = None) -> None:
-        """Draw whether to change a slice, and the seed of how."""
-        super().randomize(data)
-        self.seed = int(self.R.randint(2**31))
+        super().__init__(prob, spacing)
 
     def __call__(self, img: NdarrayOrTensor, randomize: bool = True) -> torch.Tensor:
         """Draw into an image.
@@ -101,7 +93,7 @@ class RandDrawCalcification(RandomizableTransform):
         changed = [self._draw(one[0].cpu().numpy(), np.random.default_rng(self.seed)) for one in slices]
         return from_slices(torch.from_numpy(np.stack(changed))[:, None].to(slices), img)
 
-    def _draw(self, image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    def _draw(self, image: Array, rng: np.random.Generator) -> Array:
         pixel = pixel_size(image, self.spacing)
         inside = intracranial_mask(image, self.spacing)
         if inside.sum() * pixel**2 < SMALLEST:
@@ -116,7 +108,7 @@ class RandDrawCalcification(RandomizableTransform):
 RandDrawCalcificationd = RandDictionaryTransform.of(RandDrawCalcification)
 
 
-def _part(inside: Mask, spots: list[Spot], pixel: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _part(inside: Mask, spots: list[Spot], pixel: float, rng: np.random.Generator) -> Array:
     """How much of each pixel is calcium, 0 to 1, (H, W)."""
     middle, midline = symmetry_of_skull(inside, pixel)
     back = midline if midline[0] > 0 else -midline

@@ -8,9 +8,8 @@ from scipy import ndimage
 
 from ichmonai.classes import NOT_APPLICABLE
 from ichmonai.transforms.anatomy.binary_image import Mask, dilate, erode
-from ichmonai.transforms.anatomy.bleeding import bounding_box, pixel_size, pixels, propose_bleeding, smooth_inside
-from ichmonai.transforms.anatomy.intracranial import intracranial_mask
-from ichmonai.transforms.counterfactual.base import Array, CounterfactualTransform, CounterfactualTransformd
+from ichmonai.transforms.anatomy.bleeding import bounding_box, pixels, propose_bleeding, smooth_inside
+from ichmonai.transforms.counterfactual.base import Array, Change, CounterfactualTransform, CounterfactualTransformd
 
 # Lengths are in mm.
 RIM = 3.0  # around the proposal, where blood still brightens the image
@@ -44,19 +43,16 @@ class RandEraseBleeding(CounterfactualTransform):
         (32, [0, -1])
     """
 
+    changes_bleeding = True
+
     def __init__(self, prob: float = 0.4, spacing: Sequence[float] | None = None) -> None:
         super().__init__(prob, spacing)
 
-    def _change(
-        self, image: Array, bleeds: bool, rng: np.random.Generator
-    ) -> tuple[Array, tuple[int, tuple[str, ...]]] | None:
-        if not bleeds:
-            return None
-        inside = intracranial_mask(image, self.spacing)
+    def _change(self, image: Array, inside: Mask, pixel: float, rng: np.random.Generator) -> Change | None:
         blood = propose_bleeding(image, self.spacing, inside)
         if not 0 < blood.sum() <= LARGEST * inside.sum():
             return None
-        return erase(image, blood, inside, pixel_size(image, self.spacing), rng), (NOT_APPLICABLE, ())
+        return erase(image, blood, inside, pixel, rng), (NOT_APPLICABLE, ())
 
 
 RandEraseBleedingd = CounterfactualTransformd.of(RandEraseBleeding)

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from ichmonai.transforms.anatomy.bleeding import brain_level, pixel_size, smooth_inside
-from ichmonai.transforms.anatomy.intracranial import intracranial_mask
+from ichmonai.transforms.anatomy.binary_image import Mask
+from ichmonai.transforms.anatomy.bleeding import brain_level, smooth_inside
 from ichmonai.transforms.counterfactual.base import (
     GRAIN,
     Array,
+    Change,
     CounterfactualTransform,
     CounterfactualTransformd,
     paint_blood,
@@ -66,15 +67,9 @@ class RandTransplantBleeding(CounterfactualTransform):
             for location in sorted({donor.location for donor in donors})
         ]
 
-    def _change(
-        self, image: Array, bleeds: bool, rng: np.random.Generator
-    ) -> tuple[Array, tuple[int, tuple[str, ...]]] | None:
-        inside = None if bleeds else intracranial_mask(image, self.spacing)
-        if inside is None or not inside.any():
-            return None
+    def _change(self, image: Array, inside: Mask, pixel: float, rng: np.random.Generator) -> Change | None:
         box = skull_box(image, inside)
         shape = skull_shape(inside, box)
-        pixel = pixel_size(image, self.spacing)
         for _ in range(ATTEMPTS):
             donors = self.by_location[rng.integers(len(self.by_location))]
             picked = [donors[i] for i in rng.integers(len(donors), size=CANDIDATES)]
