@@ -41,6 +41,7 @@ def test_properties_are_complete(
             "prevalence": [0.1] * 6,
             "datalist": "$datasets.load_datalist(@dataset_dir)",
             "dataset_dir": str(cohort),
+            "output_dir": str(tmp_path),
         },
         "evaluate": {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(training)},
         "inference": {"dataset_dir": str(volumes / "nifti"), "ckpt_path": str(training / "model.pt")},
