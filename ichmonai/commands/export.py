@@ -12,6 +12,9 @@ from ichmonai.commands.stop import stop
 from ichmonai.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ichmonai.datasets.item import Item
     from ichmonai.prediction.bundle import InferenceBundle
     from ichmonai.runtimes.quantise import Gate
 
@@ -86,7 +89,16 @@ def export(
 
 def _int8(parts: "InferenceBundle", data: Path, split: Path | None, file: Path) -> "Gate":
     from ichmonai.datasets import load_datalist, read_splits, split_by_patient
+    from ichmonai.io.findings import HeadCTReadError
+    from ichmonai.prediction.steps import checked
     from ichmonai.runtimes.quantise import make_int8
+
+    def read(item: "Item") -> "Tensor | None":
+        try:
+            image = checked(parts.preprocessing, {"image": item["image"]})["image"]
+        except HeadCTReadError:
+            return None
+        return image.as_tensor().reshape(*image.shape[:3])
 
     items = load_datalist(data)
     splits = read_splits(items, split, same_slices=False) if split else split_by_patient(items)
@@ -94,7 +106,7 @@ def _int8(parts: "InferenceBundle", data: Path, split: Path | None, file: Path) 
         parts.setting("trained_network"),
         parts.weights,
         parts.setting("description").image_size,
-        parts.preprocessing,
+        read,
         parts.setting("calibration").apply_logits,
         splits,
         file,

@@ -4,7 +4,6 @@ from ichmonai.prediction.aggregation import AggregateSlices, AggregateSlicesd, S
 from ichmonai.prediction.chain import inference_chain
 from ichmonai.prediction.evaluator import StudyEvaluator
 from ichmonai.prediction.inferers import SliceInferer
-from ichmonai.prediction.screening import checked
 
 __all__ = [
     "AggregateSlices",
@@ -12,7 +11,6 @@ __all__ = [
     "SliceInferer",
     "SliceProbabilitiesd",
     "StudyEvaluator",
-    "checked",
     "inference_chain",
     "study_probabilities",
 ]

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import MetaTensor
+from monai.transforms import Compose
 from monai.utils import CommonKeys
 
+from ichmonai.digests import sha256_of_hu
 from ichmonai.io.contents import digest_of
 from ichmonai.io.findings import Finding, HeadCTReadError
 from ichmonai.io.series import Series
 from ichmonai.prediction.rows import study_rows
-from ichmonai.prediction.screening import checked
 from ichmonai.prediction.source import Parts
 from ichmonai.private_files import create
 
@@ -75,6 +77,31 @@ class Answer:
     seconds: dict[str, float] = field(default_factory=dict)
     runtime: dict[str, Any] | None = None
     content: str = ""
+
+
+def checked(chain: Compose, item: Mapping[str, Any]) -> dict[str, Any]:
+    """Run transforms that read and check one input.
+
+    Args:
+        chain: its first transform reads `image`.
+        item: a datalist item.
+
+    Returns:
+        The item after the chain, with `sha256` of the HU that were read, and `seconds` by stage.
+
+    Raises:
+        HeadCTReadError: when the input gets no answer.
+    """
+    started = time.perf_counter()
+    try:
+        read = chain(dict(item), end=1)
+        digest = sha256_of_hu(read[CommonKeys.IMAGE].numpy())
+        was_read = time.perf_counter()
+        result = chain(read, start=1)
+    except RuntimeError as error:  # Compose wraps what a transform raises, and says where in memory that is
+        raise (error.__cause__ or error) from None
+    seconds = {"read": was_read - started, "preprocess": time.perf_counter() - was_read}
+    return {**result, "sha256": digest, "seconds": seconds}
 
 
 def prepare(bundle: Parts, series: Series) -> Prepared | Answer:

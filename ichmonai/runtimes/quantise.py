@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.transforms import Compose
-from monai.utils import CommonKeys
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from timm.models.vision_transformer import VisionTransformer
@@ -20,9 +18,7 @@ from torch import Tensor
 from ichmonai.datasets.item import Item
 from ichmonai.errors import InputError
 from ichmonai.evaluation.reliability import reliability_estimator
-from ichmonai.io.findings import HeadCTReadError
 from ichmonai.networks import DUAL_HEADS, SliceClassifier
-from ichmonai.prediction.screening import checked
 from ichmonai.runtimes.formats import describe, head_sizes, save_openvino, to_openvino
 from ichmonai.runtimes.libraries import nncf
 from ichmonai.runtimes.names import missing
@@ -71,7 +67,7 @@ def make_int8(
     network: SliceClassifier,
     weights: str | PathLike,
     image_size: int,
-    preprocessing: Compose,
+    read: Callable[[Item], Tensor | None],
     probabilities: Callable[[Tensor], Tensor],
     splits: Mapping[str, Sequence[Item]],
     file: Path,
@@ -82,7 +78,7 @@ def make_int8(
         network: on the CPU, with DTViT's two heads.
         weights: file that its weights came from.
         image_size: height and width of its input in pixels.
-        preprocessing: from an item with an `image` path to the network's input.
+        read: from a slice's item to the network's input (C, H, W); None for one that gets no answer.
         probabilities: logits (N, 5) to calibrated probabilities (N, 5).
         splits: `training` slices set the ranges of activations (300 of them), `validation` slices judge (up to 1,000).
         file: OpenVINO's .xml to write; its facts have the numbers under `int8`.
@@ -98,8 +94,8 @@ def make_int8(
         raise InputError(f"{reason}.")
     if list(head_sizes(network)) != list(DUAL_HEADS):
         raise InputError("int8 is judged by the AUC of ICH, and this network has no such head; leave --int8 out.")
-    training, _ = _images(splits["training"], preprocessing, RANGE_SLICES)
-    validation, truth = _images(splits["validation"], preprocessing, VALIDATION_SLICES)
+    training, _ = _images(splits["training"], read, RANGE_SLICES)
+    validation, truth = _images(splits["validation"], read, VALIDATION_SLICES)
     model = quantise(network, training)
     facts = describe(network, weights, image_size)
     save_openvino(model, file, facts)
@@ -158,11 +154,13 @@ def _ich(run: Run | SliceClassifier, images: Tensor, probabilities: Callable[[Te
         return probabilities(torch.cat([run(part) for part in images.split(16)]))[:, 1].numpy()
 
 
-def _images(items: Sequence[Item], preprocessing: Compose, count: int) -> tuple[Tensor, NDArray[np.integer]]:
+def _images(
+    items: Sequence[Item], read: Callable[[Item], Tensor | None], count: int
+) -> tuple[Tensor, NDArray[np.integer]]:
     """Input and ICH label of some slices, drawn at random but always the same; without those that show no brain."""
     drawn = np.random.default_rng(0).permutation(len(items))[:count]
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        found = list(pool.map(lambda index: _image(items[index], preprocessing), drawn))
+        found = list(pool.map(lambda index: read(items[index]), drawn))
     kept = [
         (image, int(items[index]["label"][0])) for image, index in zip(found, drawn, strict=True) if image is not None
     ]
@@ -171,11 +169,3 @@ def _images(items: Sequence[Item], preprocessing: Compose, count: int) -> tuple[
     if len(kept) < len(found):
         logger.info("%d of %d slices get no answer and are left out.", len(found) - len(kept), len(found))
     return torch.stack([image for image, _ in kept]), np.array([label for _, label in kept])
-
-
-def _image(item: Item, preprocessing: Compose) -> Tensor | None:
-    try:
-        image = checked(preprocessing, {CommonKeys.IMAGE: item[CommonKeys.IMAGE]})[CommonKeys.IMAGE]
-    except HeadCTReadError:
-        return None
-    return image.as_tensor().reshape(*image.shape[:3])

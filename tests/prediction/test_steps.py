@@ -5,7 +5,7 @@ import torch
 from monai.transforms import Compose, Lambdad
 
 from ichmonai.io.findings import Code, HeadCTReadError
-from ichmonai.prediction.screening import checked
+from ichmonai.prediction.steps import checked
 
 
 @pytest.mark.parametrize("error", [HeadCTReadError("No head.", Code.NOT_HEAD), IndexError("out of range")])
