@@ -27,6 +27,7 @@ class CNNBranch(nn.Module):
         name: timm name of a CNN with residual connections.
         frozen: neither train the weights nor let batch normalisation change its running statistics.
         in_channels: channels of the image.
+        pyramid: finer maps on the way are wanted, too, see `pyramid`.
 
     Raises:
         InputError: the name is not known, or the network has no residual additions or cannot be traced.
@@ -36,12 +37,12 @@ class CNNBranch(nn.Module):
         torch.Size([1, 1024, 7, 7])
     """
 
-    def __init__(self, name: str, frozen: bool = False, in_channels: int = 3) -> None:
+    def __init__(self, name: str, frozen: bool = False, in_channels: int = 3, pyramid: bool = False) -> None:
         super().__init__()
         check_name(name)
         self.name = name
         self.frozen = frozen
-        self.encoder, self.whole_stride = _cut_after_last_addition(name, in_channels)
+        self.encoder, self.whole_stride, self.levels = _cut_after_last_addition(name, in_channels, pyramid)
         if frozen:
             self.requires_grad_(False)
             self.eval()
@@ -61,6 +62,19 @@ class CNNBranch(nn.Module):
         """
         return self.encoder(image)["features"]
 
+    def pyramid(self, image: Tensor) -> list[Tensor]:
+        """Give the last maps of each finer stride, from the finest on, and the feature maps.
+
+        Args:
+            image: (B, in_channels, H, W) float.
+
+        Returns:
+            (B, C, H / 2, W / 2), (B, C', H / 4, W / 4) and so on, of those strides that the network has; the last are
+            what `forward` gives.
+        """
+        maps = self.encoder(image)
+        return [maps[level] for level in self.levels] + [maps["features"]]
+
 
 class CNNBranches(nn.Module):
     """Branches that see the same image, their feature maps concatenated.
@@ -74,6 +88,7 @@ class CNNBranches(nn.Module):
     Attributes:
         grid: height and width of the feature maps.
         num_features: number of the concatenated maps.
+        finer_channels: of the finer maps of the first branch, from the finest on; empty where it gives none.
 
     Raises:
         InputError: the branches' feature maps differ in size, or a branch gives none or has its last visible residual
@@ -102,6 +117,7 @@ class CNNBranches(nn.Module):
             for channels, *_ in shapes
         )
         self.num_features = sum(reduced_channels or channels for channels, *_ in shapes)
+        self.finer_channels = _finer_channels(branches[0], image_size, in_channels)
 
     def forward(self, image: Tensor) -> Tensor:
         """Concatenate the branches' feature maps.
@@ -117,16 +133,34 @@ class CNNBranches(nn.Module):
             maps.append(reduction(branch(image)))
         return torch.cat(maps, dim=1)
 
+    def pyramid(self, image: Tensor) -> list[Tensor]:
+        """The finer maps of the first branch, from the finest on, and what `forward` gives.
 
-def _cut_after_last_addition(name: str, in_channels: int) -> tuple[nn.Module, int]:
-    """The cut network, giving {"features": map}, with timm's `pretrained_cfg`, and the stride of the whole network."""
+        Args:
+            image: (B, in_channels, image_size, image_size) float.
+        """
+        levels = self.branches[0].pyramid(image)  # type: ignore[operator]  # a list of modules has no types
+        features = [self.reductions[0](levels[-1])]
+        for branch, reduction in zip(self.branches[1:], self.reductions[1:]):  # noqa: B905  # as above
+            features.append(reduction(branch(image)))
+        levels[-1] = torch.cat(features, dim=1)
+        return levels
+
+
+def _cut_after_last_addition(name: str, in_channels: int, pyramid: bool) -> tuple[nn.Module, int, list[str]]:
+    """The cut network, giving {"features": map}, with timm's `pretrained_cfg`, and the stride of the whole network.
+
+    With a pyramid it gives the maps of finer strides, too, under the names that come last.
+    """
     whole: Any = timm.create_model(name, in_chans=in_channels)
     try:
         _, nodes = get_graph_node_names(whole)
         additions = [node for node in nodes if _ADDITION.search(node)]
         if not additions:
             raise InputError(f"{name} has no residual addition to cut after: choose a CNN with residual connections.")
-        cut: Any = create_feature_extractor(whole, {additions[-1]: "features"})
+        finer = [stage["module"] for stage in whole.feature_info[:-1]] if pyramid else []
+        levels = {module: f"level{number}" for number, module in enumerate(finer)}
+        cut: Any = create_feature_extractor(whole, {**levels, additions[-1]: "features"})
     except InputError:
         raise
     except Exception as error:  # whatever the tracer meets in a network's code
@@ -134,7 +168,7 @@ def _cut_after_last_addition(name: str, in_channels: int) -> tuple[nn.Module, in
     kept = set(cut.state_dict())
     beyond = tuple(tensor for tensor in whole.state_dict() if tensor not in kept)
     cut.pretrained_cfg = {**whole.pretrained_cfg, "classifier": beyond}
-    return cut, whole.feature_info[-1]["reduction"]
+    return cut, whole.feature_info[-1]["reduction"], list(levels.values())
 
 
 def _feature_shape(branch: CNNBranch, image_size: int, in_channels: int) -> tuple[int, int, int]:
@@ -157,3 +191,12 @@ def _feature_shape(branch: CNNBranch, image_size: int, in_channels: int) -> tupl
             f"far from its end at stride {branch.whole_stride}: choose a CNN with residual connections up to there."
         )
     return cast(tuple[int, int, int], tuple(shape[1:]))
+
+
+def _finer_channels(branch: CNNBranch, image_size: int, in_channels: int) -> list[int]:
+    """Channels of what a branch's `pyramid` gives but for the last."""
+    training = branch.training
+    with torch.no_grad():
+        maps = branch.eval().pyramid(torch.zeros(1, in_channels, image_size, image_size))
+    branch.train(training)
+    return [level.shape[1] for level in maps[:-1]]

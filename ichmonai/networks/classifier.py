@@ -26,6 +26,7 @@ class SliceClassifier(nn.Module):
 
     Attributes:
         arguments: what `create_network` was called with, as JSON values; empty for a network made otherwise.
+        mask_classes: of the mask that `with_mask` gives; 0 for a network without one.
 
     Raises:
         InputError: there are no heads or their kind is not known; in a forward pass that is neither scripted nor
@@ -44,8 +45,17 @@ class SliceClassifier(nn.Module):
         super().__init__()
         self.arguments: dict[str, Any] = {}
         self.in_channels = in_channels
+        self.mask_classes = 0
         self.encoder = encoder
         self.heads = ClassificationHeads(num_features, heads, head, head_dropout)
+
+    def with_mask(self) -> nn.Module:
+        """What gives the mask beside the logits, where the network has one; the network itself where it has none.
+
+        The module shares the weights: (B, in_channels, H, W) -> logits (B, K), and logits of the mask (B, classes, H,
+        W). The network's own forward pass gives the logits alone, and does not compute the mask.
+        """
+        return self
 
     def forward(self, image: Tensor) -> Tensor:
         """Classify slices.

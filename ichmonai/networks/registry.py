@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 from ichmonai.errors import InputError
@@ -37,6 +39,7 @@ def create_network(
     head_dropout: float = 0.1,
     drop_path_rate: float = 0.0,
     gradient_checkpointing: bool = False,
+    mask_classes: int = 0,
     **scopeformer_options: Any,
 ) -> SliceClassifier:
     """Build any of the papers' networks, or any other that timm has, under the same heads.
@@ -64,6 +67,8 @@ def create_network(
         head_dropout: dropout probability in the MLP heads.
         drop_path_rate: stochastic depth, for networks that have it.
         gradient_checkpointing: recompute activations in the backward pass, for networks that can.
+        mask_classes: of the mask that `SliceClassifier.with_mask` gives, for a Scopeformer with branches such as
+            `light`; 0: none.
         **scopeformer_options: for a Scopeformer, the rest of its arguments, such as `frozen`, `branches`, `depth`.
 
     Returns:
@@ -87,6 +92,8 @@ def create_network(
         "head_dropout": head_dropout,
         "drop_path_rate": drop_path_rate,
     }
+    if mask_classes:
+        scopeformer_options["mask_classes"] = mask_classes
     options = {**_BY_BRANCHES.get(name, {}), **scopeformer_options}
     if options and name not in _BY_BRANCHES:
         raise InputError(f"{name} takes no {', '.join(scopeformer_options)}: these are options of a Scopeformer.")
@@ -102,12 +109,16 @@ def create_network(
     return load_pretrained(network, pretrained)
 
 
-def load_pretrained(network: SliceClassifier, pretrained: bool | str | Sequence[bool | str]) -> SliceClassifier:
-    """Load weights that were trained on something else into the encoder of a network.
+def load_pretrained(
+    network: SliceClassifier, pretrained: bool | str | Sequence[bool | str], start: str | PathLike | None = None
+) -> SliceClassifier:
+    """Load the weights that a training begins with into a network.
 
     Args:
         network: as `create_network` gave it, changed in place.
-        pretrained: as of `create_network`.
+        pretrained: as of `create_network`: weights of an encoder that were trained on something else.
+        start: file of weights of this network, which take the place of `pretrained`; heads and a decoder that it lacks
+            stay at their initial values.
 
     Returns:
         The same network.
@@ -115,7 +126,9 @@ def load_pretrained(network: SliceClassifier, pretrained: bool | str | Sequence[
     Raises:
         InputError: the weights cannot be loaded, or are of another network.
     """
-    if isinstance(network, Scopeformer):
+    if start:
+        load_weights(network, Path(start))
+    elif isinstance(network, Scopeformer):
         network.load_branches(pretrained)
     elif not isinstance(pretrained, bool | str):
         raise InputError(

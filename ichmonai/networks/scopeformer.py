@@ -4,12 +4,14 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import torch
 from timm.models.vision_transformer import VisionTransformer
-from torch import nn
+from torch import Tensor, nn
 
 from ichmonai.errors import InputError
 from ichmonai.networks.branches import CNNBranch, CNNBranches
 from ichmonai.networks.classifier import SliceClassifier
+from ichmonai.networks.decoder import MaskDecoder
 from ichmonai.networks.heads import RSNA_HEADS
 from ichmonai.networks.weights import load_weights
 
@@ -48,10 +50,13 @@ class Scopeformer(SliceClassifier):
         head_dropout: dropout probability in the MLP heads.
         drop_path_rate: stochastic depth of the ViT, rising linearly to this rate at the last layer.
         gradient_checkpointing: recompute the ViT's activations in the backward pass.
+        mask_classes: a `MaskDecoder` of so many classes reads the tokens of the ViT and the maps of the first branch,
+            see `with_mask`; 0: none.
 
     Raises:
         InputError: a branch is not known, cannot be cut or gets another network's weights, branches have different
-            grids, settings and branches differ in number, or width and patch size do not divide.
+            grids, settings and branches differ in number, width and patch size do not divide, or there is to be a mask
+            without branches.
 
     Example:
         >>> import torch
@@ -78,16 +83,18 @@ class Scopeformer(SliceClassifier):
         head_dropout: float = 0.1,
         drop_path_rate: float = 0.0,
         gradient_checkpointing: bool = False,
+        mask_classes: int = 0,
     ) -> None:
         if width % num_heads:
             raise InputError(f"{num_heads} attention heads do not divide a width of {width}: change num_heads.")
         parts: dict[str, nn.Module] = {}
         grid, channels = (image_size, image_size), in_channels
+        decoder: MaskDecoder | None = None
         if branches:
             features = CNNBranches(
                 [
-                    CNNBranch(name, freeze, in_channels)
-                    for name, freeze in zip(branches, _each(frozen, branches), strict=True)
+                    CNNBranch(name, freeze, in_channels, pyramid=number == 0 and mask_classes > 0)
+                    for number, (name, freeze) in enumerate(zip(branches, _each(frozen, branches), strict=True))
                 ],
                 image_size,
                 in_channels,
@@ -96,6 +103,10 @@ class Scopeformer(SliceClassifier):
             parts["features"] = features
             # The maps are the transformer's image and every position is a patch of it.
             grid, channels, patch_size = features.grid, features.num_features, 1
+            if mask_classes:
+                decoder = MaskDecoder([*features.finer_channels, channels + width], mask_classes)
+        elif mask_classes:
+            raise InputError("A Scopeformer without branches has no maps to make a mask of: set mask_classes to 0.")
         elif frozen or reduced_channels:
             raise InputError(
                 "A Scopeformer without branches has nothing to freeze or reduce: set frozen to false, or name branches."
@@ -116,7 +127,13 @@ class Scopeformer(SliceClassifier):
         transformer.set_grad_checkpointing(gradient_checkpointing)
         parts["transformer"] = transformer
         super().__init__(nn.Sequential(OrderedDict(parts)), width, in_channels, heads, head, head_dropout)
+        if decoder is not None:
+            self.decoder, self.mask_classes = decoder, mask_classes
         self.load_branches(pretrained)
+
+    def with_mask(self) -> nn.Module:
+        """What gives the mask beside the logits, see `SliceClassifier`."""
+        return _WithMask(self) if self.mask_classes else self
 
     def load_branches(self, pretrained: bool | str | Sequence[bool | str]) -> None:
         """Load the weights of the branches.
@@ -136,6 +153,25 @@ class Scopeformer(SliceClassifier):
         for branch, source in zip(branches, sources, strict=True):
             if source:
                 load_weights(branch, branch.name if source is True else source)
+
+
+class _WithMask(nn.Module):
+    """A Scopeformer that gives logits (B, K) and logits of its mask (B, classes, H, W)."""
+
+    def __init__(self, network: Scopeformer) -> None:
+        super().__init__()
+        encoder: Any = network.encoder
+        self.features, self.transformer = encoder.features, encoder.transformer
+        self.heads, self.decoder = network.heads, network.decoder
+        self.training = network.training  # or what sets the mode back after an export would wake batch normalisation
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.features.pyramid(image)
+        tokens = self.transformer.forward_features(maps[-1])
+        logits = self.heads(self.transformer.forward_head(tokens))
+        places = tokens[:, 1:].transpose(1, 2).reshape_as(maps[-1][:, : tokens.shape[2]])
+        maps[-1] = torch.cat([maps[-1], places], dim=1)
+        return logits, self.decoder(maps, image.shape[2], image.shape[3])
 
 
 def _each(setting: Any, branches: Sequence[str]) -> Sequence[Any]:

@@ -31,8 +31,8 @@ class LoadReport:
         missing: tensors of the network that the checkpoint lacks; they keep their initial values. Batch
             normalisation's counts of batches do not count: older checkpoints have none.
         mismatched: tensors of another shape in the checkpoint; the network keeps its initial values.
-        dropped: the checkpoint's own classifier, e.g. the 1000 ImageNet classes or other heads, and what follows the
-            cut of a `CNNBranch`.
+        dropped: the checkpoint's own classifier, e.g. the 1000 ImageNet classes or other heads, a decoder where the
+            network has none, and what follows the cut of a `CNNBranch`.
         unexpected: all other tensors for which the network has no place.
     """
 
@@ -108,7 +108,7 @@ def load_weights(module: nn.Module, source: str | Path) -> LoadReport:
 
 def _network_name(name: str) -> str:
     """The name in a `SliceClassifier` of a tensor of one, or of a bare encoder."""
-    return name if name.startswith(("encoder.", "heads.")) else f"encoder.{name}"
+    return name if name.startswith(("encoder.", "heads.", "decoder.")) else f"encoder.{name}"
 
 
 def _resample_position_embeddings(
@@ -150,7 +150,7 @@ def _adapt_first_convolution(
 def _is_classifier(name: str, encoder: nn.Module) -> bool:
     """Whether a tensor without a place is of a classifier: this package's heads, or that which the encoder lacks."""
     classifiers = _as_tuple(_config(encoder).get("classifier"))
-    return f"{name}.".startswith(("heads.", *(f"encoder.{part}." for part in classifiers)))
+    return f"{name}.".startswith(("heads.", "decoder.", *(f"encoder.{part}." for part in classifiers)))
 
 
 def _config(encoder: nn.Module) -> Mapping[str, Any]:
