@@ -133,19 +133,6 @@ class CNNBranches(nn.Module):
             maps.append(reduction(branch(image)))
         return torch.cat(maps, dim=1)
 
-    def pyramid(self, image: Tensor) -> list[Tensor]:
-        """The finer maps of the first branch, from the finest on, and what `forward` gives.
-
-        Args:
-            image: (B, in_channels, image_size, image_size) float.
-        """
-        levels = self.branches[0].pyramid(image)  # type: ignore[operator]  # a list of modules has no types
-        features = [self.reductions[0](levels[-1])]
-        for branch, reduction in zip(self.branches[1:], self.reductions[1:]):  # noqa: B905  # as above
-            features.append(reduction(branch(image)))
-        levels[-1] = torch.cat(features, dim=1)
-        return levels
-
 
 def _cut_after_last_addition(name: str, in_channels: int, pyramid: bool) -> tuple[nn.Module, int, list[str]]:
     """The cut network, giving {"features": map}, with timm's `pretrained_cfg`, and the stride of the whole network.
