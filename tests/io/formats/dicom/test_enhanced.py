@@ -10,7 +10,7 @@ from pydicom.uid import JPEG2000Lossless
 from ichmonai.io import Code, HeadCTReadError, ImageHeader, ImageSource, Rejection, group_series, load_head_ct, scan
 from ichmonai.io.formats.dicom import slices as dicom
 from tests.io.dicom_factory import SUPINE, hu_at, uid_of, write_enhanced, write_slice
-from tests.io.formats.test_transfer_syntaxes import jpeg2000
+from tests.io.formats.dicom.test_transfer_syntaxes import jpeg2000
 
 HEIGHTS = (10.0, 0.0, 15.0, 5.0)
 RESCALES = ((1, -1024), (1, -1000), (2, -2048), (0.5, -500))
