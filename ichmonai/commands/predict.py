@@ -4,19 +4,15 @@ import json
 import re
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from ichmonai.commands.answers import show_answers
 from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, TrustOption, bundle_source
 from ichmonai.commands.stop import stop, stoppable
 from ichmonai.errors import InputError
-from ichmonai.notice import NOTICE
-
-if TYPE_CHECKING:
-    from ichmonai.prediction.run import Summary
 
 
 class EngineName(str, Enum):
@@ -70,7 +66,8 @@ def predict(
 ) -> None:
     """Find every head CT in the inputs and say whether it shows a haemorrhage, and where; or why there is no answer.
 
-    Exit code: 0 when every input was answered or refused with a reason, 1 when some failed, 2 for wrong usage.
+    Exit code: 0 when every input was answered or refused with a reason, 1 when some failed, 2 for wrong usage, 3 when
+    no input could be used.
     """
     console = Console(stderr=True)
     # Imported late, so that the help answers at once.
@@ -96,8 +93,11 @@ def predict(
     if as_json:
         typer.echo(json.dumps(vars(summary)))
     elif not quiet:
-        _show(console, summary, out, dry_run)
-    raise typer.Exit(1 if summary.failed else 0)
+        show_answers(console, summary, out)
+    if summary.failed:
+        raise typer.Exit(1)
+    if not summary.usable and share == (1, 1):
+        stop(InputError("No input could be used; the table of rejections says why of each."), 3)
 
 
 def output_names(text: str) -> tuple[str, ...]:
@@ -115,21 +115,3 @@ def _shard(text: str) -> tuple[int, int]:
     if not match:
         raise InputError(f"--shard {text} is no I/N; write, for example, --shard 3/8.")
     return int(match[1]), int(match[2])
-
-
-def _show(console: Console, summary: "Summary", out: Path, dry_run: bool) -> None:
-    table = Table(show_header=False)
-    outcomes = () if dry_run else ("positive", "negative", "no_prediction", "failed", "resumed", "replaced")
-    for name in ("series", *outcomes):
-        table.add_row(name.replace("_", " "), str(getattr(summary, name)))
-    for code, count in sorted(summary.rejected.items()):
-        table.add_row(f"rejected: {code}", str(count))
-    if summary.other_files:
-        table.add_row("other files", str(summary.other_files))
-    table.add_row("seconds", f"{summary.seconds['total']:.1f}")
-    console.print(table)
-    for choice in summary.runtimes:
-        sentence = f"The network ran on {choice['runtime']} in {choice['precision']}: {choice['reason']}."
-        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
-    console.print(f"Tables: {out}", soft_wrap=True)
-    console.print(NOTICE)

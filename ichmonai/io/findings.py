@@ -55,6 +55,35 @@ class Code(str, Enum):
     """The work on it crashed or did not end; a fault of the software or the machine, and not of the input."""
 
 
+IN_WORDS = {
+    Code.UNREADABLE: "cannot be read",
+    Code.UNSAFE_ARCHIVE: "archive not opened",
+    Code.EMPTY: "no image",
+    Code.WRONG_MODALITY: "no CT",
+    Code.LOCALIZER: "localizer",
+    Code.DERIVED: "derived images",
+    Code.CONTRAST: "contrast agent",
+    Code.NOT_AXIAL: "not axial",
+    Code.TOO_FEW_SLICES: "few slices",
+    Code.MISSING_SLICES: "slices are missing",
+    Code.VARYING_SPACING: "slices at different distances",
+    Code.GANTRY_TILT: "tilted gantry",
+    Code.THIN_SLICES: "thin slices, averaged",
+    Code.DUPLICATES: "copies left out",
+    Code.NOT_HEAD: "may be no head",
+    Code.NOT_HU: "may be no HU",
+    Code.INTERCEPT_CORRECTED: "wrong RescaleIntercept, mended",
+    Code.BURNED_IN: "annotations in the image",
+    Code.UNDECODABLE: "pixels cannot be decoded",
+    Code.DAMAGED_PIXELS: "pixels may be damaged",
+    Code.BAD_GEOMETRY: "no sound geometry",
+    Code.TOO_LARGE: "too large",
+    Code.NO_BRAIN: "no brain",
+    Code.NOT_SELECTED: "another series was taken",
+    Code.FAILED: "the work on it failed",
+}
+"""What a reader is told of a code in a word or two, where there is no room for the sentence."""
+
 WARNINGS = frozenset(
     {
         Code.MISSING_SLICES,

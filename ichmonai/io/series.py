@@ -1,5 +1,6 @@
 """What the headers say: where an image is, what a series holds, and what gets no answer."""
 
+import os
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -52,6 +53,15 @@ class Series:
     description: str = ""
     score: float = 0.0
     states: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Of its file, or of the folder that all its files are below; a member as if its archive were a folder."""
+        paths = {str(one) for one in self.images}
+        try:
+            return paths.pop() if len(paths) == 1 else os.path.commonpath(paths) or "."
+        except ValueError:  # absolute and relative ones, or two drives
+            return str(self.images[0])
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ichmonai.errors import InputError
+from ichmonai.errors import InputError, printable
 from ichmonai.io.contents import is_settled
 from ichmonai.io.findings import Code, Finding
 from ichmonai.io.header import ImageHeader
@@ -53,6 +54,25 @@ class Journal:
                 self.connection.execute("INSERT INTO identity VALUES (?)", (record,))
             # What failed is tried again, and so is what belongs to no known content.
             self.connection.execute("DELETE FROM answers WHERE code = ? OR content = ''", (Code.FAILED.value,))
+
+    def begin(self, inputs: Iterable[str | PathLike[str]]) -> None:
+        """Note what a run was given.
+
+        Args:
+            inputs: paths.
+
+        Raises:
+            InputError: an earlier run was given something else, whose rows the tables would lose.
+        """
+        paths = [printable(str(Path(path).absolute())) for path in inputs]
+        for (before,) in self.connection.execute("SELECT path FROM inputs ORDER BY path"):
+            if not any(Path(before).is_relative_to(path) for path in paths):
+                raise InputError(
+                    f"{self.path.parent} holds the results of {before}, which is not among these inputs; give it too, "
+                    "to have all in the tables, or choose another folder."
+                )
+        with self.connection:
+            self.connection.executemany("INSERT OR IGNORE INTO inputs VALUES (?)", [(path,) for path in paths])
 
     def add_headers(self, headers: Iterable[ImageHeader]) -> None:
         """Keep headers until their study is planned."""
@@ -157,14 +177,14 @@ class Journal:
     def study_rows(self) -> Iterator[dict[str, Any]]:
         """Rows of the table of studies, in the order of `worklist_rank`."""
         rows = self.connection.execute(
-            f"SELECT rank, study, series, code, study_row FROM tasks JOIN answers {_CURRENT} "
+            f"SELECT rank, study, series, code, study_row, location FROM tasks JOIN answers {_CURRENT} "
             # A study of which every series is refused has a row as well.
-            "UNION ALL SELECT 0, study, '', REPLACE(GROUP_CONCAT(DISTINCT code), ',', ';'), '{}' FROM rejections "
-            "WHERE is_series AND study NOT IN (SELECT study FROM tasks) GROUP BY study "
+            "UNION ALL SELECT 0, study, '', REPLACE(GROUP_CONCAT(DISTINCT code), ',', ';'), '{}', MIN(location) "
+            "FROM rejections WHERE is_series AND study NOT IN (SELECT study FROM tasks) GROUP BY study "
             "ORDER BY 1, 2, 3"
         )
-        for _, study, series, code, record in rows:
-            nothing = {"study": study, "series": series, "outcome": "no_prediction", "flags": code}
+        for _, study, series, code, record, path in rows:
+            nothing = {"study": study, "series": series, "path": path, "outcome": "no_prediction", "flags": code}
             row = stored(record, dict, self.path)
             yield nothing if code else stored_row(row, {*STUDY_COLUMNS, *PLAN_COLUMNS}, self.path)
 

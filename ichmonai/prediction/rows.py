@@ -12,6 +12,7 @@ from ichmonai.tables import PROBABILITIES, probability_columns
 STUDY_COLUMNS = (
     "study",
     "series",
+    "path",
     "outcome",
     *PROBABILITIES,
     "location",
@@ -37,7 +38,7 @@ SLICE_COLUMNS = (
 """Columns of the table of slices; `slices_apart` is how many slices further the next one is that a slice does not
 overlap, from which and the probabilities those of the study follow (`ichmonai.study_rule`)."""
 
-PLAN_COLUMNS = ("study", "series", "slices", "brain_slices", "flags", "description")
+PLAN_COLUMNS = ("study", "series", "path", "slices", "brain_slices", "flags", "description")
 """Columns of the table of what a dry run finds."""
 
 REJECTED_COLUMNS = ("study", "series", "path", "code", "sentence")

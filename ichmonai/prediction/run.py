@@ -29,6 +29,9 @@ from ichmonai.prediction.touched import changed, is_unchanged, keep_touched
 from ichmonai.prediction.writers import Writer, writer_classes
 from ichmonai.provenance import table_digests, write_provenance
 
+LISTED = 20
+"""Rows of the tables that a summary shows."""
+
 Engine = Callable[[Source, Iterable[Series]], Iterator[tuple[Series, Answer]]]
 """Takes a bundle, and series one by one, and gives each back with its answer, in any order."""
 
@@ -75,6 +78,7 @@ class Summary:
 
     Attributes:
         series: those to predict.
+        usable: those of them that were not refused when they were read.
         positive, negative, no_prediction: rows of the table of studies.
         rejected: rows of the table of rejections, by code.
         failed: those of them whose work crashed or did not end.
@@ -84,9 +88,12 @@ class Summary:
         seconds: wall clock by stage, and the work in all processes by stage.
         runtimes: what the network ran on, and why; several where machines of a cluster differ, none where nothing was
             left to do.
+        worklist: the first rows of the table of studies, the most urgent first, or of a dry run's plan.
+        refused: the first rows of the table of rejections, but for series that were only not the best of their study.
     """
 
     series: int = 0
+    usable: int = 0
     positive: int = 0
     negative: int = 0
     no_prediction: int = 0
@@ -97,6 +104,8 @@ class Summary:
     replaced: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     runtimes: list[dict[str, Any]] = field(default_factory=list)
+    worklist: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[dict[str, Any]] = field(default_factory=list)
 
 
 def run_batch(
@@ -142,6 +151,7 @@ def run_batch(
                 file.unlink(missing_ok=True)
             journal = Journal(file, identity)
             try:
+                journal.begin(inputs)
                 predictor = functools.partial(engine, _as_before(source, bundle, journal))
                 writers = [one(folder) for one in writer_classes(options.formats)]
                 summary = _run(inputs, journal, predictor, accept, options, progress, writers)
@@ -233,8 +243,12 @@ def count(journal: Journal, summary: Summary) -> None:
     """Count what the tables will have."""
     for outcome, number in journal.outcomes().items():
         setattr(summary, outcome, number)
+    summary.usable = journal.count("code = ''")
     summary.rejected = dict(Counter(row["code"] for row in journal.rejected_rows()))
     summary.failed = summary.rejected.get(Code.FAILED.value, 0)
+    summary.worklist = list(itertools.islice(journal.study_rows(), LISTED))
+    others = (row for row in journal.rejected_rows() if row["code"] != Code.NOT_SELECTED.value)
+    summary.refused = list(itertools.islice(others, LISTED))
 
 
 def _as_before(source: Source, bundle: Parts, journal: Journal) -> Source:
@@ -286,6 +300,10 @@ def _check_weights(bundle: Parts, journal: Journal) -> None:
         )
 
 
+_NOT_COUNTS = ("seconds", "runtimes", "worklist", "refused")
+"""Parts of a summary that its record has elsewhere, or not at all."""
+
+
 def _write_record(
     folder: Path,
     source: Source,
@@ -308,6 +326,6 @@ def _write_record(
         shard=list(options.shard),
         runtimes=summary.runtimes,
         tables=tables,
-        counts={name: value for name, value in vars(summary).items() if name not in ("seconds", "runtimes")},
+        counts={name: value for name, value in vars(summary).items() if name not in _NOT_COUNTS},
         seconds={name: round(value, 3) for name, value in summary.seconds.items()},
     )

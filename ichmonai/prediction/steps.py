@@ -150,7 +150,8 @@ def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
     seconds = {**prepared.seconds, "infer": time.perf_counter() - started}
     choice = getattr(bundle.network, "choice", None)
     record = choice and choice.record()
-    return Answer(None, {**row, "sha256": prepared.sha256}, rows, seconds, record, prepared.content)
+    row |= {"path": series.path, "sha256": prepared.sha256}
+    return Answer(None, row, rows, seconds, record, prepared.content)
 
 
 def describe(series: Series, prepared: Prepared) -> Answer:
@@ -159,6 +160,7 @@ def describe(series: Series, prepared: Prepared) -> Answer:
     row = {
         "study": series.study,
         "series": series.series,
+        "path": series.path,
         "slices": prepared.meta.get("slice_count", slices),
         "brain_slices": slices,
         "flags": ";".join(dict.fromkeys(code for code, _ in _findings(series, prepared))),

@@ -66,6 +66,31 @@ def test_an_input_that_is_not_there_is_wrong_usage(tmp_path):
     assert not Path(tmp_path / "out").exists()
 
 
+def test_what_an_earlier_run_was_given_is_not_lost_silently(small_bundle, volume, tmp_path):
+    one, two = volume("one"), volume("two")
+    options = ("--out", tmp_path / "out", "--bundle", small_bundle.root, "--device", "cpu", *SMALL)
+    assert predict(one, *options).exit_code == 0
+    refused = predict(two, *options)
+    assert refused.exit_code == 2
+    assert f"holds the results of {one}, which is not among these inputs" in refused.output
+    assert [row["path"] for row in table(tmp_path / "out" / "studies.csv")] == [str(one)]
+    assert predict(one, two, *options).exit_code == 0
+    assert predict(one.parent, *options).exit_code == 0  # of which both are parts
+    assert {row["path"] for row in table(tmp_path / "out" / "studies.csv")} == {str(one), str(two)}
+
+
+def test_inputs_of_which_none_can_be_used_are_said_so(small_bundle, volume, tmp_path):
+    damaged = volume("one")
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    (damaged.parent / "readme.txt").write_text("no image")
+    result = predict(damaged.parent, "--out", tmp_path / "out", "--bundle", small_bundle.root, *SMALL)
+    assert result.exit_code == 3
+    assert "No input could be used" in result.output
+    assert "Refused (unreadable)" in result.output
+    half = predict(damaged.parent, "--out", tmp_path / "half", "--bundle", small_bundle.root, *SMALL, "--shard", "1/2")
+    assert half.exit_code == 0
+
+
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "auto"])
 def test_every_runtime_gives_the_same_tables(small_bundle, volume, tmp_path, runtime):
     if runtime != "auto":
