@@ -43,7 +43,7 @@ def test_one_study_is_a_card_with_its_answer():
 
 def test_several_studies_are_rows_in_the_order_of_the_worklist():
     said = shown(series=2, positive=1, no_prediction=1, negative=1, worklist=[POSITIVE, REFUSED, NEGATIVE])
-    order = [said.index(name) for name in ("/scans/one", "/scans/three", "/scans/two")]
+    order = [said.index(name) for name in ("│ one", "│ three", "│ two")]
     assert order == sorted(order)
     assert "0.03" in said
     assert "localizer" in said
