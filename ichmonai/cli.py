@@ -4,6 +4,7 @@ import typer
 
 from ichmonai import __version__
 from ichmonai.commands.audit import audit
+from ichmonai.commands.bundle import bundle
 from ichmonai.commands.check_bundle import check_bundle
 from ichmonai.commands.crossval import crossval
 from ichmonai.commands.demo import demo
@@ -25,6 +26,7 @@ app.command()(evaluate)
 app.command()(export)
 app.command()(audit)
 app.command()(crossval)
+app.command()(bundle)
 app.command()(check_bundle)
 app.command()(demo)
 app.command()(phantom)

@@ -48,6 +48,28 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
+def require_entry(name: str, sentence: str) -> None:
+    """From within a config that `monai.bundle` runs, stop where an entry is missing that another config should bring.
+
+    Args:
+        name: of the entry.
+        sentence: what to say then.
+
+    Raises:
+        InputError: with that sentence.
+    """
+    import inspect
+
+    from monai.bundle import ConfigWorkflow
+
+    for one in inspect.stack(0):
+        workflow = one.frame.f_locals.get("self")
+        if isinstance(workflow, ConfigWorkflow):
+            if name not in workflow.parser:
+                raise InputError(sentence)
+            return
+
+
 def show_input_errors_plainly() -> None:
     """From now on, let an uncaught `InputError` end the process with its sentence instead of a traceback.
 

@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+BUNDLE_NAME = "ich_classification"
+"""The bundle's folder where it is given away; MONAI Label takes a model's type from such a name."""
+
 
 def bundle_root() -> Path:
     """The MONAI bundle: inside the package when that is installed, beside it in a checkout."""

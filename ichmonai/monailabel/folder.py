@@ -16,10 +16,11 @@ from ichmonai.model_description import NAME as DESCRIPTION
 from ichmonai.model_description import ModelDescription
 from ichmonai.monailabel.environment import clean_environment, link, python_of
 from ichmonai.networks import load_trained
+from ichmonai.paths import BUNDLE_NAME
 from ichmonai.prediction.bundle import BundleSource, InferenceBundle
 
-MODEL = "ich_classification"
-"""Name of the model folder: MONAI Label's own app takes a model's type from it."""
+MODEL = BUNDLE_NAME
+"""Name of the model folder."""
 
 OWN_APP, STOCK_APP = "ichmonai", "monaibundle"
 _NOT_COPIED = shutil.ignore_patterns("models", "runs", "predictions", "data", "__pycache__")

@@ -23,6 +23,7 @@ _LARGEST_CONFIG = 5 * 2**20
 _LARGEST_BUNDLE = 2**33
 _MOST_FILES = 10_000
 _RATIO = 100
+_OWN = "byte for byte one of ichmonai's own"
 
 
 class Content(NamedTuple):
@@ -128,14 +129,15 @@ def _file(path: Path, name: str) -> Iterator[Content]:
     elif suffix in (".conf", ".ini", ".cfg"):
         yield from _logging(path, name)
     elif suffix in _CODE or start.startswith((b"#!", b"\x7fELF", b"MZ")):
-        yield Content(name, "code", "", "", "is code")
+        own = rules.is_own_code(sha256_of_file(path))
+        yield Content(name, "own", "", _OWN, "") if own else Content(name, "code", "", "", "is code")
     elif suffix in _WEIGHTS or weights.is_pickle(start) or zipfile.is_zipfile(path):
         yield from _weights(path, name)
 
 
 def _config(path: Path, name: str) -> Iterator[Content]:
     if rules.is_own(sha256_of_file(path)):
-        yield Content(name, "own", "", "byte for byte one of ichmonai's own", "")
+        yield Content(name, "own", "", _OWN, "")
         return
     try:
         config = _read(path)
@@ -160,7 +162,7 @@ def _read(path: Path) -> Any:
 def _logging(path: Path, name: str) -> Iterator[Content]:
     """`logging.config.fileConfig`, which `monai.bundle` calls, evaluates arguments and imports classes."""
     if rules.is_own(sha256_of_file(path)):
-        yield Content(name, "own", "", "byte for byte one of ichmonai's own", "")
+        yield Content(name, "own", "", _OWN, "")
         return
     parser = configparser.RawConfigParser(strict=False)
     try:

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import hashlib
 import inspect
 import json
 import re
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 
 from ichmonai.digests import sha256_of_file
 from ichmonai.paths import bundle_root
+from ichmonai.release.bundle import code_files
+from ichmonai.release.configs import built_configs
 
 
 class Part(NamedTuple):
@@ -184,16 +187,27 @@ def _own() -> _Own:
 
     for file in files:
         collect(json.loads(file.read_text(encoding="utf-8")))
+    built = (hashlib.sha256(content).hexdigest() for content in built_configs(bundle_root() / "configs").values())
     return _Own(
-        frozenset(map(sha256_of_file, [*files, *(bundle_root() / "configs").glob("*.conf")])),
+        frozenset([*map(sha256_of_file, [*files, *(bundle_root() / "configs").glob("*.conf")]), *built]),
         frozenset(texts["targets"]),
         frozenset(texts["expressions"]),
     )
 
 
 def is_own(digest: str) -> bool:
-    """Whether a file of this digest is, byte for byte, one of this package's own configs."""
+    """Whether a file of this digest is, byte for byte, one of this package's own configs, here or built."""
     return digest in _own().digests
+
+
+@functools.cache
+def _own_code() -> frozenset[str]:
+    return frozenset(map(sha256_of_file, code_files().values()))
+
+
+def is_own_code(digest: str) -> bool:
+    """Whether a file of this digest is, byte for byte, one of those of this package that a built bundle carries."""
+    return digest in _own_code()
 
 
 def all_own(files: list[Path]) -> bool:
