@@ -52,6 +52,8 @@ def test_links_lead_somewhere(document: Path) -> None:
         path, _, place = link.partition("#")
         target = document.parent / path if path else document
         assert target.exists(), link
+        if document.is_relative_to(ROOT / "bundle"):
+            assert target.resolve().is_relative_to(ROOT / "bundle"), f"{link} is in no wheel and no zip"
         if place:
             titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             assert place in {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}, link
