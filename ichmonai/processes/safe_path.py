@@ -6,6 +6,10 @@ Imports only what Python itself has loaded before it looks into any folder.
 import os
 import sys
 
+_HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_CARRIED = os.path.basename(_HOME) == "ichmonai_code"
+"""Whether this package is a bundle's own, which no Python finds by itself."""
+
 
 def safe_environment(environment: dict[str, str] | None = None) -> dict[str, str]:
     """Environment variables for a Python that is started: its path has no folder that depends on where it stands.
@@ -17,6 +21,9 @@ def safe_environment(environment: dict[str, str] | None = None) -> dict[str, str
     safe["PYTHONSAFEPATH"] = "1"
     if "PYTHONPATH" in safe:  # an empty entry, as PYTHONPATH=$PYTHONPATH:/x leaves one, is the current folder
         safe["PYTHONPATH"] = os.pathsep.join(filter(os.path.isabs, safe["PYTHONPATH"].split(os.pathsep)))
+    if _CARRIED:
+        given = filter(None, safe.get("PYTHONPATH", "").split(os.pathsep))
+        safe["PYTHONPATH"] = os.pathsep.join([*(one for one in given if one != _HOME), _HOME])
     return safe
 
 
@@ -37,9 +44,8 @@ def without_current_folder(paths: list[str], folder: str) -> list[str]:
     started_by_name = getattr(sys.modules.get("__main__"), "__spec__", None) is not None  # python -m
     if started_by_name and not sys.flags.safe_path and folder in kept:
         kept.remove(folder)
-    home = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    if home in paths and home not in kept:
-        kept.append(home)
+    if _HOME in paths and _HOME not in kept:
+        kept.append(_HOME)
     return kept
 
 

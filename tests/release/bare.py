@@ -1,6 +1,5 @@
 """A Python that has everything but this package, for what is said to need nothing of it."""
 
-import json
 import os
 import subprocess
 import sys
@@ -45,8 +44,7 @@ def start(python: Path, *arguments: object, cwd: Path, **variables: str) -> subp
 
 def bundle_command(python: Path, bundle: Path, *arguments: object, **options: object) -> str:
     """What `python -m monai.bundle ...` says on standard error, in the bundle's folder; it must not fail."""
-    given = [f"--{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in options.items()]
-    given = [one.replace("=true", "=True").replace("=false", "=False") for one in given]
+    given = [f"--{name}={value}" for name, value in options.items()]
     done = start(python, "-m", "monai.bundle", *arguments, *given, cwd=bundle)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stderr
