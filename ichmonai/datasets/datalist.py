@@ -2,7 +2,9 @@
 
 import csv
 import json
+import logging
 import re
+from collections import defaultdict
 from os import PathLike
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from ichmonai.datasets.rsna import LABELS_NAME, load_rsna
 from ichmonai.errors import first_line
 from ichmonai.io.formats import picture
 
+logger = logging.getLogger(__name__)
 CSV_NAME = "slices.csv"
 _CSV_COLUMNS = ("image", "patient", "ich", "location")
 
@@ -101,14 +104,28 @@ def _from_folders(root: Path) -> list[Item]:
         for file in sorted((root / folder).glob("*")):
             if file.name.lower().endswith((*picture.FORMAT.suffixes, ".dcm")):
                 items.append({"image": str(file), "patient": patient_of_file(file.name), "label": label.copy()})
-    return _not_empty(items, root)
+    return _not_empty(_one_patient_a_number(items), root)
+
+
+def _one_patient_a_number(items: list[Item]) -> list[Item]:
+    """Give the names that share a hospital number the first of them, so that no split divides one patient."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for item in items:
+        if number := re.search(r"-(\d{5,})$", item["patient"]):
+            names[number[1]].add(item["patient"])
+    shared = [sorted(of_one) for of_one in names.values() if len(of_one) > 1]
+    first = {name: of_one[0] for of_one in shared for name in of_one}
+    if shared:
+        logger.warning("%d hospital numbers stand under several names; each is taken for one patient.", len(shared))
+    return [{**item, "patient": first.get(item["patient"], item["patient"])} for item in items]
 
 
 def patient_of_file(name: str) -> str:
     """The patient that a file name of the DTViT layout stands for.
 
     Names are `NNNN-<patient>.jpg` with a running number; a digit before the patient's part counts that patient's
-    studies (two for most ICH patients), so it is dropped: both studies belong on one side of a split.
+    studies (two for most ICH patients), so it is dropped: both studies belong on one side of a split. Where the
+    patient's part ends in a hospital number, `load_datalist` takes names that share one for the same patient.
 
     Example:
         >>> patient_of_file("0012-2018_filtered-2p0007.jpg")

@@ -78,6 +78,22 @@ def test_patient_of_file(name, patient):
     assert patient_of_file(name) == patient
 
 
+def test_names_with_the_same_hospital_number_are_one_patient(tmp_path, caplog):
+    names = ["no/0001-1a.jpg", *(f"yes/Deep/000{k}-{name}.jpg" for k, name in enumerate(DTVIT_NAMES, 2))]
+    for name in (*names, "yes/Lobar/0009-2019_filtered-1d-100003.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    patients = [item["patient"] for item in load_datalist(tmp_path)]
+    b, unnamed = "2018_filtered-b-100001", "2019_filtered-1-100002"
+    assert patients == ["a", b, b, unnamed, unnamed, "2019_filtered-d-100003"]
+    (said,) = caplog.messages
+    assert said == "2 hospital numbers stand under several names; each is taken for one patient."
+
+
+DTVIT_NAMES = ["2018_filtered-1b-100001", "2019_filtered-2c-100001", "2019_filtered-1-100002", "2019_filtered-2-100002"]
+"""As the public files have them: year, number of the study, perhaps a name, hospital number."""
+
+
 def entry(label, **more):
     return {"image": "a.jpg", "patient": 7, "label": label, **more}
 

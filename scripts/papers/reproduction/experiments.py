@@ -115,7 +115,9 @@ def _fig5(options: Options) -> list[Entry]:
     return [
         Entry(
             "with replication" if replicated else "without replication",
-            _curve_run(options, f"replicated_{replicated}".lower(), protocol, 32 if replicated else 8, replicated),
+            _curve_run(
+                options, f"curve_replicated_{replicated}".lower(), protocol, 32 if replicated else 8, replicated
+            ),
             paper.FIG5[replicated],
         )
         for replicated in (True, False)

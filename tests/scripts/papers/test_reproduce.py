@@ -161,6 +161,15 @@ def test_the_papers_settings_are_the_defaults() -> None:
     assert names == ["vit_large_patch16_224", "vit_large_patch32_224"]
 
 
+def test_tables_of_one_folder_share_no_run_that_they_do_not_agree_on() -> None:
+    more = {"scopeformer-table1": ["--random-weights"]}
+    runs: dict[tuple[str, str], Any] = {}
+    for table in EXPERIMENTS:
+        for entry in entries(table, *more.get(table, [])):
+            name = (entry.run.name, entry.run.protocol)
+            assert runs.setdefault(name, entry.run) == entry.run, f"{name} of {table}"
+
+
 def test_scopeformers_branches_get_the_weights_of_their_row(tmp_path: Path) -> None:
     runs = {e.run.name: e.run.overrides for e in entries("scopeformer-table1", "--gan-weights", "gan.pt")}
     assert runs["scopeformer_vit"]["image_size"] == 256
