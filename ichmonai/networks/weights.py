@@ -1,5 +1,6 @@
 """Load pretrained or trained weights, and account for every tensor."""
 
+import json
 import logging
 import math
 from collections.abc import Mapping
@@ -177,10 +178,21 @@ def _refuse_another_network(
         wanted = sum(name.startswith("encoder.") for name in own)
         architecture = _config(encoder).get("architecture", type(encoder).__name__)
         raise InputError(
-            f"{report.source} holds another network's weights: of the {wanted} tensors of a {architecture} encoder it "
-            f"gives {fitting}, and {problems[0]} (the first of {len(problems)} such tensors); give weights of the same "
-            "architecture."
+            f"{report.source} holds another network's weights{_said_beside(report.source)}: of the {wanted} tensors of "
+            f"a {architecture} encoder it gives {fitting}, and {problems[0]} (the first of {len(problems)} such "
+            "tensors); give weights of the same architecture."
         )
+
+
+def _said_beside(weights: str | Path) -> str:
+    """Which network a file is of by the `model.json` beside it, to be said in a sentence."""
+    if not Path(weights).is_file():  # a name of a library's weights
+        return ""
+    try:
+        record = json.loads(Path(weights).with_name("model.json").read_text(encoding="utf-8"))
+        return f", those of {record['network']['name']} by the model.json beside it"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def load_trained(module: nn.Module, path: str | Path) -> nn.Module:
@@ -200,6 +212,7 @@ def load_trained(module: nn.Module, path: str | Path) -> nn.Module:
     if not report.complete or report.unexpected or report.dropped:
         name = (*report.missing, *report.mismatched, *report.unexpected, *report.dropped)[0]
         raise InputError(
-            f"{path} is not a checkpoint of this network ({name} does not fit); give the one it was trained to."
+            f"{path} is not a checkpoint of this network ({name} does not fit){_said_beside(path)}; give the "
+            "one it was trained to."
         )
     return module

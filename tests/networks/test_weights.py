@@ -7,7 +7,8 @@ from safetensors.torch import save_file
 from torchvision.models import VisionTransformer
 
 from ichmonai.errors import InputError
-from ichmonai.networks import DTViT, load_weights
+from ichmonai.networks import DTViT, create_network, load_weights
+from ichmonai.paths import bundle_root
 
 TINY = "vit_tiny_patch16_224"
 
@@ -166,3 +167,9 @@ def test_fetched_weights_fill_the_encoder(network, imagenet, monkeypatch):
     report = load_weights(network, "vit_tiny_patch16_224.augreg_in21k_ft_in1k")
     assert_encoder_is(network, imagenet)
     assert report.source == "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+
+
+def test_the_shipped_weights_in_another_network_are_named():
+    shipped = bundle_root() / "models" / "model.pt"
+    with pytest.raises(InputError, match=r"another network's weights, those of light by the model\.json beside it: of"):
+        create_network(TINY, pretrained=str(shipped))

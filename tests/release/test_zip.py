@@ -131,6 +131,18 @@ def test_the_zoo_gets_what_its_guide_asks_for(tmp_path: Path) -> None:
     assert "not empty" in again.output
 
 
+def test_the_card_has_the_zoos_headings_and_says_what_to_install() -> None:
+    card = (bundle_root() / "docs" / "README.md").read_text()
+    titles = re.findall(r"^#+ (.*)$", card, re.MULTILINE)
+    asked = ["Model Overview", "Data", "Training configuration", "Performance", "MONAI Bundle Commands", "References"]
+    assert [title for title in titles if title in (*asked, "License")] == [*asked, "License"]
+    metadata = json.loads((bundle_root() / "configs" / "metadata.json").read_text())
+    ours = {"monai": "monai_version", "torch": "pytorch_version", "numpy": "numpy_version"}
+    pins = {name: metadata[key] for name, key in ours.items()} | metadata["required_packages_version"]
+    (line,) = re.findall(r"^pip install (.*?)\n```", card, re.MULTILINE | re.DOTALL)
+    assert line.replace("\\", " ").split() == [f"{name}=={version}" for name, version in pins.items()]
+
+
 def test_large_files_are_named_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from monai.bundle import ConfigParser
 
