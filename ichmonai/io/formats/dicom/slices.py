@@ -163,18 +163,25 @@ def _slice(header: ImageHeader, dataset: Dataset, frame: Dataset, stored: NDArra
             )
         )
     syntax = dataset.file_meta.TransferSyntaxUID
-    if not fault and syntax.is_encapsulated:
-        fault = suspicion(rescale.unlimited(stored), syntax in ROW_BY_ROW)
+    fault = fault or suspicion(rescale.unlimited(stored), syntax in ROW_BY_ROW)
     if fault:
-        findings.append(
-            Finding(
-                Code.DAMAGED_PIXELS,
-                f"{source} has {fault}, as damaged files have; look at the slice, and copy or send the series again.",
-            )
-        )
+        findings.append(damaged_pixels(source, fault))
     if rescale_type(frame):
         findings.append(Finding(Code.NOT_HU, f"{source} has another RescaleType than HU; give the series of usual HU."))
     return CTSlice(header, stored, rescale, findings)
+
+
+def damaged_pixels(source: ImageSource, fault: str) -> Finding:
+    """The finding of a slice whose pixels no scanner makes.
+
+    Args:
+        source: of the slice.
+        fault: what it has, as part of a sentence.
+    """
+    return Finding(
+        Code.DAMAGED_PIXELS,
+        f"{source} has {fault}, as damaged files have; look at the slice, and copy or send the series again.",
+    )
 
 
 def _damaged(source: ImageSource, error: Exception) -> HeadCTReadError:

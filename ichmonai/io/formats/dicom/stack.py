@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.format import Voxels
-from ichmonai.io.formats.dicom.slices import CTSlice, read_slices
+from ichmonai.io.formats.dicom.pixels.neighbours import odd_rows, row_steps
+from ichmonai.io.formats.dicom.slices import CTSlice, damaged_pixels, read_slices
 from ichmonai.io.grouping import by_geometry, in_order, size_and_place, without_copies
 from ichmonai.io.header import GEOMETRY, ImageHeader
 from ichmonai.io.limits import check_size
@@ -84,9 +85,6 @@ def stack_slices(images: Sequence[CTSlice]) -> Voxels:
         raise HeadCTReadError(f"{folder} holds {series} series; give the files of one of them.")
     by_source = {image.header.source: image for image in images}
     unique = without_copies([image.header for image in images])
-    findings = _summary([by_source[one.source] for one in unique])
-    if copies := len(images) - len(unique):
-        findings.append(Finding(Code.DUPLICATES, f"{folder} holds {copies} copies of images, which were left out."))
     group = min(by_geometry(unique), key=size_and_place)
     if others := len(unique) - len(group):
         logger.warning("%s: %d images of another geometry were left out of the series.", folder, others)
@@ -98,8 +96,16 @@ def stack_slices(images: Sequence[CTSlice]) -> Voxels:
     hu, acquired, affine = empty_volume(
         (*slices[0].stored.shape, len(slices)), np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
     )
+    steps = []
     for index, one in enumerate(slices):
         acquired[:, :, index] = one.rescale(one.stored)
+        steps.append(row_steps(acquired[:, :, index]))
+    for one, row in zip(slices, odd_rows(steps), strict=True):
+        if row and not any(finding.code is Code.DAMAGED_PIXELS for finding in one.findings):
+            one.findings.append(damaged_pixels(one.header.source, f"a border at row {row} that the slices beside lack"))
+    findings = _summary([by_source[one.source] for one in unique])
+    if copies := len(images) - len(unique):
+        findings.append(Finding(Code.DUPLICATES, f"{folder} holds {copies} copies of images, which were left out."))
     for one in images:
         one.stored = one.stored[:0]
     return _voxels(hu, affine, slices, findings)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless, RLELossless
+from scipy.ndimage import gaussian_filter
 
 from ichmonai.datasets.phantom import make_study
 from ichmonai.io import HeadCTReadError, load_head_ct
@@ -80,6 +81,12 @@ def test_rows_that_do_not_belong_together(brain):
     assert suspicion(brain) == "a seam below row 130"
 
 
+def test_bytes_of_something_else(brain):
+    brain = brain.copy()
+    brain[100:104, 64:192] = np.random.default_rng(0).integers(0, 2**16, (4, 128)) - 1024
+    assert suspicion(brain).startswith("noise in row 10")
+
+
 @pytest.mark.parametrize("shift", [-60, 60])
 def test_a_shifted_end_of_a_row(brain, shift):
     brain = brain.copy()
@@ -92,6 +99,16 @@ def test_a_couch_at_the_border_is_plausible(brain):
     brain = brain.copy()
     brain[240:244, 180:] += 400
     assert suspicion(brain, row_by_row=True) == ""
+
+
+@pytest.mark.parametrize("thick", [2, 40, 200])
+def test_metal_is_plausible(brain, thick):
+    """As sharp as a scanner shows it, and cut off at 3071 HU."""
+    for offset in range(2):
+        fine = np.zeros((512, 512), np.float32)
+        fine[200 + offset : 200 + offset + thick, 150:400] = 20_000
+        metal = gaussian_filter(fine, 1.2).reshape(256, 2, 256, 2).mean(axis=(1, 3))
+        assert suspicion(np.minimum(brain + metal, 3071)) == ""
 
 
 @pytest.mark.parametrize(
