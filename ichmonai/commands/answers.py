@@ -27,7 +27,7 @@ def show_answers(console: Console, summary: "Summary", out: Path) -> None:
     Args:
         console: where to.
         summary: of the run.
-        out: folder of the results.
+        out: folder of the results, of a shard its own.
     """
     rows = [_cells(row) for row in summary.worklist]
     if len(rows) == 1:
@@ -47,6 +47,8 @@ def show_answers(console: Console, summary: "Summary", out: Path) -> None:
         sentence = f"The network ran on {choice['runtime']} in {choice['precision']}: {choice['reason']}."
         console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     console.print(Text(f"Tables: {out}"), soft_wrap=True)
+    if "report.html" in summary.files:
+        console.print(Text(f"Report: {out / 'report.html'}"), soft_wrap=True)
     console.print(NOTICE)
 
 

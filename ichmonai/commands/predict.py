@@ -1,6 +1,7 @@
 """The command ``ichmonai predict``."""
 
 import json
+import math
 import re
 from enum import Enum
 from pathlib import Path
@@ -60,6 +61,14 @@ def predict(
     engine: Annotated[
         EngineName, typer.Option(help="This machine, or the Ray cluster that RAY_ADDRESS names.")
     ] = EngineName.LOCAL,
+    report: Annotated[
+        bool | None,
+        typer.Option("--report/--no-report", help="Pages with pictures; unless given, up to 300 series."),
+    ] = None,
+    identify: Annotated[
+        bool,
+        typer.Option("--identify", help="PatientID, AccessionNumber, StudyDate and SeriesDescription in the results."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Find and check only; no prediction.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no summary.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON on standard output.")] = False,
@@ -77,13 +86,16 @@ def predict(
         prepare_workers()
     from ichmonai.prediction.engines import make_engine
     from ichmonai.prediction.progress import BatchProgress
-    from ichmonai.prediction.run import BatchOptions, ResultsError, run_batch
+    from ichmonai.prediction.run import REPORTED, BatchOptions, ResultsError, run_batch
 
     try:
         formats, share = output_names(format), _shard(shard)
         more = {"batch_size": batch_size, "runtime": runtime and runtime.value, "accept": accept or None}
         source = bundle_source(bundle, config, settings, device, trust, **more)
-        options = BatchOptions(all_series, formats, share, dry_run, workers)
+        if report is not False:
+            formats = (*formats, "html")
+        reported = math.inf if report else REPORTED
+        options = BatchOptions(all_series, formats, share, dry_run, workers, reported, identify)
         run = make_engine(engine.value, workers, timeout, not dry_run)
         stopped = f"The run was stopped; start it again with --out {out}, and it continues there."
         with stoppable(stopped), BatchProgress(console, quiet or as_json) as progress:
@@ -101,12 +113,13 @@ def predict(
 
 
 def output_names(text: str) -> tuple[str, ...]:
-    """The outputs that a text such as `csv,parquet` names."""
+    """The tables that a text such as `csv,parquet` names."""
     from ichmonai.prediction.writers import WRITERS
 
+    known = [name for name, writer in WRITERS.items() if not writer.shows_pictures]
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    if not set(names) <= set(WRITERS):
-        raise InputError(f"--format {text} is not known; choose from {', '.join(WRITERS)}.")
+    if not set(names) <= set(known):
+        raise InputError(f"--format {text} is not known; choose from {', '.join(known)}.")
     return names
 
 

@@ -31,10 +31,10 @@ PATIENCE = 300.0
 class _Predictor:
     """An actor: reads, preprocesses and classifies one series at a time."""
 
-    def __init__(self, bundle: Source, classifies: bool) -> None:
+    def __init__(self, bundle: Source, pictures: bool, classifies: bool) -> None:
         torch.set_num_threads(1)  # an actor is given one core
         self.bundle = bundle.open()
-        self.classifies = classifies
+        self.pictures, self.classifies = pictures, classifies
 
     def ready(self) -> bool:
         """Load everything."""
@@ -45,14 +45,20 @@ class _Predictor:
 
     def answer(self, series: Series) -> Answer:
         """The answer to one series."""
-        prepared = prepare(self.bundle, series)
+        prepared = prepare(self.bundle, series, self.pictures)
         if isinstance(prepared, Answer):
             return prepared
         return classify(self.bundle, series, prepared) if self.classifies else describe(series, prepared)
 
 
 def predict_on_ray(
-    bundle: Source, tasks: Iterable[Series], actors: int | None, timeout: float, classifies: bool = True
+    bundle: Source,
+    tasks: Iterable[Series],
+    pictures: bool = False,
+    *,
+    actors: int | None,
+    timeout: float,
+    classifies: bool = True,
 ) -> Iterator[tuple[Series, Answer]]:
     """Predict series on an existing Ray cluster, whose machines see the inputs and the bundle under the same paths.
 
@@ -62,6 +68,7 @@ def predict_on_ray(
     Args:
         bundle: what runs.
         tasks: taken one by one, as actors are free.
+        pictures: whether the answers are to have pictures.
         actors: how many, of one core each; as many as the cluster has cores where None.
         timeout: seconds for one series.
         classifies: False to read and check only.
@@ -79,7 +86,7 @@ def predict_on_ray(
             ray.init(address="auto", ignore_reinit_error=True, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, OSError) as error:
         raise InputError("No Ray cluster runs here; start one with ray start --head, or set RAY_ADDRESS.") from error
-    crew = _Crew(bundle, classifies, actors or max(1, int(ray.cluster_resources().get("CPU", 1))))
+    crew = _Crew(bundle, pictures, classifies, actors or max(1, int(ray.cluster_resources().get("CPU", 1))))
     try:
         yield from _drive(crew, iter(tasks), timeout)
     finally:
@@ -96,9 +103,9 @@ def _reach(address: str) -> None:
 class _Crew:
     """The actors: those that load, those that wait, and those at work."""
 
-    def __init__(self, bundle: Source, classifies: bool, size: int) -> None:
+    def __init__(self, bundle: Source, pictures: bool, classifies: bool, size: int) -> None:
         predictor: Any = ray.remote(num_cpus=1, max_restarts=0)(_Predictor)
-        self.hire = functools.partial(predictor.remote, bundle, classifies)
+        self.hire = functools.partial(predictor.remote, bundle, pictures, classifies)
         self.loading: dict[Any, Any] = {}
         self.idle: deque[Any] = deque()
         self.busy: dict[Any, tuple[Any, Series, int, float]] = {}

@@ -74,6 +74,11 @@ class Journal:
         with self.connection:
             self.connection.executemany("INSERT OR IGNORE INTO inputs VALUES (?)", [(path,) for path in paths])
 
+    def identity(self) -> dict[str, Any]:
+        """What decides the results."""
+        (record,) = self.connection.execute("SELECT record FROM identity").fetchone()
+        return stored(record, dict, self.path)
+
     def add_headers(self, headers: Iterable[ImageHeader]) -> None:
         """Keep headers until their study is planned."""
         rows = [(header.study, header.to_json()) for header in headers]
@@ -188,6 +193,13 @@ class Journal:
             row = stored(record, dict, self.path)
             yield nothing if code else stored_row(row, {*STUDY_COLUMNS, *PLAN_COLUMNS}, self.path)
 
+    def first_image(self, study: str, series: str) -> ImageSource | None:
+        """Where the first image of a planned series is; None where it is not planned."""
+        found = self.connection.execute(
+            "SELECT record FROM tasks WHERE (study, series) = (?, ?)", (study, series)
+        ).fetchone()
+        return found and _series(json.loads(found[0])).images[0]
+
     def kept(self) -> Iterator[tuple[Series, Answer]]:
         """The planned series that have their answers, with these, by study and series."""
         for record, _ in self._tasks("answers.request = tasks.request AND answers.state = tasks.state"):
@@ -211,9 +223,11 @@ class Journal:
         found = Counter(row.get("outcome") for row in self.study_rows())
         return {outcome: found[outcome] for outcome in ("positive", "negative", "no_prediction")}
 
-    def slice_rows(self) -> Iterator[dict[str, Any]]:
-        """Rows of the table of slices, by study and series, inferior to superior."""
-        rows = self.connection.execute(f"SELECT slice_rows FROM tasks JOIN answers {_CURRENT} ORDER BY study, series")
+    def slice_rows(self, study: str | None = None, series: str | None = None) -> Iterator[dict[str, Any]]:
+        """Rows of the table of slices, by study and series, inferior to superior; all, or those of one series."""
+        one, values = ("WHERE (study, series) = (?, ?)", (study, series)) if study is not None else ("", ())
+        query = f"SELECT slice_rows FROM tasks JOIN answers {_CURRENT} {one} ORDER BY study, series"
+        rows = self.connection.execute(query, values)
         for (record,) in rows:
             for row in stored(record, list, self.path):
                 yield stored_row(row, SLICE_COLUMNS, self.path)

@@ -28,7 +28,13 @@ _worker: tuple[Parts, Path]
 
 
 def predict_locally(
-    bundle: Source, tasks: Iterable[Series], workers: int, timeout: float, classifies: bool = True
+    bundle: Source,
+    tasks: Iterable[Series],
+    pictures: bool = False,
+    *,
+    workers: int,
+    timeout: float,
+    classifies: bool = True,
 ) -> Iterator[tuple[Series, Answer]]:
     """Predict series; reading and preprocessing overlap with the network.
 
@@ -38,6 +44,7 @@ def predict_locally(
     Args:
         bundle: what runs.
         tasks: taken one by one, as there is room.
+        pictures: whether the answers are to have pictures.
         workers: processes that read and preprocess.
         timeout: seconds that one of them may take for a series.
         classifies: False to read and check only; the answers have no rows then.
@@ -59,7 +66,7 @@ def predict_locally(
         running: dict[Future, tuple[Series, int]] = {}
 
         def start(series: Series, attempt: int = 1) -> None:
-            running[pool.schedule(_prepare, args=(series,), timeout=timeout)] = (series, attempt)
+            running[pool.schedule(_prepare, args=(series, pictures), timeout=timeout)] = (series, attempt)
 
         for series in first:
             start(series)
@@ -94,7 +101,7 @@ def _start(bundle: Source, scratch: Path) -> None:
     tempfile.tempdir = str(scratch)  # so that whatever is left of a worker goes when the run ends
 
 
-def _prepare(series: Series) -> Prepared | Answer:
+def _prepare(series: Series, pictures: bool) -> Prepared | Answer:
     bundle, scratch = _worker
-    prepared = prepare(bundle, series)
+    prepared = prepare(bundle, series, pictures)
     return prepared.spill(scratch / f"{uuid.uuid4()}.npy") if isinstance(prepared, Prepared) else prepared

@@ -32,8 +32,17 @@ from ichmonai.provenance import table_digests, write_provenance
 LISTED = 20
 """Rows of the tables that a summary shows."""
 
-Engine = Callable[[Source, Iterable[Series]], Iterator[tuple[Series, Answer]]]
-"""Takes a bundle, and series one by one, and gives each back with its answer, in any order."""
+REPORTED = 300
+"""Series up to which a report is made unless it is asked for: each takes half a megabyte, and a person to look at."""
+
+
+class Engine(Protocol):
+    """How series are predicted."""
+
+    def __call__(
+        self, source: Source, tasks: Iterable[Series], pictures: bool = False, /
+    ) -> Iterator[tuple[Series, Answer]]:
+        """Take a bundle, and series one by one, and give each back with its answer, in any order."""
 
 
 class ResultsError(InputError):
@@ -50,6 +59,8 @@ class BatchOptions:
         shard: (i, n): of n machines this is number i, from 1; it takes its share of the studies.
         dry_run: find and check only.
         workers: processes that read headers.
+        reported: series up to which writers that show pictures are used.
+        identify: let the tables and pages say whose images they are.
     """
 
     all_series: bool = False
@@ -57,6 +68,8 @@ class BatchOptions:
     shard: tuple[int, int] = (1, 1)
     dry_run: bool = False
     workers: int | None = None
+    reported: float = REPORTED
+    identify: bool = False
 
 
 class Progress(Protocol):
@@ -89,6 +102,7 @@ class Summary:
         runtimes: what the network ran on, and why; several where machines of a cluster differ, none where nothing was
             left to do.
         worklist: the first rows of the table of studies, the most urgent first, or of a dry run's plan.
+        files: names of the tables and of the report.
         refused: the first rows of the table of rejections, but for series that were only not the best of their study.
     """
 
@@ -106,6 +120,7 @@ class Summary:
     runtimes: list[dict[str, Any]] = field(default_factory=list)
     worklist: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 def run_batch(
@@ -153,12 +168,13 @@ def run_batch(
             try:
                 journal.begin(inputs)
                 predictor = functools.partial(engine, _as_before(source, bundle, journal))
-                writers = [one(folder) for one in writer_classes(options.formats)]
+                writers = [one(folder, options.identify) for one in writer_classes(options.formats)]
                 summary = _run(inputs, journal, predictor, accept, options, progress, writers)
                 if not options.dry_run:
                     _check_weights(bundle, journal)
                 written = time.perf_counter()
                 tables = table_digests(file for one in writers for file in one.finish(journal, options.dry_run))
+                summary.files = list(tables)
                 journal.end()
                 summary.seconds["write"] = time.perf_counter() - written
                 summary.seconds["total"] = time.perf_counter() - started
@@ -193,11 +209,11 @@ def check_options(options: BatchOptions) -> None:
 def _run(
     inputs: Sequence[str | PathLike],
     journal: Journal,
-    predictor: Callable[[Iterable[Series]], Iterator[tuple[Series, Answer]]],
+    predictor: Callable[..., Iterator[tuple[Series, Answer]]],
     accept: frozenset[Code],
     options: BatchOptions,
     progress: Progress,
-    writers: Sequence[Writer],
+    writers: list[Writer],
 ) -> Summary:
     summary = Summary()
     started = time.perf_counter()
@@ -211,16 +227,19 @@ def _run(
     summary.series = journal.count()
     summary.resumed = summary.series - sum(1 for _ in journal.open_tasks())
     progress.planned(summary.series, summary.resumed)
+    if summary.series > options.reported:
+        writers[:] = [one for one in writers if not one.shows_pictures]
     if not options.dry_run:
         write_kept(journal, writers)
     predicting = time.perf_counter()
     recording = 0.0
-    for series, answer in predictor(journal.open_tasks()):
+    shown = (True,) if any(one.shows_pictures for one in writers) and not options.dry_run else ()
+    for series, answer in predictor(journal.open_tasks(), *shown):
         before = time.perf_counter()
         answer = answer if is_unchanged(series) else changed(series)
-        journal.record(series, answer)
-        for writer in () if options.dry_run else writers:
+        for writer in () if options.dry_run else writers:  # first, so that what has its answer has the rest, too
             writer.write(series, answer)
+        journal.record(series, answer)
         recording += time.perf_counter() - before
         if answer.runtime and answer.runtime not in summary.runtimes:
             summary.runtimes.append(answer.runtime)
@@ -284,7 +303,7 @@ def _is_in_shard(study: str, shard: tuple[int, int]) -> bool:
 def _identity(bundle: Parts, options: BatchOptions) -> dict[str, Any]:
     return {
         "version": __version__,
-        **({} if options.dry_run else bundle.identity),
+        **({} if options.dry_run else {**bundle.identity, "threshold": float(bundle.setting("threshold"))}),
         "accept": sorted(bundle.setting("accept")),
         "all_series": options.all_series,
         "shard": list(options.shard),
@@ -300,7 +319,7 @@ def _check_weights(bundle: Parts, journal: Journal) -> None:
         )
 
 
-_NOT_COUNTS = ("seconds", "runtimes", "worklist", "refused")
+_NOT_COUNTS = ("seconds", "runtimes", "worklist", "refused", "files")
 """Parts of a summary that its record has elsewhere, or not at all."""
 
 

@@ -18,7 +18,8 @@ from ichmonai.digests import sha256_of_hu
 from ichmonai.io.contents import digest_of
 from ichmonai.io.findings import Finding, HeadCTReadError
 from ichmonai.io.series import Series
-from ichmonai.prediction.rows import study_rows
+from ichmonai.prediction.pictures import Pictures, as_seen, brain_window
+from ichmonai.prediction.rows import CLASSIFIED, study_rows
 from ichmonai.prediction.source import Parts
 from ichmonai.private_files import create
 
@@ -33,6 +34,8 @@ class Prepared:
         sha256: of the volume's HU.
         seconds: by stage.
         content: SHA-256 of the files, see `ichmonai.io.contents.digest_of`; "" where they could not be read.
+        view: the slices as a reader is shown them, see `brain_window`, or their file; None where nobody asked.
+        spacing: mm between rows and between columns of `view`.
     """
 
     image: np.ndarray | Path
@@ -40,22 +43,39 @@ class Prepared:
     sha256: str
     seconds: dict[str, float] = field(default_factory=dict)
     content: str = ""
+    view: np.ndarray | Path | None = None
+    spacing: tuple[float, float] = (1.0, 1.0)
 
     def spill(self, file: Path) -> "Prepared":
-        """Write the image to a .npy file, so that only its name goes through the pipe between two processes."""
-        with os.fdopen(create(file), "wb") as stream:
-            np.save(stream, np.asarray(self.image))
-        self.image = file
+        """Write the arrays to .npy files, so that only their names go through the pipe between two processes."""
+        self.image = _spilled(self.image, file)
+        if self.view is not None:
+            self.view = _spilled(self.view, file.with_suffix(".view.npy"))
         return self
 
     def take(self) -> np.ndarray:
         """The image; its file, where there is one, is removed."""
-        if isinstance(self.image, np.ndarray):
-            return self.image
-        image = np.load(self.image)
-        self.image.unlink()
-        self.image = image
-        return image
+        self.image = _taken(self.image)
+        return self.image
+
+    def take_view(self) -> np.ndarray | None:
+        """The slices as a reader is shown them; their file, where there is one, is removed."""
+        self.view = None if self.view is None else _taken(self.view)
+        return self.view
+
+
+def _spilled(array: np.ndarray | Path, file: Path) -> Path:
+    with os.fdopen(create(file), "wb") as stream:
+        np.save(stream, np.asarray(array))
+    return file
+
+
+def _taken(array: np.ndarray | Path) -> np.ndarray:
+    if isinstance(array, np.ndarray):
+        return array
+    read = np.load(array)
+    array.unlink()
+    return read
 
 
 @dataclass
@@ -69,6 +89,7 @@ class Answer:
         seconds: by stage.
         runtime: what the network ran on, see `RuntimeChoice`; None where it did not run or does not say.
         content: SHA-256 of the files that it belongs to; "" where it cannot be kept for the next run.
+        pictures: what a reader is shown; None where nobody asked. The journal does not keep them.
     """
 
     finding: Finding | None = None
@@ -77,17 +98,20 @@ class Answer:
     seconds: dict[str, float] = field(default_factory=dict)
     runtime: dict[str, Any] | None = None
     content: str = ""
+    pictures: Pictures | None = None
 
 
-def checked(chain: Compose, item: Mapping[str, Any]) -> dict[str, Any]:
+def checked(chain: Compose, item: Mapping[str, Any], pictures: bool = False) -> dict[str, Any]:
     """Run transforms that read and check one input.
 
     Args:
         chain: its first transform reads `image`.
         item: a datalist item.
+        pictures: whether a reader is to be shown the slices.
 
     Returns:
-        The item after the chain, with `sha256` of the HU that were read, and `seconds` by stage.
+        The item after the chain, with `sha256` of the HU that were read, and `seconds` by stage; with pictures `view`
+        and `spacing` as `Prepared` has them.
 
     Raises:
         HeadCTReadError: when the input gets no answer.
@@ -96,20 +120,27 @@ def checked(chain: Compose, item: Mapping[str, Any]) -> dict[str, Any]:
     try:
         read = chain(dict(item), end=1)
         digest = sha256_of_hu(read[CommonKeys.IMAGE].numpy())
+        shown = _shown(read[CommonKeys.IMAGE]) if pictures else {}
         was_read = time.perf_counter()
         result = chain(read, start=1)
     except RuntimeError as error:  # Compose wraps what a transform raises, and says where in memory that is
         raise (error.__cause__ or error) from None
     seconds = {"read": was_read - started, "preprocess": time.perf_counter() - was_read}
-    return {**result, "sha256": digest, "seconds": seconds}
+    return {**result, **shown, "sha256": digest, "seconds": seconds}
 
 
-def prepare(bundle: Parts, series: Series) -> Prepared | Answer:
+def _shown(image: MetaTensor) -> dict[str, Any]:
+    row, column = (float(one) for one in image.pixdim[:2])
+    return {"view": brain_window(image), "spacing": (row, column)}
+
+
+def prepare(bundle: Parts, series: Series, pictures: bool = False) -> Prepared | Answer:
     """Read a series, check it and make the network's input of it.
 
     Args:
         bundle: its preprocessing reads first.
         series: what to read.
+        pictures: whether a reader is to be shown the slices.
 
     Returns:
         The input, (C, H, W, S) also for a slice alone; or the answer, when that is a reason why there is none.
@@ -118,14 +149,15 @@ def prepare(bundle: Parts, series: Series) -> Prepared | Answer:
     with contextlib.suppress(Exception):  # whatever is wrong with a file, its reader says it better
         content = digest_of(series.images)
     try:
-        item = checked(bundle.preprocessing, {CommonKeys.IMAGE: list(series.images), "study": series.study})
+        item = checked(bundle.preprocessing, {CommonKeys.IMAGE: list(series.images), "study": series.study}, pictures)
     except HeadCTReadError as error:
         return Answer(Finding(error.code, str(error)), content=content)
     image = item[CommonKeys.IMAGE]
     meta = {name: value for name, value in image.meta.items() if isinstance(value, str | int | float | list)}
     array = image.as_tensor().numpy()
     array = array if array.ndim == 4 else array[..., None]
-    return Prepared(array, meta, item["sha256"], item["seconds"], content)
+    view, spacing = item.get("view"), item.get("spacing", (1.0, 1.0))
+    return Prepared(array, meta, item["sha256"], item["seconds"], content, view, spacing)
 
 
 def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
@@ -151,7 +183,15 @@ def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
     choice = getattr(bundle.network, "choice", None)
     record = choice and choice.record()
     row |= {"path": series.path, "sha256": prepared.sha256}
-    return Answer(None, row, rows, seconds, record, prepared.content)
+    return Answer(None, row, rows, seconds, record, prepared.content, _pictures(prepared, rows, row["leading_slice"]))
+
+
+def _pictures(prepared: Prepared, rows: list[dict[str, Any]], leading: int) -> Pictures | None:
+    view = prepared.take_view()
+    if view is None:
+        return None
+    classified = [row["slice"] for row in rows if row["state"] == CLASSIFIED]
+    return Pictures(view, as_seen(prepared.take()[..., classified.index(leading)]), prepared.spacing)
 
 
 def describe(series: Series, prepared: Prepared) -> Answer:

@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -30,7 +31,7 @@ REFUSED = {"study": "3", "series": "", "path": "/scans/three", "outcome": "no_pr
 def shown(width=200, **parts):
     stream = io.StringIO()
     summary = Summary(seconds={"total": 1.0}, **parts)
-    show_answers(Console(file=stream, width=width), summary, "out")
+    show_answers(Console(file=stream, width=width), summary, Path("out"))
     return stream.getvalue()
 
 

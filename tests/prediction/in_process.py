@@ -6,11 +6,11 @@ from ichmonai.prediction.steps import Answer, classify, prepare
 from tests.prediction.test_run import Silent
 
 
-def here(source, tasks):
+def here(source, tasks, pictures=False):
     """An engine without processes of its own."""
     bundle = InferenceBundle(source)
     for series in tasks:
-        prepared = prepare(bundle, series)
+        prepared = prepare(bundle, series, pictures)
         yield series, prepared if isinstance(prepared, Answer) else classify(bundle, series, prepared)
 
 

@@ -1,9 +1,8 @@
 """What a run leaves: every module here is a kind of output, and its writers are known by their names."""
 
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 from ichmonai.errors import InputError
 from ichmonai.prediction.writers.base import Writer
@@ -15,7 +14,7 @@ WRITERS = dict(sorted(Writer.known.items()))
 """Name -> what makes the writer for a folder."""
 
 
-def writer_classes(names: Sequence[str]) -> list[Callable[[Path], Writer]]:
+def writer_classes(names: Sequence[str]) -> list[type[Writer]]:
     """The writers of some names, each once, found to be usable.
 
     Raises:

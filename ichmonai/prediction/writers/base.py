@@ -15,17 +15,21 @@ class Writer:
 
     Args:
         folder: of the results; it exists.
+        identify: say whose images they are.
     """
 
     known: ClassVar[dict[str, type["Writer"]]] = {}
+    shows_pictures: ClassVar[bool] = False
+    """Whether answers are to have their pictures."""
 
     def __init_subclass__(cls, name: str = "") -> None:
         super().__init_subclass__()
         if name:
             Writer.known[name] = cls
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, identify: bool = False) -> None:
         self.folder = folder
+        self.identify = identify
 
     @classmethod
     def require(cls) -> None:
@@ -38,9 +42,9 @@ class Writer:
     def write(self, series: Series, answer: Answer) -> None:
         """Write what is of one series.
 
-        It is called when the answer is recorded, and, for answers of an earlier run, before anything is predicted: so
-        what a continued run leaves does not depend on where it was stopped. A series may come twice, if a run is killed
-        in between; the later call replaces what the earlier wrote.
+        It is called before the answer is recorded, and, for answers of an earlier run, which have no pictures, before
+        anything is predicted: so what a continued run leaves does not depend on where it was stopped. A series may
+        come twice, if a run is killed in between; the later call replaces what the earlier wrote.
 
         It is not called in a dry run.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ichmonai.prediction.identify import IDENTITY_COLUMNS, identified
 from ichmonai.prediction.journal import Journal
 from ichmonai.prediction.rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS, typed
 from ichmonai.prediction.writers.base import Writer
@@ -24,8 +25,12 @@ class TableWriter(Writer, ABC):
         if dry_run:
             rows = ({name: row.get(name, "") for name in PLAN_COLUMNS} for row in journal.study_rows())
             written += [self._write("plan", PLAN_COLUMNS, rows)]
+        elif self.identify:
+            columns = (*STUDY_COLUMNS, *IDENTITY_COLUMNS)
+            written += [self._write("studies", columns, identified(journal.study_rows(), journal))]
         else:
             written += [self._write("studies", STUDY_COLUMNS, journal.study_rows())]
+        if not dry_run:
             written += [self._write("slices", SLICE_COLUMNS, journal.slice_rows())]
         return [*written, self._write("rejected", REJECTED_COLUMNS, journal.rejected_rows())]
 

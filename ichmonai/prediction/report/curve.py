@@ -1,0 +1,62 @@
+"""The probability of a haemorrhage from slice to slice, as an SVG."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+WIDTH, HEIGHT = 720, 150
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 8, 10, 24
+
+
+def curve(slices: Sequence[Mapping[str, Any]], leading: int) -> Markup:
+    """Draw the probability of each slice, inferior at the left.
+
+    Slices that show no brain leave a gap. Colours come from the page's style.
+
+    Args:
+        slices: rows of the table of slices.
+        leading: index of the slice that is marked.
+
+    Returns:
+        SVG made of numbers alone.
+    """
+    values = [float(row["p_ich"]) if row.get("p_ich", "") not in ("", "nan") else None for row in slices]
+    parts = [f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="probability by slice">']
+    for level in (0.0, 0.5, 1.0):
+        y = _y(level)
+        parts += [
+            f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
+            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{level:g}</text>',
+        ]
+    step = max(len(values) // 10, 1)
+    for i in range(0, len(values), step):
+        parts += [f'<text x="{_x(i, len(values)):.1f}" y="{HEIGHT - 6}" text-anchor="middle">{i + 1}</text>']
+    for run in _runs(values):
+        points = " ".join(f"{_x(i, len(values)):.1f},{_y(p):.1f}" for i, p in run)
+        parts += [f'<polyline class="line" points="{points}"/>']
+        parts += [
+            f'<circle class="{"mark" if i == leading else "dot"}" cx="{_x(i, len(values)):.1f}" cy="{_y(p):.1f}" '
+            f'r="{5 if i == leading else 2.5}"><title>slice {i + 1}: {p:.2f}</title></circle>'
+            for i, p in run
+        ]
+    return Markup("".join([*parts, "</svg>"]))  # noqa: S704  # numbers alone
+
+
+def _runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
+    """Neighbouring slices that have a probability."""
+    runs: list[list[tuple[int, float]]] = [[]]
+    for i, value in enumerate(values):
+        if value is None:
+            runs.append([])
+        else:
+            runs[-1].append((i, value))
+    return [run for run in runs if run]
+
+
+def _x(index: int, count: int) -> float:
+    return _LEFT + (WIDTH - _LEFT - _RIGHT) * (index + 0.5) / count
+
+
+def _y(probability: float) -> float:
+    return _TOP + (HEIGHT - _TOP - _BOTTOM) * (1 - probability)

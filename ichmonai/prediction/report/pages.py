@@ -1,0 +1,179 @@
+"""Pages of a report: the worklist, and one a study."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ichmonai import __version__
+from ichmonai.classes import LOCATIONS
+from ichmonai.io.findings import IN_WORDS, Code
+from ichmonai.notice import NOTICE
+from ichmonai.prediction.identify import IDENTITY_COLUMNS
+from ichmonai.prediction.report.curve import curve
+from ichmonai.prediction.report.drawing import CELL, COLUMNS, LEADING, SEEN, SMALL, STRIP
+
+FOLDER = "report"
+"""Where the pages of studies and the pictures are, beside the worklist."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A study in a report.
+
+    Attributes:
+        number: of its row in the table of studies, from 1.
+        stem: what its files are called.
+        row: of the table of studies.
+        identified: whether path and patient may be shown.
+    """
+
+    number: int
+    stem: str
+    row: Mapping[str, Any]
+    identified: bool
+
+    @property
+    def file(self) -> str:
+        """Its page in the folder of pages."""
+        return f"{self.stem}.html"
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is something to show."""
+        return bool(self.row.get("slices"))
+
+    @property
+    def outcome(self) -> str:
+        """The answer in words."""
+        return str(self.row["outcome"]).replace("_", " ")
+
+    @property
+    def probability(self) -> str:
+        """Of a haemorrhage."""
+        value = self.row.get("p_ich", "")
+        return "" if value in ("", "nan") else f"{float(value):.2f}"
+
+    @property
+    def locations(self) -> dict[str, float]:
+        """Probability of each location of a haemorrhage, where one is found."""
+        found = self.row.get("location")
+        return {name: float(self.row[f"p_{name}"]) for name in LOCATIONS} if found else {}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was found about the images, in words."""
+        return [IN_WORDS[Code(code)] for code in str(self.row.get("flags") or "").split(";") if code]
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What names the study, where that was asked for."""
+        if not self.identified:
+            return {}
+        said = {"path": self.row.get("path", ""), **{name: self.row.get(name, "") for name in IDENTITY_COLUMNS}}
+        return {name.replace("_", " "): str(value) for name, value in said.items() if value}
+
+    def picture(self, name: str, folder: Path) -> str:
+        """The file of a picture in the folder of pages; empty where an earlier run made none."""
+        file = f"{self.stem}-{name}"
+        return file if (folder / file).is_file() else ""
+
+
+def index_page(
+    pages: Sequence[Page], refused: Sequence[Mapping[str, Any]], folder: Path, facts: Mapping[str, Any]
+) -> str:
+    """The worklist.
+
+    Args:
+        pages: studies in the order of the worklist.
+        refused: rows of the table of rejections.
+        folder: of the pictures.
+        facts: what decides the results, as the journal has it.
+
+    Returns:
+        HTML that shows pictures below `FOLDER`, with everything escaped.
+    """
+    counts: dict[str, int] = {}
+    for row in refused:
+        counts[row["code"]] = counts.get(row["code"], 0) + 1
+    refusals = [(IN_WORDS[Code(code)], code, count) for code, count in sorted(counts.items())]
+    small = {page.stem: page.picture(SMALL, folder) for page in pages}
+    outcomes = {name: sum(page.outcome == name for page in pages) for name in ("positive", "no prediction", "negative")}
+    return _template("index.html.j2").render(
+        pages=pages,
+        small=small,
+        refusals=refusals,
+        refused=refused if pages and pages[0].identified else [],
+        outcomes=outcomes,
+        base=f"{FOLDER}/",
+        **_common(facts),
+    )
+
+
+def study_page(
+    page: Page,
+    slices: Sequence[Mapping[str, Any]],
+    folder: Path,
+    facts: Mapping[str, Any],
+    before: Page | None = None,
+    after: Page | None = None,
+) -> str:
+    """The page of a study with an answer.
+
+    Args:
+        page: the study.
+        slices: its rows of the table of slices.
+        folder: of the pictures.
+        facts: as `index_page` has it.
+        before: the study above it in the worklist.
+        after: the study below it.
+
+    Returns:
+        HTML that shows pictures beside it, with everything escaped.
+    """
+    leading = int(page.row["leading_slice"])
+    return _template("study.html.j2").render(
+        page=page,
+        before=before,
+        after=after,
+        leading=leading,
+        pictures={name: page.picture(file, folder) for name, file in _PICTURES.items()},
+        cells=[_cell(row) for row in slices],
+        cell=CELL,
+        columns=min(COLUMNS, len(slices)),
+        rows=-(-len(slices) // COLUMNS),
+        curve=curve(slices, leading),
+        **_common(facts),
+    )
+
+
+_PICTURES = {"leading": LEADING, "seen": SEEN, "strip": STRIP}
+
+
+def _cell(row: Mapping[str, Any]) -> dict[str, Any]:
+    number = int(row["slice"])
+    said = row.get("p_ich", "")
+    return {
+        "number": number,
+        "x": number % COLUMNS * CELL,
+        "y": number // COLUMNS * CELL,
+        "p": float(said) if said not in ("", "nan") else None,
+    }
+
+
+def _common(facts: Mapping[str, Any]) -> dict[str, Any]:
+    style = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+    return {"style": style, "notice": NOTICE, "version": __version__, "facts": facts}
+
+
+def _template(name: str) -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template(name)

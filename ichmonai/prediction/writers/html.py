@@ -1,0 +1,62 @@
+"""The answers as pages with pictures."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ichmonai.io.series import Series
+from ichmonai.prediction.identify import identified
+from ichmonai.prediction.journal import Journal
+from ichmonai.prediction.report.drawing import draw
+from ichmonai.prediction.report.pages import FOLDER, Page, index_page, study_page
+from ichmonai.prediction.steps import Answer
+from ichmonai.prediction.writers.base import Writer
+from ichmonai.private_files import make_folder, replacing, write_text
+
+
+class HtmlReport(Writer, name="html"):
+    """Writes `report.html`, the worklist, and `report/` with a page and pictures of each study that has an answer.
+
+    The pages need no network and no script. They name no patient and no path unless asked to.
+    """
+
+    shows_pictures = True
+
+    def write(self, series: Series, answer: Answer) -> None:
+        """Draw the pictures of one series."""
+        if answer.pictures is None:
+            return
+        make_folder(self.folder / FOLDER)
+        stem = _stem(answer.study)
+        for name, picture in draw(answer.pictures, answer.study).items():
+            with replacing(self.folder / FOLDER / f"{stem}-{name}", "wb") as file:
+                file.write(picture)
+
+    def finish(self, journal: Journal, dry_run: bool) -> list[Path]:
+        """Write the pages, and remove what is of answers that are no more."""
+        if dry_run:
+            return []
+        rows = journal.study_rows()
+        rows = identified(rows, journal) if self.identify else rows
+        pages = [Page(number, _stem(row), row, self.identify) for number, row in enumerate(rows, 1)]
+        folder = self.folder / FOLDER
+        make_folder(folder)
+        kept = {page.stem for page in pages if page.answered}
+        for file in folder.iterdir():
+            if file.name.partition("-")[0].removesuffix(".html") not in kept:
+                file.unlink()
+        facts = journal.identity()
+        for before, page, after in zip([None, *pages], pages, [*pages[1:], None], strict=False):
+            if page.answered:
+                slices = journal.slice_rows(page.row["study"], page.row["series"])
+                write_text(folder / page.file, study_page(page, list(slices), folder, facts, before, after))
+        path = self.folder / "report.html"
+        write_text(path, index_page(pages, list(journal.rejected_rows()), folder, facts))
+        return [path]
+
+
+def _stem(row: Mapping[str, Any]) -> str:
+    """What the files of a study are called: of other content, they are others."""
+    named = "\n".join(str(row.get(name, "")) for name in ("study", "series", "sha256"))
+    return hashlib.sha256(named.encode("utf-8", "surrogateescape")).hexdigest()[:16]
