@@ -10,7 +10,8 @@ from ichmonai.release.configs import CODE, built_configs
 _PACKAGE = Path(__file__).resolve().parents[1]
 _NOT_CARRIED = ("__main__.py", "audit", "bundle", "cli.py", "commands", "monailabel")
 """Of the package: what only the command line and MONAI Label's own server need."""
-_FOLDERS = ("docs", "models")
+_MODELS = ("calibration.json", "model.json", "model.pt", "model.safetensors")
+"""Of the folder `models`, where exports and runtimes' files may lie beside them."""
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip knows."""
 
@@ -38,10 +39,10 @@ def bundle_files(root: Path | None = None) -> dict[str, bytes]:
     if not (root / "models" / "model.pt").is_file():
         raise InputError(f"{root} has no models/model.pt, without which it is no bundle; put the weights there.")
     files = {f"configs/{name}": content for name, content in built_configs(root / "configs").items()}
-    others = {"LICENSE": root / "LICENSE", "configs/logging.conf": root / "configs" / "logging.conf", **code_files()}
-    for folder in _FOLDERS:
-        others |= {path.relative_to(root).as_posix(): path for path in (root / folder).iterdir() if path.is_file()}
-    files |= {name: path.read_bytes() for name, path in others.items()}
+    others = [root / "LICENSE", root / "configs" / "logging.conf", *(root / "docs").iterdir()]
+    others += [path for name in _MODELS if (path := root / "models" / name).is_file()]
+    files |= {path.relative_to(root).as_posix(): path.read_bytes() for path in others if path.is_file()}
+    files |= {name: path.read_bytes() for name, path in code_files().items()}
     return dict(sorted(files.items()))
 
 

@@ -1,4 +1,4 @@
-"""The bundle's zip: what is in it, and what it says where something is missing. No process here imports torch."""
+"""The bundle's zip: what is in it, and what it says where something is missing."""
 
 import ast
 import importlib.metadata
@@ -16,6 +16,7 @@ import ichmonai
 from ichmonai.cli import app
 from ichmonai.errors import InputError
 from ichmonai.paths import bundle_root
+from ichmonai.prediction.bundle import BundleSource, InferenceBundle
 from ichmonai.release import bundle, zoo
 from tests.release.bare import bare_python, start
 
@@ -31,8 +32,16 @@ def test_the_same_bundle_gives_the_same_bytes(archive: Path, tmp_path: Path) -> 
     assert not [name for name in names if "pycache" in name or name.endswith((".pyc", ".partial"))]
 
 
+def test_what_lies_beside_the_weights_stays_there(archive: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundle_root(), tmp_path / "bundle")
+    (tmp_path / "bundle" / "models" / "model.onnx").write_bytes(b"exported")
+    bundle.write_zip(tmp_path / "again.zip", tmp_path / "bundle")
+    assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
+
+
 def test_check_bundle_knows_all_of_it(archive: Path, built: Path) -> None:
     assert CliRunner().invoke(app, ["check-bundle", str(archive)]).exit_code == 0
+    assert InferenceBundle(BundleSource(built)).setting("description").labels  # it needs no --trust
     code = built / "ichmonai_code" / "ichmonai" / "errors.py"
     code.write_text(code.read_text() + "\nprint()\n")
     result = CliRunner().invoke(app, ["check-bundle", str(built), "--json"])
