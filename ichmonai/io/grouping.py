@@ -1,6 +1,7 @@
 """Images of one series: copies, equal geometry, order along the normal; for headers and for pixels alike."""
 
 from collections.abc import Hashable, Sequence
+from itertools import islice
 
 from ichmonai.io.formats.dicom.words import is_scout
 from ichmonai.io.header import ImageHeader, Vector
@@ -12,6 +13,8 @@ SAME_ANGLE = 1e-3
 """Difference of direction cosines up to which orientations are equal: about 0.06 degrees."""
 SAME_SPACING = 1e-3
 """Difference in mm up to which pixel spacings are equal."""
+MOST_GEOMETRIES = 50
+"""Groups with which an image is compared: a study has a few, and damaged headers one for every image."""
 
 
 def is_localizer(header: ImageHeader) -> bool:
@@ -39,7 +42,7 @@ def by_geometry(headers: Sequence[ImageHeader]) -> list[list[ImageHeader]]:
     placed: list[tuple[tuple[int, int, float], list[ImageHeader]]] = []
     # In this order, images of one geometry are near each other: not every one is compared with every other.
     for key, header in sorted(((_key(one), one) for one in headers if one.is_placed), key=lambda pair: pair[0]):
-        for other, group in reversed(placed):
+        for other, group in islice(reversed(placed), MOST_GEOMETRIES):
             if key[:2] != other[:2] or key[2] - other[2] > 6 * SAME_ANGLE + 2 * SAME_SPACING:
                 placed.append((key, [header]))
                 break

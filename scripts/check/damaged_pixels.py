@@ -1,11 +1,13 @@
-"""Change one byte of a slice's pixel data, many times in each codec, and count what is said of it.
+"""Damage a slice's pixel data, many times in each codec, and count what is said of it.
 
     python -m scripts.check.damaged_pixels --out scripts/results/check_damaged_pixels.csv
     python -m scripts.check.damaged_pixels --dicom folder/*.dcm --out /tmp/real.csv
 
-The slices are those of a phantom, or of uncompressed DICOM files. Each byte is drawn with a fixed seed from the
-compressed frame (or the picture's file) and replaced by another. A change matters where it moves any pixel by more than
-5 HU or more than 1% of the pixels at all.
+The slices are those of a phantom, or of uncompressed DICOM files of one series, and are read with their neighbours. One
+byte, drawn with a fixed seed from the compressed frame (or the picture's file), is replaced by another; without
+compression also what disks and networks damage: a run of zeros, of noise or of what belongs elsewhere, as long as a
+sector or a page and where one begins, and bytes that are lost, by which all that follows is shifted. A change matters
+where it moves any pixel by more than 5 HU or more than 1% of the pixels at all.
 """
 
 import argparse
@@ -27,12 +29,26 @@ from pydicom.uid import JPEG2000, CTImageStorage, ExplicitVRLittleEndian, JPEG20
 
 from ichmonai.datasets.phantom import make_study
 from ichmonai.io import HeadCTReadError, load_head_ct
+from scripts.check.disturbed.pixels import RUNS, Damage, one_byte
 
 MATTERS_HU, MATTERS_SHARE = 5.0, 0.01
-COLUMNS = ("source", "codec", "bytes", "changed", "equal", "refused", "flagged", "slight", "silent", "silent_hu", "ms")
+COLUMNS = (
+    "source",
+    "codec",
+    "damage",
+    "bytes",
+    "changed",
+    "equal",
+    "refused",
+    "flagged",
+    "slight",
+    "silent",
+    "silent_hu",
+    "ms",
+)
 COLUMNS_HELP = """
 bytes             of the first slice's frame or file
-changed           slices with one byte changed
+changed           slices damaged
 equal             HU as before
 refused           no answer, with a code
 flagged           other HU, with the finding damaged_pixels
@@ -42,14 +58,19 @@ ms                to read one undamaged slice
 """
 
 
-def dicom_of(hu: NDArray[np.int16]) -> Dataset:
+SERIES = generate_uid()
+
+
+def dicom_of(hu: NDArray[np.int16], number: int) -> Dataset:
     """A CT image of HU as they are, without compression."""
     one = Dataset()
-    one.SOPClassUID, one.SOPInstanceUID, one.SeriesInstanceUID = CTImageStorage, generate_uid(), generate_uid()
+    one.SOPClassUID, one.SOPInstanceUID, one.SeriesInstanceUID = CTImageStorage, generate_uid(), SERIES
     one.Modality, one.PhotometricInterpretation, one.SamplesPerPixel = "CT", "MONOCHROME2", 1
     one.Rows, one.Columns = hu.shape
     one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelRepresentation = 16, 16, 15, 0
     one.RescaleSlope, one.RescaleIntercept = 1, -4096
+    one.ImagePositionPatient, one.ImageOrientationPatient = [0, 0, 5 * number], [1, 0, 0, 0, 1, 0]
+    one.PixelSpacing, one.SliceThickness = [0.45, 0.45], 5
     one.PixelData = (hu.astype(np.int32) + 4096).clip(0, None).astype(np.uint16).tobytes()
     one.file_meta = FileMetaDataset()
     one.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -112,17 +133,19 @@ PICTURES = {"jpg": {"quality": 90}, "png": {}}
 
 
 class Sample:
-    """One slice in one codec, of which bytes can be changed.
+    """One slice in one codec, of which bytes can be changed, and its neighbours.
 
     Args:
-        hu: (H, W).
+        slices: (H, W) each; the second is changed.
         codec: of `CODECS` or `PICTURES`.
         folder: for its files.
     """
 
-    def __init__(self, hu: NDArray[np.int16], codec: str, folder: Path) -> None:
-        self.header = None if codec in PICTURES else dicom_of(hu)
+    def __init__(self, slices: list[NDArray[np.int16]], codec: str, folder: Path) -> None:
+        hu = slices[1]
+        self.header = None if codec in PICTURES else dicom_of(hu, 1)
         self.path = folder / f"slice.{codec if codec in PICTURES else 'dcm'}"
+        self.paths = [self.path]
         if self.header is None:
             stream = io.BytesIO()
             grey = (hu.clip(0, 80).astype(np.float32) * 255 / 80).round().astype(np.uint8)
@@ -130,9 +153,14 @@ class Sample:
             self.code = stream.getvalue()
         else:
             self.code = CODECS[codec](self.header, folder)
+            for number in (0, 2):
+                self.paths.append(folder / f"{number}.dcm")
+                dicom_of(slices[number], number).save_as(self.paths[-1], enforce_file_format=True)
         self.codec = codec
-        start = time.perf_counter()
+        self.other = dicom_of(slices[2], 2).PixelData
         self.whole, flagged = self.read(self.code)
+        start = time.perf_counter()
+        load_head_ct(self.path)
         self.ms = (time.perf_counter() - start) * 1000
         if flagged:
             raise SystemExit(f"An undamaged slice in {codec} is flagged: {flagged}")
@@ -147,13 +175,14 @@ class Sample:
             self.header["PixelData"].is_undefined_length = compressed
             self.header["PixelData"].VR = "OB" if compressed else "OW"
             self.header.save_as(self.path, enforce_file_format=True)
-        image = load_head_ct(self.path)
-        return image[0].numpy(), [sentence for code, sentence in image.meta["findings"] if code == "damaged_pixels"]
+        image = load_head_ct(self.paths)
+        flagged = [sentence for code, sentence in image.meta["findings"] if code == "damaged_pixels"]
+        return image[0].numpy() if self.header is None else image[0, ..., 1].numpy(), flagged
 
-    def outcome(self, rng: np.random.Generator) -> tuple[str, float]:
-        """What becomes of one changed byte, and the largest change in HU."""
+    def outcome(self, damage: Damage, rng: np.random.Generator) -> tuple[str, float]:
+        """What becomes of a damage, and the largest change in HU."""
         code = bytearray(self.code)
-        code[int(rng.integers(len(code)))] ^= int(rng.integers(1, 256))
+        damage(code, self.other, rng)
         try:
             hu, flagged = self.read(bytes(code))
         except HeadCTReadError:
@@ -169,42 +198,43 @@ class Sample:
         return "silent" if matters else "slight", float(change.max())
 
 
-def measure(slices: list[NDArray[np.int16]], codec: str, number: int, source: str) -> dict[str, object]:
+def measure(triples: list[list[NDArray[np.int16]]], codec: str, damage: str, number: int) -> dict[str, object]:
     """One row of the table."""
     with tempfile.TemporaryDirectory() as folder:
         rng = np.random.default_rng(0)
         outcomes, ms, size = [], [], 0
-        for index, hu in enumerate(slices):
-            sample = Sample(hu, codec, Path(folder))
+        for index, slices in enumerate(triples):
+            sample = Sample(slices, codec, Path(folder))
             size = size or len(sample.code)
             ms.append(sample.ms)
-            outcomes += [sample.outcome(rng) for _ in range(index, number, len(slices))]
-    counts = {name: sum(kind == name for kind, _ in outcomes) for name in COLUMNS[4:9]}
+            change = RUNS.get(damage, one_byte)
+            outcomes += [sample.outcome(change, rng) for _ in range(index, number, len(triples))]
+    counts = {name: sum(kind == name for kind, _ in outcomes) for name in COLUMNS[5:10]}
     silent = [change for kind, change in outcomes if kind == "silent"]
     hu = f"{np.median(silent):.0f}" if silent else ""
-    row = {"source": source, "codec": codec, "bytes": size, "changed": len(outcomes), **counts}
+    row = {"codec": codec, "damage": damage, "bytes": size, "changed": len(outcomes), **counts}
     return row | {"silent_hu": hu, "ms": f"{np.median(ms):.0f}"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.epilog = COLUMNS_HELP
-    parser.add_argument("--dicom", type=Path, nargs="*", help="uncompressed CT images; a phantom by default")
-    parser.add_argument("--number", type=int, default=300, help="of changed bytes in each codec")
+    parser.add_argument(
+        "--dicom", type=Path, nargs="*", help="uncompressed CT images of a series; a phantom by default"
+    )
+    parser.add_argument("--number", type=int, default=300, help="of damages of each kind")
     parser.add_argument("--codecs", nargs="*", default=[*CODECS, *PICTURES], help="of %(default)s")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    if args.dicom:
-        slices = [load_head_ct(path)[0].numpy().astype(np.int16) for path in args.dicom]
-    else:
-        hu = make_study(0, "deep").hu
-        slices = [hu[:, :, index] for index in np.linspace(0, hu.shape[2] - 1, 5).astype(int)[1:-1]]
+    hu = load_head_ct(args.dicom)[0].numpy().astype(np.int16) if args.dicom else make_study(0, "deep").hu
+    middles = np.linspace(0, hu.shape[2] - 1, 5).astype(int)[1:-1]
+    triples = [[hu[:, :, index + beside] for beside in (-1, 0, 1)] for index in middles]
     with args.out.open("w", newline="") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
-        for codec in args.codecs:
-            row = measure(slices, codec, args.number, "dicom" if args.dicom else "phantom")
-            table.writerow(row)
+        for codec, damage in [(one, "1 byte") for one in args.codecs] + [("native", one) for one in RUNS]:
+            row = {"source": "dicom" if args.dicom else "phantom"}
+            table.writerow(row := row | measure(triples, codec, damage, args.number))
             file.flush()
             print(*row.values(), flush=True)
 

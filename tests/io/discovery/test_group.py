@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from ichmonai.io import Code, Finding, ImageHeader, ImageSource, Series, choose_series, group_series, scan
+from ichmonai.io import Code, Finding, ImageHeader, ImageSource, Series, choose_series, group_series, grouping, scan
 from ichmonai.io.discovery.choose import score
 from ichmonai.io.header import Kind
 from tests.io.dicom_factory import head_headers
@@ -228,3 +228,19 @@ def test_a_header_survives_json():
     for header in headers:
         assert ImageHeader.from_json(header.to_json()) == header
         assert header.to_json().isascii()
+
+
+def test_many_geometries_are_not_all_compared_with_one_another(monkeypatch):
+    """Damaged headers can give every frame another one, each as near to all others as can be told at once."""
+    compared = 0
+
+    def fit(one, other, ours=grouping._fit):
+        nonlocal compared
+        compared += 1
+        return ours(one, other)
+
+    monkeypatch.setattr(grouping, "_fit", fit)
+    headers = head_headers(600)
+    headers = [replace(one, spacing=(0.2 + 0.002 * n, 2.5 - 0.002 * n)) for n, one in enumerate(headers)]
+    assert len(grouping.by_geometry(headers)) == 600
+    assert compared <= 600 * grouping.MOST_GEOMETRIES
