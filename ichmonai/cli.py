@@ -1,5 +1,7 @@
 """The command `ichmonai`."""
 
+from typing import Annotated
+
 import typer
 
 from ichmonai import __version__
@@ -18,8 +20,25 @@ from ichmonai.commands.predict import predict
 app = typer.Typer(
     help="Find intracerebral haemorrhage on head CT and say where it is. Research software; not for clinical use.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _before(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(predict)
 app.command()(merge)
 app.command()(evaluate)
@@ -31,9 +50,3 @@ app.command()(check_bundle)
 app.command()(demo)
 app.command()(phantom)
 app.add_typer(label, name="label")
-
-
-@app.command()
-def version() -> None:
-    """Print the version."""
-    typer.echo(__version__)

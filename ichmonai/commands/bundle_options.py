@@ -62,9 +62,19 @@ def bundle_source(
     if device is not None:
         if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
             raise InputError(f"--device {device} is not known; choose cpu, cuda, cuda:N or mps.")
+        _require(device)
         chosen["device"] = f"$torch.device('{device}')"
     chosen |= {name: value for name, value in more.items() if value is not None}
     return BundleSource(root, chosen, tuple(config_file(root, path) for path in config or []), trust)
+
+
+def _require(device: str) -> None:
+    import torch
+
+    kind, _, index = device.partition(":")
+    there = kind == "cpu" or (kind == "mps" and torch.backends.mps.is_available())
+    if not there and not (kind == "cuda" and int(index or 0) < torch.cuda.device_count()):
+        raise InputError(f"--device {device}: PyTorch finds no such device here; leave it out to use what there is.")
 
 
 def setting(pair: str) -> tuple[str, Any]:

@@ -92,18 +92,26 @@ class Calibration:
         """The calibration beside a network's weights; one that changes nothing where there is none."""
         return cls.read(path) if Path(path).exists() else cls({})
 
-    def study_threshold(self, operating_point: str) -> float:
-        """The ICH probability above which a study is positive, 0.5 where none was fitted.
+    def study_threshold(self, operating_point: str | None = None) -> float:
+        """The ICH probability above which a study is positive.
 
         Args:
-            operating_point: one of `OPERATING_POINTS`.
+            operating_point: one of `OPERATING_POINTS`. None: 90% specificity where that was fitted, else 0.5.
 
         Raises:
-            InputError: when there is no such operating point.
+            InputError: there is no such operating point, or nothing was fitted for it.
         """
+        fitted = self.thresholds.get("series", {}).get("ich", {})
+        if operating_point is None:
+            return float(fitted.get("specificity_90", 0.5))
         if operating_point not in OPERATING_POINTS:
             raise InputError(f"operating_point is {operating_point!r}; choose from {', '.join(OPERATING_POINTS)}.")
-        return float(self.thresholds.get("series", {}).get("ich", {}).get(operating_point, 0.5))
+        if operating_point not in fitted:
+            raise InputError(
+                f"No threshold was fitted for operating_point {operating_point}; fit one with ichmonai evaluate "
+                "--validation, and give its calibration.json as calibration_path."
+            )
+        return float(fitted[operating_point])
 
     def write(self, path: str | PathLike) -> None:
         """Write as JSON."""

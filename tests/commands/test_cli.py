@@ -17,12 +17,15 @@ ROOT = Path(__file__).parents[2]
 def test_help_names_every_command_and_the_notice() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    for word in ("demo", "phantom", "version", "not for clinical use"):
+    assert CliRunner().invoke(app, ["-h"]).output == result.output
+    assert "-h" in CliRunner().invoke(app, ["predict", "-h"]).output
+    for word in ("demo", "phantom", "--version", "--install-completion", "not for clinical use"):
         assert word in " ".join(result.output.split())
 
 
 def test_version_is_the_package_s_and_the_bundle_s() -> None:
-    result = CliRunner().invoke(app, ["version"])
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == 0
     assert result.output.strip() == ichmonai.__version__
     metadata = (ROOT / "bundle" / "configs" / "metadata.json").read_text()
     assert f'"version": "{ichmonai.__version__}"' in metadata

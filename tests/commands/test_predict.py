@@ -44,6 +44,8 @@ def test_json_is_all_that_stands_on_standard_output(small_bundle, volume, tmp_pa
         (("--shard", "4"), "--shard 4 is no I/N"),
         (("--format", "xlsx"), "choose from csv, jsonl, parquet"),
         (("--device", "tpu; import os"), "--device tpu; import os is not known"),
+        (("--device", "cuda:63"), "--device cuda:63: PyTorch finds no such device here"),
+        (("--set", "operating_point=sensitivity_90"), "No threshold was fitted for operating_point sensitivity_90"),
         (("--set", "batch_size"), "no KEY=VALUE"),
         (("--set", "colour=red"), "has no setting colour"),
         (("--accept", "unreadable"), "unreadable cannot be accepted"),

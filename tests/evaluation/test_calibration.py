@@ -141,7 +141,10 @@ def test_numbers_as_text_are_read_as_numbers(tmp_path):
     path.write_text('{"temperature": {"ich": "2"}, "thresholds": {"series": {"ich": {"specificity_90": "0.3"}}}}')
     found = Calibration.read(path)
     assert found.apply_logits(np.array([[0.0, 2.0, 0, 0, 0]]))[0, 1] == pytest.approx(1 / (1 + np.exp(-1)))
-    assert found.study_threshold("specificity_90") == 0.3
+    assert found.study_threshold("specificity_90") == found.study_threshold() == 0.3
+    assert Calibration({}).study_threshold() == 0.5
+    with pytest.raises(InputError, match="No threshold was fitted for operating_point sensitivity_90; fit one"):
+        Calibration({}).study_threshold("sensitivity_90")
 
 
 @pytest.mark.parametrize(
