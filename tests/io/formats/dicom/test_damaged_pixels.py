@@ -81,6 +81,13 @@ def test_rows_that_do_not_belong_together(brain):
     assert suspicion(brain) == "a seam below row 130"
 
 
+def test_what_a_window_leaves_is_plausible(brain):
+    """Single pixels above or below it, and sharp borders of what was taken out."""
+    window = brain.clip(0, 80)
+    window[5, 5], window[7:12, 7:12], window[9, 9], window[230:] = 60, 80, 0, 0
+    assert suspicion(window) == ""
+
+
 def test_bytes_of_something_else(brain):
     brain = brain.copy()
     brain[100:104, 64:192] = np.random.default_rng(0).integers(0, 2**16, (4, 128)) - 1024

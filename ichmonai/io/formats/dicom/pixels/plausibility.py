@@ -15,7 +15,7 @@ _SPIKE, _STREAK, _SEAM, _TAIL = 2.0, 12.0, 6.0, 6.0
 _CALM = 100.0
 """HU between neighbours, above which thin bone beside air can be a spike too: the limit is twice as high there."""
 _CUT_OFF = -500.0
-"""HU above which an image has no air: it was cut off, and what rises above that can stand alone."""
+"""HU above which an image has no air: it was cut to a window, which leaves single pixels and sharp borders."""
 _NOISE, _RUN = 8000.0, 32
 """Mean difference in HU from pixel to pixel over so many columns; metal of 30,000 HU would have to have eight edges."""
 _BORDER = 8
@@ -39,6 +39,8 @@ def suspicion(hu: NDArray[np.float32], row_by_row: bool = False) -> str:
     """
     if min(hu.shape) < 2 * _BORDER:
         return ""
+    if hu.min() > _CUT_OFF:
+        return _noise(hu)
     return _odd_pixel(hu) or _noise(hu) or _odd_row(hu) or (_odd_end_of_row(hu) if row_by_row else "")
 
 
@@ -59,8 +61,6 @@ def _odd_pixel(hu: NDArray[np.float32]) -> str:
         noise = float(np.percentile(np.abs(np.diff(hu[::4], axis=1)), 75))
         spike = _beyond(pixels, highest, lowest, 20 + 3 * noise, _LEAST)
     spike[highest - lowest > _CALM] /= 2
-    if (least := float(hu.min())) > _CUT_OFF:
-        spike[highest == least] = 0
     for measure, limit in ((spike, _SPIKE), (streak, _STREAK)):
         most = int(measure.argmax())
         if measure[most] > limit:
