@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ichmonai.classes import LOCATIONS
+from ichmonai.classes import KINDS, LOCATIONS
 from ichmonai.csv_cells import csv_cell
 from ichmonai.private_files import make_folder, replacing
 
@@ -15,9 +15,14 @@ PROBABILITIES = ("p_ich", *(f"p_{name}" for name in LOCATIONS))
 """Columns of the probabilities: of a haemorrhage, and of each location if there is one."""
 
 
+KIND_PROBABILITIES = tuple(f"p_{name}" for name in KINDS)
+"""Columns of the probability of each kind; empty where the network does not say them."""
+
+
 def probability_columns(probabilities: Tensor) -> dict[str, str]:
-    """The four columns for probabilities (5,): normal, ich, deep, lobar, subtentorial."""
-    return {name: f"{p:.6f}" for name, p in zip(PROBABILITIES, probabilities[1:].tolist(), strict=True)}
+    """The columns for probabilities (5,): normal, ich, deep, lobar, subtentorial; or (10,), with the kinds."""
+    names = PROBABILITIES + KIND_PROBABILITIES[: len(probabilities) - 1 - len(PROBABILITIES)]
+    return {name: f"{p:.6f}" for name, p in zip(names, probabilities[1:].tolist(), strict=True)}
 
 
 def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:

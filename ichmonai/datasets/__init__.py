@@ -9,10 +9,12 @@ from ichmonai.datasets.readable import drop_unreadable
 from ichmonai.datasets.rsna import label_prevalence, load_rsna, with_neighbours
 from ichmonai.datasets.slice_dataset import SliceDataset
 from ichmonai.datasets.splits import check_no_leakage, make_splits, read_splits, split_by_patient, write_splits
+from ichmonai.datasets.targets import LoadTargetsd
 
 __all__ = [
     "PAPER_FACTORS",
     "DatasetError",
+    "LoadTargetsd",
     "SliceDataset",
     "check_no_leakage",
     "count_classes",

@@ -35,7 +35,7 @@ def replicated_indices(items: Sequence[Item], factors: Mapping[str, int] = PAPER
     return np.repeat(np.arange(len(items)), [max(factors.get(n, 1) for n in class_names(item)) for item in items])
 
 
-def balancing_weights(items: Sequence[Item], by_patient: bool = False) -> np.ndarray:
+def balancing_weights(items: Sequence[Item], by_patient: bool = False, others: int | None = None) -> np.ndarray:
     """Sampling weights that make half of the drawn slices normal and share the other half equally among the locations.
 
     Or among the subtypes, for RSNA's labels; a slice of several has the sum of their weights.
@@ -44,6 +44,7 @@ def balancing_weights(items: Sequence[Item], by_patient: bool = False) -> np.nda
         items: training split of N slices.
         by_patient: share what a class has equally among its patients, and only then among their slices: where
             patients have very different numbers of slices, those with many do not stand for the class.
+        others: classes that share the other half; default: those of the kind of label.
 
     Returns:
         float64 (N,), adding up to 1.
@@ -51,10 +52,42 @@ def balancing_weights(items: Sequence[Item], by_patient: bool = False) -> np.nda
     groups = [[(name, item["patient"] if by_patient else "") for name in class_names(item)] for item in items]
     slices = Counter(group for several in groups for group in several)
     patients = Counter(name for name, _ in slices)
-    others = len(RSNA_LABELS) - 1 if has_rsna_labels(items[0]) else len(LOCATIONS)
+    others = others or (len(RSNA_LABELS) - 1 if has_rsna_labels(items[0]) else len(LOCATIONS))
     weight = {
         (name, patient): (0.5 if name == "normal" else 0.5 / others) / patients[name] / count
         for (name, patient), count in slices.items()
     }
     weights = np.array([sum(weight[group] for group in several) for several in groups])
+    return weights / weights.sum()
+
+
+def source_weights(items: Sequence[Item], shares: Mapping[str, float] | None = None) -> np.ndarray:
+    """Sampling weights that give each source its share, and within it half to the normal slices.
+
+    The other half is shared equally by the locations that the source has, slices without one counting as one, and what
+    a class has by its patients. A source of one class alone gives its whole share to that; counterfactual transforms
+    then make the other, since a source that always says the same gives the label away.
+
+    Args:
+        items: training split of N slices with `source`.
+        shares: of the sources; default: equal ones. They need not add up to 1.
+
+    Returns:
+        float64 (N,), adding up to 1.
+
+    Raises:
+        DatasetError: when a source has no share, or a share has no source.
+    """
+    sources = np.array([item.get("source", "") for item in items])
+    found = sorted(set(sources))
+    shares = dict.fromkeys(found, 1.0) if shares is None else shares
+    if sorted(shares) != found or not all(share > 0 for share in shares.values()):
+        raise DatasetError(
+            f"The sources {', '.join(found)} need a share above 0 each, and no others have one; "
+            f"source_shares names {', '.join(shares)}."
+        )
+    weights = np.zeros(len(items))
+    for source, share in shares.items():
+        rows = np.flatnonzero(sources == source).tolist()
+        weights[rows] = share * balancing_weights([items[row] for row in rows], by_patient=True)
     return weights / weights.sum()

@@ -4,8 +4,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ichmonai.datasets.item import DatasetError, Item
-from ichmonai.io import load_head_ct
+from ichmonai.datasets.item import DatasetError, Item, load_image
 from ichmonai.transforms.anatomy.intracranial import brain_content
 from ichmonai.transforms.chain.keep_brain_slices import MINIMUM
 
@@ -34,7 +33,7 @@ def keep_brain(items: Sequence[Item], minimum: float = MINIMUM, workers: int = 4
         return list(items)
 
     def has_its_label(item: Item) -> bool:
-        return item["label"][0] == 0 or not brain_content(load_head_ct(item["image"])[0].numpy())[0] < minimum
+        return item["label"][0] == 0 or not brain_content(load_image(item)[0].numpy())[0] < minimum
 
     with ThreadPoolExecutor(workers) as pool:
         kept = [item for item, keep in zip(items, pool.map(has_its_label, items), strict=True) if keep]

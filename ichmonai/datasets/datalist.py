@@ -5,32 +5,43 @@ import json
 import logging
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from ichmonai.classes import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
+from ichmonai.classes import ICH_CLASSES, KINDS, LOCATIONS, NOT_APPLICABLE
 from ichmonai.datasets.item import SPLITS, DatasetError, Item
 from ichmonai.datasets.rsna import LABELS_NAME, load_rsna
 from ichmonai.errors import first_line
 from ichmonai.io.formats import picture
+from ichmonai.io.head_ct import DTVIT_WINDOW
 
 logger = logging.getLogger(__name__)
 CSV_NAME = "slices.csv"
-_CSV_COLUMNS = ("image", "patient", "ich", "location")
+_NEEDED = ("image", "patient", "ich")
+_WINDOW = ("window_level", "window_width")
 
 
-def load_datalist(dataset_dir: str | PathLike) -> list[Item]:
-    """List the labelled slices of a dataset.
+def load_datalist(dataset_dir: str | PathLike | Sequence[str | PathLike]) -> list[Item]:
+    """List the labelled slices of a dataset, or of several as one.
 
     Args:
         dataset_dir: a folder in the DTViT layout (`no/`, `yes/Deep/`, `yes/Lobar/`, `yes/Subtentorial/`), a folder with
-            a `slices.csv` (columns image, patient, ich, location; image paths relative to it; perhaps study, and slice,
-            its number from inferior to superior, which coarser levels of an evaluation need), such a csv file, or a
+            a `slices.csv` (see below), such a csv file, or a
             MONAI datalist (.json: lists of items with image, patient and label under `training`, `validation` and
             `test`; a source with `training` alone counts as not yet split), or the folder of the RSNA 2019 challenge
             (see `load_rsna`). A folder that has none of these but a `dtvit` folder with one of them stands for that.
+            Of several datasets the patients are told apart by the name of their source, and every item has `source`,
+            `window` and `kinds` (see `Item`).
+
+    A csv file has the columns image (path relative to it), patient and ich (0 or 1), and perhaps: location; a column
+    for each of `KINDS` (0, 1 or empty); mask (path of an image as large, with 0 where no blood is, 1 to 5 in the order
+    of `KINDS`, 255 where that is unknown); window_level and window_width, in HU, that an 8-bit image was written with;
+    source, the name of where a row comes from; split (training, validation or test); study, and slice, its number from
+    inferior to superior, which coarser levels of an evaluation need. What a row has not is unknown, but that a slice
+    without haemorrhage has none of its kinds, and that one with a location is intraparenchymal.
 
     Returns:
         One item a slice, in the order of the source.
@@ -38,7 +49,12 @@ def load_datalist(dataset_dir: str | PathLike) -> list[Item]:
     Raises:
         DatasetError: when there is no dataset, or an entry is not valid, naming the file and the entry.
     """
-    root = Path(dataset_dir)
+    if isinstance(dataset_dir, str | PathLike):
+        return _load(Path(dataset_dir))
+    return _joined({Path(one).resolve().name: _load(Path(one)) for one in dataset_dir}, len(dataset_dir))
+
+
+def _load(root: Path) -> list[Item]:
     if not root.exists():
         raise DatasetError(f"dataset_dir {root} does not exist; set it to a dataset folder, csv or datalist.")
     if root.is_file():
@@ -66,6 +82,29 @@ def _label(ich: str, location: str, where: str) -> np.ndarray:
     return np.array([int(ich), LOCATIONS.index(location) if location else NOT_APPLICABLE], dtype=np.int64)
 
 
+def _joined(sources: dict[str, list[Item]], count: int) -> list[Item]:
+    """The items of several datasets with the same keys, each dataset's patients its own."""
+    if len(sources) < count:
+        raise DatasetError(f"Two of the datasets have the same name ({', '.join(sources)}): rename a folder.")
+    items = []
+    for source, rows in sources.items():
+        for row in rows:
+            if len(row["label"]) != 2:
+                raise DatasetError(f"{source} has the labels of RSNA, which cannot be joined with others; train on it.")
+            items.append(
+                {
+                    "window": DTVIT_WINDOW,
+                    "kinds": _kinds_of(row["label"]),
+                    "mask": "",
+                    **row,
+                    "source": f"{source}/{row['source']}" if "source" in row else source,
+                    "patient": f"{source}/{row['patient']}",
+                }
+            )
+    shared = set.intersection(*(set(item) for item in items))
+    return [{name: value for name, value in item.items() if name in shared} for item in items]
+
+
 def _from_csv(path: Path) -> list[Item]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -73,20 +112,69 @@ def _from_csv(path: Path) -> list[Item]:
             columns, rows = list(reader.fieldnames or []), list(reader)
     except (csv.Error, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} is not a readable csv file ({first_line(error)}); save it as UTF-8.") from error
-    missing = [name for name in _CSV_COLUMNS if name not in columns]
+    missing = [name for name in _NEEDED if name not in columns]
     if missing:
-        raise DatasetError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(_CSV_COLUMNS)}.")
+        raise DatasetError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(_NEEDED)}.")
+    # Every item has the same keys, or they could not be put into one batch.
+    mixed = bool({"source", "mask", *KINDS, *_WINDOW} & set(columns))
     numbered = [name for name in ("study", "slice") if name in columns]
     items = []
     for number, row in enumerate(rows, 2):
         where = f"{path} row {number}"
-        values = {name: (row[name] or "").strip() for name in _CSV_COLUMNS}
+        values = {name: (value or "").strip() for name, value in row.items() if name}
         if not values["image"] or not values["patient"]:
             raise DatasetError(f"{where} lacks the image or the patient; the patient is the unit of splitting.")
-        label = _label(values["ich"], values["location"].lower(), where)
+        label = _label(values["ich"], values.get("location", "").lower(), where)
         item = {"image": str(path.parent / values["image"]), "patient": values["patient"], "label": label}
-        items.append(item | {name: _place(row, name, where) for name in numbered})
+        item |= {name: _place(row, name, where) for name in numbered}
+        if mixed:
+            item |= {"source": values.get("source", ""), "window": _window(values, where)}
+            item |= {"kinds": _kinds(values, label, where)}
+            item["mask"] = str(path.parent / values["mask"]) if values.get("mask") else ""
+        if values.get("split"):
+            item["split"] = _split(values["split"], where)
+        items.append(item)
     return _not_empty(items, path)
+
+
+def _kinds_of(label: np.ndarray) -> np.ndarray:
+    """What ICH and location say of the kinds."""
+    kinds = np.full(len(KINDS), 0 if label[0] == 0 else np.nan, dtype=np.float32)
+    if label[1] != NOT_APPLICABLE:
+        kinds[KINDS.index("intraparenchymal")] = 1
+    return kinds
+
+
+def _kinds(values: dict[str, str], label: np.ndarray, where: str) -> np.ndarray:
+    kinds = _kinds_of(label)
+    for index, kind in enumerate(KINDS):
+        cell = values.get(kind, "")
+        if cell not in ("", "0", "1"):
+            raise DatasetError(f"{where} has {kind} '{cell}'; it must be 0 or 1, or empty where it is unknown.")
+        if cell == "1" and label[0] == 0:
+            raise DatasetError(f"{where} is normal (ich 0) but has {kind} 1; correct one of the two.")
+        if cell:
+            kinds[index] = int(cell)
+    return kinds
+
+
+def _window(values: dict[str, str], where: str) -> tuple[float, float]:
+    cells = [values.get(name, "") for name in _WINDOW]
+    if cells == ["", ""]:
+        return DTVIT_WINDOW
+    try:
+        level, width = map(float, cells)
+        if np.isfinite(level) and 0 < width < np.inf:
+            return level, width
+    except ValueError:
+        pass
+    raise DatasetError(f"{where} has the window {' '.join(cells)}; give level and width in HU, or neither.")
+
+
+def _split(value: str, where: str) -> str:
+    if value not in SPLITS:
+        raise DatasetError(f"{where} has split '{value}'; it must be one of {', '.join(SPLITS)}, or empty.")
+    return value
 
 
 def _place(row: dict[str, str | None], name: str, where: str) -> str | int:

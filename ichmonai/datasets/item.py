@@ -5,14 +5,23 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from monai.data import MetaTensor
+
 from ichmonai.classes import LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
 from ichmonai.errors import InputError
+from ichmonai.io import load_head_ct
+from ichmonai.io.head_ct import DTVIT_WINDOW
 
 logger = logging.getLogger(__name__)
 
 Item = dict[str, Any]
 """`image` path, `patient` pseudonym, perhaps `split`, and `label`: int64 (2,), ICH 0/1 and location index or -1, or
-float32 (6,), the `RSNA_LABELS`."""
+float32 (6,), the `RSNA_LABELS`.
+
+Of several sources, or where kinds or masks are known: `source`, its name; `window`, level and width in HU that 0..255
+of an 8-bit image stands for; `kinds`, float32 (5,), 0 or 1 of each of `KINDS`, nan where that is unknown; and
+`mask`, the path of an image of the same size with 0 where no blood is, i + 1 of the kind i, `UNKNOWN`; "" where there
+is none."""
 
 SPLITS = ("training", "validation", "test")
 """Parts of a dataset, by the section names of a MONAI datalist."""
@@ -24,6 +33,11 @@ are the subtypes of RSNA, of which a slice may show several."""
 
 class DatasetError(InputError):
     """A dataset cannot be used."""
+
+
+def load_image(item: Item) -> MetaTensor:
+    """The image of an item in HU, see `load_head_ct`."""
+    return load_head_ct(item["image"], item.get("window", DTVIT_WINDOW))
 
 
 def has_rsna_labels(item: Item) -> bool:

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ichmonai.datasets.item import DatasetError, Item
+from ichmonai.datasets.item import DatasetError, Item, load_image
 from ichmonai.digests import sha256_of_hu
-from ichmonai.io import HeadCTReadError, load_head_ct
+from ichmonai.io import HeadCTReadError
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def drop_unreadable(items: Sequence[Item], stop: bool = False, workers: int = 4)
 def digest_image(item: Item) -> dict[str, str] | HeadCTReadError:
     """The `sha256` of an item's image as `drop_unreadable` has it, or why it cannot be read."""
     try:
-        return {"sha256": digest_hu(load_head_ct(item["image"]).numpy())}
+        return {"sha256": digest_hu(load_image(item).numpy())}
     except HeadCTReadError as error:
         return error
 

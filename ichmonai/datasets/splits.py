@@ -19,7 +19,7 @@ from ichmonai.errors import first_line
 def split_by_patient(
     items: Sequence[Item], fractions: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0
 ) -> dict[str, list[Item]]:
-    """Divide the patients, stratified by their rarest class, into training, validation and test.
+    """Divide the patients of each source, stratified by their rarest class, into training, validation and test.
 
     Patients who share an image (equal `sha256`, see `drop_unreadable`) stay together: some datasets list the same slice
     under two names.
@@ -43,7 +43,11 @@ def split_by_patient(
             raise DatasetError(
                 f"split_fractions {list(fractions)} must be three shares that add up to 1, the first more than 0."
             )
-        part_of = _assign(items, fractions, seed)
+        sources: dict[str, list[Item]] = defaultdict(list)
+        for item in items:
+            sources[item.get("source", "")].append(item)
+        # Each by itself, so that every split has all sources, and a source's split is that which it has alone.
+        part_of = {p: part for rows in sources.values() for p, part in _assign(rows, fractions, seed).items()}
         splits = {name: [item for item in items if part_of[item["patient"]] == name] for name in SPLITS}
     check_no_leakage(splits)
     return splits

@@ -14,6 +14,7 @@ from scipy.special import expit, logit, softmax
 
 from ichmonai.classes import ICH_CLASSES, LOCATIONS
 from ichmonai.errors import InputError, first_line
+from ichmonai.networks.heads import split_heads
 from ichmonai.notice import NOTICE
 
 ArrayOrTensor = TypeVar("ArrayOrTensor")
@@ -159,21 +160,21 @@ class Calibration:
         """Probabilities at the fitted temperatures of DTViT's logits.
 
         Args:
-            logits: array or tensor (N, 5), [normal, ich | deep, lobar, subtentorial]; a sixth column, the published
-                code's fourth location class, is left out as in `softmax_heads`.
+            logits: array or tensor, as of `softmax_heads`; kinds have no temperature.
 
         Returns:
-            (N, 5) of the same kind.
+            (N, 5) of the same kind, with the kinds (N, 10).
 
         Raises:
             ValueError: the number of columns is another.
         """
         values = np.asarray(logits.detach().cpu() if hasattr(logits, "detach") else logits)
-        first, last = len(ICH_CLASSES), len(ICH_CLASSES) + len(LOCATIONS)
-        if values.ndim != 2 or values.shape[1] not in (last, last + 1):
-            raise ValueError(f"apply_logits takes logits (N, {last}) or (N, {last + 1}), not {values.shape}.")
-        heads = (("ich", values[:, :first]), ("location", values[:, first:last]))
-        scaled = [softmax(part.astype(np.float64) / self.temperature.get(name, 1.0), axis=1) for name, part in heads]
+        *heads, kinds = split_heads(values)
+        scaled = [
+            softmax(part.astype(np.float64) / self.temperature.get(name, 1.0), axis=1)
+            for name, part in zip(("ich", "location"), heads, strict=True)
+        ]
+        scaled.append(expit(kinds.astype(np.float64)))
         result = np.concatenate(scaled, axis=1).astype(values.dtype)
         return logits.new_tensor(result) if hasattr(logits, "new_tensor") else result  # type: ignore[return-value]
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ichmonai.classes import ICH_CLASSES, LOCATIONS
+from ichmonai.classes import ICH_CLASSES, LOCATIONS, NOT_APPLICABLE
 from ichmonai.evaluation.figures import plot_confusion
 from ichmonai.evaluation.metrics import confusion_matrices
-from ichmonai.networks.heads import softmax_heads
+from ichmonai.networks.heads import DUAL_HEADS, softmax_heads
 
 
 def save_confusion_matrices(logits: Tensor, labels: Tensor, directory: Path, title: str) -> None:
@@ -19,6 +19,8 @@ def save_confusion_matrices(logits: Tensor, labels: Tensor, directory: Path, tit
         directory: existing folder.
         title: what the slices are, for the heading.
     """
-    ich, location = confusion_matrices(softmax_heads(logits).numpy(), labels.numpy())
+    known = labels[:, 0] != NOT_APPLICABLE
+    probabilities = softmax_heads(logits)[known, : sum(DUAL_HEADS.values())]
+    ich, location = confusion_matrices(probabilities.numpy(), labels[known].numpy())
     plot_confusion(ich, ICH_CLASSES, directory / "confusion_ich.png", f"ICH, {title}")
     plot_confusion(location, LOCATIONS, directory / "confusion_location.png", f"Location, {title}")

@@ -16,7 +16,7 @@ from ichmonai.classes import LOCATIONS, NOT_APPLICABLE
 from ichmonai.evaluation.tables import Table, read_table
 from ichmonai.networks.heads import softmax_heads
 from ichmonai.ranks import is_distributed, rank
-from ichmonai.tables import PROBABILITIES, probability_columns, write_csv
+from ichmonai.tables import KIND_PROBABILITIES, PROBABILITIES, probability_columns, write_csv
 
 _NAMES = ("patient", "study", "slice")
 """What a datalist says of a slice; the patient always, the others where it has them (see `load_datalist`)."""
@@ -75,7 +75,8 @@ class SlicePredictions(ABC):
             }
             for row, label, p in zip(rows, labels, softmax_heads(logits), strict=True)
         )
-        columns = (*rows[0]["named"], "ich", "location", *PROBABILITIES)
+        kinds = KIND_PROBABILITIES if logits.shape[1] >= len(PROBABILITIES) + 1 + len(KIND_PROBABILITIES) else ()
+        columns = (*rows[0]["named"], "ich", "location", *PROBABILITIES, *kinds)
         write_csv(path, columns, named)
         # Paths of the images are those of the dataset, relative to where the command runs and not to this file.
         return WrittenPredictions(replace(read_table(path), folder=Path()), logits, labels)

@@ -30,7 +30,12 @@ class LoadHeadCT(Transform):
 
 
 class LoadHeadCTd(MapTransform):
-    """Dictionary form of `LoadHeadCT`."""
+    """Dictionary form of `LoadHeadCT`; an item that has a `window` of its own is read with that.
+
+    Args:
+        keys: keys of paths.
+        window: see `LoadHeadCT`.
+    """
 
     def __init__(self, keys: KeysCollection, window: tuple[float, float] = DTVIT_WINDOW) -> None:
         super().__init__(keys)
@@ -38,4 +43,5 @@ class LoadHeadCTd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the data with each path replaced by its HU."""
-        return {**data, **{key: self.load(data[key]) for key in self.key_iterator(data)}}
+        load = LoadHeadCT(data["window"]) if "window" in data else self.load
+        return {**data, **{key: load(data[key]) for key in self.key_iterator(data)}}

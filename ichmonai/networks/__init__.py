@@ -3,13 +3,14 @@
 from ichmonai.networks.branches import CNNBranch, CNNBranches
 from ichmonai.networks.classifier import SliceClassifier
 from ichmonai.networks.dtvit import DTViT
-from ichmonai.networks.heads import DUAL_HEADS, RSNA_HEADS, ClassificationHeads, softmax_heads
+from ichmonai.networks.heads import DUAL_HEADS, KIND_HEADS, RSNA_HEADS, ClassificationHeads, softmax_heads
 from ichmonai.networks.registry import SCOPEFORMERS, create_network, load_pretrained
 from ichmonai.networks.scopeformer import Scopeformer
 from ichmonai.networks.weights import LoadReport, load_trained, load_weights
 
 __all__ = [
     "DUAL_HEADS",
+    "KIND_HEADS",
     "RSNA_HEADS",
     "SCOPEFORMERS",
     "CNNBranch",

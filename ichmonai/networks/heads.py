@@ -1,19 +1,22 @@
 """Classification heads on pooled features, and the probabilities of DTViT's two heads."""
 
 from collections.abc import Mapping
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from torch import Tensor, nn
 
-from ichmonai.classes import ICH_CLASSES, LOCATIONS, RSNA_LABELS
+from ichmonai.classes import ICH_CLASSES, KINDS, LOCATIONS, RSNA_LABELS
 from ichmonai.errors import InputError
 
 DUAL_HEADS: Mapping[str, int] = {"ich": len(ICH_CLASSES), "location": len(LOCATIONS)}
 """DTViT's heads: logits [normal, ich | deep, lobar, subtentorial]."""
+
+KIND_HEADS: Mapping[str, int] = {**DUAL_HEADS, "kinds": len(KINDS)}
+"""DTViT's heads, and one logit for each of `KINDS`, which do not exclude each other."""
 
 RSNA_HEADS: Mapping[str, int] = {"rsna": len(RSNA_LABELS)}
 """Scopeformer's head: one logit a label, in the order of `RSNA_LABELS`; labels do not exclude each other."""
@@ -87,17 +90,18 @@ def softmax_heads(logits: Tensor) -> Tensor: ...
 @overload
 def softmax_heads(logits: NDArray[np.floating]) -> NDArray[np.floating]: ...
 def softmax_heads(logits: Tensor | NDArray[np.floating]) -> Tensor | NDArray[np.floating]:
-    """Turn DTViT's logits into the probabilities of its two heads.
+    """Turn the logits of DTViT's two heads, and of the kinds where there are any, into probabilities.
 
     A network with the published code's fourth location class ("normal", column 5) gives the same five columns: the
     fourth is left out and the three locations are renormalised, that is a softmax over the three logits. The location
     probabilities are therefore always conditional on there being a haemorrhage.
 
     Args:
-        logits: (N, 5) or (N, 6) float, tensor or array.
+        logits: (N, 5) or (N, 6) float, tensor or array; 5 more with the kinds.
 
     Returns:
-        (N, 5) of the same kind: [normal, ich | deep, lobar, subtentorial], each head summing to 1.
+        (N, 5) of the same kind: [normal, ich | deep, lobar, subtentorial], each head summing to 1; with the kinds (N,
+        10), each of which is a sigmoid.
 
     Raises:
         ValueError: the logits have another shape.
@@ -106,9 +110,28 @@ def softmax_heads(logits: Tensor | NDArray[np.floating]) -> Tensor | NDArray[np.
         >>> softmax_heads(torch.zeros(1, 5))
         tensor([[0.5000, 0.5000, 0.3333, 0.3333, 0.3333]])
     """
-    first, last = len(ICH_CLASSES), len(ICH_CLASSES) + len(LOCATIONS)
-    if logits.ndim != 2 or logits.shape[1] not in (last, last + 1):
-        raise ValueError(f"softmax_heads takes logits (N, {last}) or (N, {last + 1}), not {tuple(logits.shape)}.")
+    ich, location, kinds = split_heads(logits)
     if isinstance(logits, Tensor):
-        return torch.cat([logits[:, :first].softmax(1), logits[:, first:last].softmax(1)], dim=1)
-    return np.concatenate([softmax(logits[:, :first], axis=1), softmax(logits[:, first:last], axis=1)], axis=1)
+        parts = [ich.softmax(1), location.softmax(1), kinds.sigmoid()]
+        return torch.cat(parts, dim=1)
+    return np.concatenate([softmax(ich, axis=1), softmax(location, axis=1), expit(kinds)], axis=1)
+
+
+def split_heads(logits: Any) -> tuple[Any, Any, Any]:
+    """The logits of haemorrhage (N, 2), of the three locations (N, 3) and of the kinds, (N, 5) or (N, 0).
+
+    Args:
+        logits: as for `softmax_heads`.
+
+    Raises:
+        ValueError: the logits have another shape.
+    """
+    first, last = len(ICH_CLASSES), len(ICH_CLASSES) + len(LOCATIONS)
+    widths = (last, last + 1, last + len(KINDS), last + 1 + len(KINDS))
+    if logits.ndim != 2 or logits.shape[1] not in widths:
+        raise ValueError(
+            f"Logits of DTViT's heads are (N, {last}) or (N, {last + 1}), with kinds (N, {widths[2]}) or (N, "
+            f"{widths[3]}), not {tuple(logits.shape)}."
+        )
+    kinds = logits[:, -len(KINDS) :] if logits.shape[1] in widths[2:] else logits[:, :0]
+    return logits[:, :first], logits[:, first:last], kinds

@@ -161,19 +161,18 @@ class _WithMask(nn.Module):
     def __init__(self, network: Scopeformer) -> None:
         super().__init__()
         encoder: Any = network.encoder
-        self.branch, self.reduction = encoder.features.branches[0], encoder.features.reductions[0]
-        self.others, self.reductions = encoder.features.branches[1:], encoder.features.reductions[1:]
-        self.transformer, self.heads, self.decoder = encoder.transformer, network.heads, network.decoder
+        # Under the names of the network, so that a checkpoint of one is one of the other.
+        self.encoder, self.heads, self.decoder = encoder, network.heads, network.decoder
         self.training = network.training  # or what sets the mode back after an export would wake batch normalisation
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        maps = self.branch.pyramid(image)
-        features = [self.reduction(maps[-1])]
-        for branch, reduction in zip(self.others, self.reductions):  # noqa: B905  # TorchScript knows no strict
+        maps = self.encoder.features.branches[0].pyramid(image)
+        features = [self.encoder.features.reductions[0](maps[-1])]
+        for branch, reduction in zip(self.encoder.features.branches[1:], self.encoder.features.reductions[1:]):  # noqa: B905
             features.append(reduction(branch(image)))
         maps[-1] = torch.cat(features, dim=1)
-        tokens = self.transformer.forward_features(maps[-1])
-        logits = self.heads(self.transformer.forward_head(tokens))
+        tokens = self.encoder.transformer.forward_features(maps[-1])
+        logits = self.heads(self.encoder.transformer.forward_head(tokens))
         places = tokens[:, 1:].transpose(1, 2).reshape_as(maps[-1][:, : tokens.shape[2]])
         maps[-1] = torch.cat([maps[-1], places], dim=1)
         return logits, self.decoder(maps, image.shape[2], image.shape[3])

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose
 from monai.utils import CommonKeys
+from numpy.typing import NDArray
 
 from ichmonai.digests import sha256_of_hu
 from ichmonai.io.contents import digest_of
@@ -22,6 +24,7 @@ from ichmonai.prediction.pictures import Pictures, as_seen, brain_window
 from ichmonai.prediction.rows import CLASSIFIED, study_rows
 from ichmonai.prediction.source import Parts
 from ichmonai.private_files import create
+from ichmonai.transforms.chain.crop_to_head import mask_before_crop
 
 
 @dataclass
@@ -87,6 +90,9 @@ class Answer:
         study: its row of the table of studies.
         slices: its rows of the table of slices.
         seconds: by stage.
+        mask: uint8 (S, H, W) of all slices of the volume as it was read, inferior to superior, H to posterior and W to
+            the patient's left: 0 where no blood is found, i + 1 for the kind i of `KINDS`. None where the network makes
+            none, and in the answers of an earlier run.
         runtime: what the network ran on, see `RuntimeChoice`; None where it did not run or does not say.
         content: SHA-256 of the files that it belongs to; "" where it cannot be kept for the next run.
         pictures: what a reader is shown; None where nobody asked. The journal does not keep them.
@@ -95,6 +101,7 @@ class Answer:
     finding: Finding | None = None
     study: dict[str, Any] = field(default_factory=dict)
     slices: list[dict[str, Any]] = field(default_factory=list)
+    mask: NDArray[np.uint8] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     runtime: dict[str, Any] | None = None
     content: str = ""
@@ -175,7 +182,8 @@ def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
     image = torch.from_numpy(prepared.take())
     meta = {**prepared.meta, "findings": _findings(series, prepared)}
     with torch.inference_mode():
-        logits = bundle.inferer(image[None].to(bundle.setting("device")), bundle.network)[0].cpu()
+        found = bundle.inferer(image[None].to(bundle.setting("device")), bundle.network)
+    logits, mask = (found[0].cpu(), None) if isinstance(found, torch.Tensor) else (part[0].cpu() for part in found)
     item = bundle.postprocessing({CommonKeys.PRED: logits, CommonKeys.IMAGE: MetaTensor(image, meta=dict(meta))})
     summary, slices = item[CommonKeys.PRED], item[f"{CommonKeys.PRED}_slices"]
     row, rows = study_rows(series.study, series.series, summary, slices, meta, bundle.setting("threshold"))
@@ -207,6 +215,16 @@ def describe(series: Series, prepared: Prepared) -> Answer:
         "description": series.description,
     }
     return Answer(None, row, [], prepared.seconds)
+
+
+def _whole_mask(logits: torch.Tensor, meta: Mapping[str, Any]) -> NDArray[np.uint8] | None:
+    """The mask of the volume as it was read, of logits (C, h, w, S'); None where the chain did not crop to the head."""
+    if "crop_squares" not in meta:
+        return None
+    found = mask_before_crop(logits, meta["crop_squares"], meta["crop_from"]).numpy()
+    whole = np.zeros((int(meta.get("slice_count", len(found))), *found.shape[1:]), np.uint8)
+    whole[list(meta.get("brain_slices") or range(len(found)))] = found
+    return whole
 
 
 def _findings(series: Series, prepared: Prepared) -> list:

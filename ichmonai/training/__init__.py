@@ -4,8 +4,10 @@ from ichmonai.training.checkpoints import Checkpoints
 from ichmonai.training.epoch_log import EpochLog, draw_heads
 from ichmonai.training.handlers import ClipGradient, EpochSeed
 from ichmonai.training.head_metrics import HeadMetrics
-from ichmonai.training.learning_rate import CosineLearningRate
+from ichmonai.training.kind_metrics import KindMetrics
+from ichmonai.training.learning_rate import CosineLearningRate, parameter_groups
 from ichmonai.training.losses import DualTaskLoss
+from ichmonai.training.mixed_loss import MixedLoss, prepare_targets
 from ichmonai.training.multilabel_log import draw_labels
 from ichmonai.training.multilabel_loss import MultiLabelLogLoss
 from ichmonai.training.multilabel_metrics import MultiLabelMetrics
@@ -20,9 +22,13 @@ __all__ = [
     "EpochSampler",
     "EpochSeed",
     "HeadMetrics",
+    "KindMetrics",
+    "MixedLoss",
     "MultiLabelLogLoss",
     "MultiLabelMetrics",
     "ShardSampler",
     "draw_heads",
     "draw_labels",
+    "parameter_groups",
+    "prepare_targets",
 ]

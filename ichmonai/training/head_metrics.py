@@ -8,15 +8,17 @@ from ignite.engine import Engine
 from ignite.metrics import Metric
 from monai.utils import CommonKeys
 
+from ichmonai.classes import NOT_APPLICABLE
 from ichmonai.evaluation.metrics import head_metrics
-from ichmonai.networks.heads import softmax_heads
+from ichmonai.networks.heads import DUAL_HEADS, softmax_heads
 from ichmonai.ranks import is_distributed
 
 
 class HeadMetrics(Metric):
     """Collects logits and labels over an epoch, from all processes, and computes `head_metrics` and the loss.
 
-    Logits have K = 5 columns, or 6 where the location head has the published code's fourth class.
+    Logits have K = 5 columns, or 6 where the location head has the published code's fourth class; kinds behind them,
+    and a mask, do not count (see `KindMetrics`), and neither do slices of which it is unknown whether they bleed.
 
     All of them are written to `engine.state.metrics`; the one named by `key` is the metric's own value. `location_*`
     are over the slices with a haemorrhage of known location. With `mean_balanced_accuracy`, the mean over the two heads
@@ -59,7 +61,9 @@ class HeadMetrics(Metric):
     def compute(self) -> dict[str, float]:
         """Return all metrics by name; nan where a class that one needs is absent."""
         logits, labels = self.gather()
-        metrics = head_metrics(softmax_heads(logits).numpy(), labels.numpy())
+        known = labels[:, 0] != NOT_APPLICABLE
+        probabilities = softmax_heads(logits)[known, : sum(DUAL_HEADS.values())]
+        metrics = head_metrics(probabilities.numpy(), labels[known].numpy())
         heads = torch.tensor([metrics["ich_balanced_accuracy"], metrics["location_balanced_accuracy"]])
         metrics["mean_balanced_accuracy"] = heads.nanmean().item()
         if self.loss_function is not None:
@@ -76,6 +80,13 @@ class HeadMetrics(Metric):
 def _logits_and_labels(output: dict | list[dict]) -> tuple[torch.Tensor, torch.Tensor]:
     """From an engine's output as a batch, or decollated, as MONAI's own trackers expect that of a trainer."""
     if isinstance(output, dict):
-        return output[CommonKeys.PRED], output[CommonKeys.LABEL]
-    logits, labels = (torch.stack([item[key] for item in output]) for key in (CommonKeys.PRED, CommonKeys.LABEL))
+        pred, label = output[CommonKeys.PRED], output[CommonKeys.LABEL]
+        return _first(pred), label["label"] if isinstance(label, dict) else label
+    parts = [_logits_and_labels(item) for item in output]
+    logits, labels = (torch.stack(part) for part in zip(*parts, strict=True))
     return logits, labels
+
+
+def _first(pred: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """The logits of what may have a mask beside them."""
+    return pred[0] if isinstance(pred, tuple | list) else pred

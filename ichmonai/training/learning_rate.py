@@ -1,10 +1,29 @@
 """The learning rate over a training."""
 
 import math
-from typing import cast
+from typing import Any, cast
 
 from ignite.engine import Engine, Events
+from torch import nn
 from torch.optim import Optimizer
+
+
+def parameter_groups(network: nn.Module, decoder_learning_rate: float | None) -> list[dict[str, Any]]:
+    """Groups of parameters for an optimizer: a decoder begins with random weights, and an encoder with trained ones.
+
+    Args:
+        network: what is trained; distributed or not.
+        decoder_learning_rate: of the parameters of its decoder, where it has one; None: that of the others.
+
+    Returns:
+        One group of the others, and one of the decoder.
+    """
+    named = {name.removeprefix("module."): parameter for name, parameter in network.named_parameters()}
+    decoder = [parameter for name, parameter in named.items() if name.startswith("decoder.")]
+    others = [parameter for name, parameter in named.items() if not name.startswith("decoder.")]
+    if not decoder or decoder_learning_rate is None:
+        return [{"params": others + decoder}]
+    return [{"params": others}, {"params": decoder, "lr": decoder_learning_rate}]
 
 
 class CosineLearningRate:

@@ -87,11 +87,8 @@ class DualTaskLoss(nn.Module):
         normal = NOT_APPLICABLE if self.location_classes == len(LOCATIONS) else len(LOCATIONS)
         location = labels[:, 1].masked_fill(ich == 0, normal)
 
-        counts = torch.stack([(ich != NOT_APPLICABLE).sum(), (location != NOT_APPLICABLE).sum()]).float()
-        ranks = 1
-        if logits.requires_grad and is_distributed():
-            dist.all_reduce(counts)
-            ranks = dist.get_world_size()
+        counts = torch.stack([(ich != NOT_APPLICABLE).sum(), (location != NOT_APPLICABLE).sum()])
+        counts, ranks = joint_counts(counts, logits.requires_grad)
         # A rank (or batch) without haemorrhage keeps its place in the graph: an empty sum is 0 with zero gradients.
         ich_mean, location_mean = (
             F.cross_entropy(
@@ -107,3 +104,17 @@ class DualTaskLoss(nn.Module):
             )
         )
         return ich_mean, location_mean
+
+
+def joint_counts(counts: Tensor, training: bool) -> tuple[Tensor, int]:
+    """Counts over all ranks, and the number of ranks, by which a rank multiplies its part (see `DualTaskLoss`).
+
+    Args:
+        counts: (N,) of this rank.
+        training: False: this rank's own, of one rank.
+    """
+    counts = counts.float()
+    if not training or not is_distributed():
+        return counts, 1
+    dist.all_reduce(counts)
+    return counts, dist.get_world_size()

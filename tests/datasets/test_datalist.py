@@ -113,7 +113,7 @@ def test_monai_datalist(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("image,patient,ich\na,p,0\n", r"lacks the columns location; it needs"),
+        ("image,patient,location\na,p,deep\n", r"lacks the columns ich; it needs"),
         ("", "lacks the columns image, patient, ich, location"),
         ("image,patient,ich,location\n", "lists no image"),
         ("image,patient,ich,location\na,p,2,\n", "row 2 has ich '2'; it must be 0"),

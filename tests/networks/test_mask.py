@@ -50,6 +50,10 @@ def test_the_mask_depends_on_its_place(network: SliceClassifier, images: torch.T
     assert difference[:24, :24].mean() > 2 * difference[-24:, -24:].mean()
 
 
+def test_a_checkpoint_of_one_is_one_of_the_other(network: SliceClassifier) -> None:
+    assert network.state_dict().keys() == network.with_mask().state_dict().keys()
+
+
 def test_a_network_without_a_mask_gives_logits(images: torch.Tensor) -> None:
     plain = build(mask_classes=0)
     assert plain.with_mask() is plain

@@ -1,16 +1,24 @@
 """Each slice's head in a square of one size."""
 
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import torch
-from monai.config.type_definitions import NdarrayOrTensor
+from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
 from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import Transform
+from monai.utils.misc import ensure_tuple
 from torch.nn import functional as F
+from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
 from ichmonai.transforms.anatomy.head_mask import head_mask
-from ichmonai.transforms.dictionary import DictionaryTransform
+from ichmonai.transforms.dictionary import DictionaryTransform, P
 from ichmonai.transforms.inplane import moved_affine, to_slices
+
+Square = tuple[int, int, int]
+"""Top, left and side, in pixels."""
 
 
 class CropToHead(Transform):
@@ -23,7 +31,9 @@ class CropToHead(Transform):
 
     Each slice of a volume has a square of its own, as a slice alone has: networks that learn from single slices see the
     small heads near the vertex as large as they know them. `meta["slice_affines"]`, (S, 4, 4), then says where each
-    slice lies; the affine of the whole is that of the middle one.
+    slice lies; the affine of the whole is that of the middle one. `meta["crop_squares"]` is the top, left and side of
+    the square of each slice in pixels of the image, and `meta["crop_from"]` its height and width: with these
+    `mask_before_crop` brings a mask back.
 
     Args:
         size: side of the result in pixels.
@@ -71,20 +81,44 @@ class CropToHead(Transform):
         Raises:
             ValueError: if the image does not have exactly one channel.
         """
+        return self.crop(img, self.squares(img))
+
+    def squares(self, img: NdarrayOrTensor) -> list[Square]:
+        """The square of each slice of an image, see `__call__`."""
         if img.shape[0] != 1:
             raise ValueError(f"CropToHead takes one channel of HU; this image has {img.shape[0]}.")
-        slices = to_slices(img).float()
+        slices = to_slices(img)
         if self.outside is None:
             height, width = slices.shape[-2:]
             heads = torch.as_tensor(head_mask(img[0])).reshape(height, width, -1).movedim(-1, 0)
         else:
             heads = slices[:, 0] != self.outside
-        squares = [self._square(head) for head in heads]
-        cropped = torch.stack([self._crop(one, *square) for one, square in zip(slices, squares, strict=True)])
-        result = cropped.movedim(0, -1) if img.ndim == 4 else cropped[0]
-        return _placed(result, img, [self._to_input(*square) for square in squares])
+        return [self._square(head) for head in heads]
 
-    def _square(self, head: torch.Tensor) -> tuple[int, int, int]:
+    def crop(self, img: NdarrayOrTensor, squares: Sequence[Square]) -> torch.Tensor:
+        """Crop an image to the squares of its slices."""
+        cropped = torch.stack([self._crop(one, *at) for one, at in zip(to_slices(img).float(), squares, strict=True)])
+        return _placed(cropped, img, squares, [self._to_input(*square) for square in squares])
+
+    def crop_mask(self, mask: NdarrayOrTensor, squares: Sequence[Square]) -> torch.Tensor:
+        """Crop a mask as its image: the nearest value, and 0 outside.
+
+        Args:
+            mask: (1, H, W) or (1, H, W, S) of the image's size, whole numbers.
+            squares: of the image's slices, in its pixels.
+
+        Returns:
+            (1, size, size) or (1, size, size, S) of the same dtype.
+        """
+        cropped = torch.stack(
+            [
+                tvf.resize(_cut(one, 0, *at), [self.size, self.size], InterpolationMode.NEAREST_EXACT)
+                for one, at in zip(to_slices(mask), squares, strict=True)
+            ]
+        )
+        return cropped.movedim(0, -1) if mask.ndim == 4 else cropped[0]
+
+    def _square(self, head: torch.Tensor) -> Square:
         """Top, left and side of the square of a slice, in pixels of the image."""
         rows, columns = head.any(1).nonzero().flatten(), head.any(0).nonzero().flatten()
         if len(rows):
@@ -96,10 +130,8 @@ class CropToHead(Transform):
         return (box[0] + box[1] - side) // 2, (box[2] + box[3] - side) // 2, side
 
     def _crop(self, one: torch.Tensor, top: int, left: int, side: int) -> torch.Tensor:
-        height, width = one.shape[-2:]
-        inside = one[:, max(top, 0) : top + side, max(left, 0) : left + side].clamp(*self.limits)
-        padding = (max(-left, 0), max(left + side - width, 0), max(-top, 0), max(top + side - height, 0))
-        return tvf.resize(F.pad(inside, padding, value=self.limits[0]), [self.size, self.size], antialias=True)
+        square = _cut(one.clamp(*self.limits), self.limits[0], top, left, side)
+        return tvf.resize(square, [self.size, self.size], antialias=True)
 
     def _to_input(self, top: int, left: int, side: int) -> np.ndarray:
         """3x3 homogeneous matrix from (row, column) of the result to that of the image, at the centres of pixels."""
@@ -107,15 +139,83 @@ class CropToHead(Transform):
         return np.array([[scale, 0, top + (scale - 1) / 2], [0, scale, left + (scale - 1) / 2], [0, 0, 1]])
 
 
-def _placed(result: torch.Tensor, img: NdarrayOrTensor, to_input: list[np.ndarray]) -> torch.Tensor:
+def _cut(one: torch.Tensor, fill: float, top: int, left: int, side: int) -> torch.Tensor:
+    """A square of a slice (C, H, W), filled where it leaves it."""
+    height, width = one.shape[-2:]
+    inside = one[:, max(top, 0) : top + side, max(left, 0) : left + side]
+    padding = (max(-left, 0), max(left + side - width, 0), max(-top, 0), max(top + side - height, 0))
+    return F.pad(inside, padding, value=fill)
+
+
+def _placed(
+    slices: torch.Tensor, img: NdarrayOrTensor, squares: Sequence[Square], to_input: list[np.ndarray]
+) -> torch.Tensor:
     """The result with the metadata of the image and the affines of its slices."""
+    result = slices.movedim(0, -1) if img.ndim == 4 else slices[0]
     if not isinstance(img, MetaTensor):
         return result
     placed = MetaTensor(result, meta=img.meta, applied_operations=img.applied_operations)
     affines = [moved_affine(img.affine, matrix) for matrix in to_input]
     placed.affine = affines[len(affines) // 2]
     placed.meta["slice_affines"] = torch.stack(affines)
+    placed.meta["crop_squares"] = [list(square) for square in squares]
+    placed.meta["crop_from"] = [int(img.shape[1]), int(img.shape[2])]
     return placed
 
 
-CropToHeadd = DictionaryTransform.of(CropToHead)
+def mask_before_crop(mask: torch.Tensor, squares: Sequence[Sequence[int]], size: Sequence[int]) -> torch.Tensor:
+    """Bring the logits or probabilities of a mask back to the pixels of the image that was cropped.
+
+    Args:
+        mask: (C, h, w, S) float, in the squares.
+        squares: `meta["crop_squares"]` of the crop.
+        size: `meta["crop_from"]` of the crop, height and width of the image.
+
+    Returns:
+        uint8 (S, H, W): the class of the highest value; 0 outside the squares.
+    """
+    height, width = size
+    result = torch.zeros((len(squares), height, width), dtype=torch.uint8)
+    for one, (top, left, side), out in zip(mask.movedim(-1, 0), squares, result, strict=True):
+        large = F.interpolate(one[None].float(), size=(side, side), mode="bilinear", align_corners=False)[0]
+        rows, columns = slice(max(top, 0), min(top + side, height)), slice(max(left, 0), min(left + side, width))
+        out[rows, columns] = large.argmax(0)[
+            rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+        ]
+    return result
+
+
+class _CropToHeadd(DictionaryTransform[P]):
+    """Base of the dictionary version.
+
+    Args:
+        keys: key of the image.
+        *args: arguments of the array version, also by name.
+        mask_keys: keys of masks (1, H, W) that are cropped as the image is, to the nearest value.
+        allow_missing_keys: do not raise if a key is missing.
+        **kwargs: see `args`.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        *args: Any,
+        mask_keys: KeysCollection = (),
+        allow_missing_keys: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(keys, *args, allow_missing_keys=allow_missing_keys, **kwargs)
+        self.mask_keys = ensure_tuple(mask_keys)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of `data` with the image cropped, and its masks with it."""
+        d = dict(data)
+        crop: Any = self.transform
+        for key in self.key_iterator(d):
+            squares = crop.squares(d[key])
+            d[key] = crop.crop(d[key], squares)
+            d |= {name: crop.crop_mask(d[name], squares) for name in self.mask_keys if name in d}
+        return d
+
+
+CropToHeadd = _CropToHeadd.of(CropToHead)

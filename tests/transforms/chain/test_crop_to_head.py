@@ -4,8 +4,9 @@ import torch
 from monai.data import MetaTensor
 from torchvision.transforms.v2 import functional as tvf
 
-from ichmonai.transforms import CropToHead, RemoveHeadHolder
+from ichmonai.transforms import CropToHead, CropToHeadd, RemoveHeadHolder
 from ichmonai.transforms.anatomy.head_mask import head_mask
+from ichmonai.transforms.chain.crop_to_head import mask_before_crop
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.03])
@@ -77,3 +78,42 @@ def test_without_a_head_the_whole_image():
 def test_what_makes_no_sense_raises(arguments):
     with pytest.raises(ValueError, match="size of 1 or more, a margin"):
         CropToHead(**arguments)
+
+
+@pytest.fixture
+def bleeding() -> tuple[torch.Tensor, torch.Tensor]:
+    """Two slices (1, 240, 260, 2) of heads, one at the edge of the image, and the masks of their bleedings."""
+    rows, columns = torch.meshgrid(torch.arange(240), torch.arange(260), indexing="ij")
+    hu, mask = torch.full((1, 240, 260, 2), -2000.0), torch.zeros((1, 240, 260, 2), dtype=torch.uint8)
+    for index, (row, column) in enumerate(((110, 130), (60, 200))):
+        hu[0, ..., index][(rows - row) ** 2 + (columns - column) ** 2 < 90**2] = 30.0
+        blood = (rows - row - 20) ** 2 + (columns - column + 10) ** 2 < 25**2
+        hu[0, ..., index][blood], mask[0, ..., index][blood] = 70.0, index + 3
+    return hu, mask
+
+
+def test_a_mask_is_cropped_as_its_image(bleeding):
+    hu, mask = bleeding
+    cropped = CropToHeadd("image", 96, outside=-2000.0, mask_keys="mask")({"image": hu, "mask": mask})
+    assert cropped["mask"].dtype == torch.uint8
+    assert cropped["mask"].shape == cropped["image"].shape
+    bright = cropped["image"] > 50
+    assert (bright == (cropped["mask"] > 0)).float().mean() > 0.995
+    assert [cropped["mask"][..., k].unique().tolist() for k in (0, 1)] == [[0, 3], [0, 4]]
+
+
+def test_items_without_a_mask_are_cropped(bleeding):
+    cropped = CropToHeadd("image", 96, outside=-2000.0, mask_keys="mask")({"image": bleeding[0]})
+    assert cropped.keys() == {"image"}
+
+
+def test_a_mask_comes_back_to_the_image(bleeding):
+    hu, mask = bleeding
+    cropped = CropToHeadd("image", 96, outside=-2000.0, mask_keys="mask")({"image": MetaTensor(hu), "mask": mask})
+    logits = torch.nn.functional.one_hot(cropped["mask"][0].long(), 6).movedim(-1, 0).float()
+    meta = cropped["image"].meta
+    back = mask_before_crop(logits, meta["crop_squares"], meta["crop_from"])
+    assert back.shape == (2, 240, 260)
+    truth = mask[0].movedim(-1, 0)
+    assert 2 * ((back == truth) & (truth > 0)).sum() / ((back > 0).sum() + (truth > 0).sum()) > 0.97
+    assert (back[truth > 0] == truth[truth > 0]).float().mean() > 0.95

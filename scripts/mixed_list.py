@@ -1,0 +1,89 @@
+"""Write one csv file of slices of several sources, for `bundle/configs/train.json` to train kinds and masks on.
+
+It reads what public sets look like once they are slices, each a folder of --data: `dtvit` (image, patient, ich,
+location), `mbh` (masks and kinds; an 8-bit value is HU), `healthy` (image, patient, ich) and `phe` (whole studies;
+image, patient, slice, ich_proxy; of every second patient alone, since the others are kept for a check). A source that
+is not there is left out, and so are slices of one value throughout and those whose haemorrhage is unknown or changes to
+the next slice.
+
+    python -m scripts.mixed_list --data DIR --out list.csv
+
+Paths in the list are absolute.
+"""
+
+import argparse
+import csv
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ichmonai.classes import KINDS
+from ichmonai.tables import write_csv
+
+COLUMNS = ("image", "patient", "ich", "location", *KINDS, "mask", "window_level", "window_width", "source")
+Row = dict[str, str]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    rows = []
+    for source, read in (("dtvit", labelled), ("mbh", masked), ("healthy", labelled), ("phe", studies)):
+        folder = (options.data / source).resolve()
+        if (folder / "slices.csv").is_file():
+            found = [{**row, "source": source} for row in read(folder)]
+            print(f"{source}: {len(found)} slices of {len({row['patient'] for row in found})} patients")
+            rows += found
+    write_csv(options.out, COLUMNS, ({name: row.get(name, "") for name in COLUMNS} for row in rows))
+
+
+def labelled(folder: Path) -> Iterator[Row]:
+    """Slices as they stand."""
+    for row in table(folder):
+        yield {**row, "image": str(folder / row["image"]), "patient": f"{folder.name}-{row['patient']}"}
+
+
+def masked(folder: Path) -> Iterator[Row]:
+    """Slices with masks; names that differ by their first letter alone may be of one patient."""
+    for row in table(folder):
+        yield {
+            **row,
+            "image": str(folder / row["image"]),
+            "mask": str(folder / row["mask"]),
+            "patient": f"{folder.name}-{re.sub('^[ab]', '', row['patient'])}",
+            "window_level": "127.5",
+            "window_width": "255",
+        }
+
+
+def studies(folder: Path) -> Iterator[Row]:
+    """Slices of the even patients, without those beside a change of the label, which is a proxy."""
+    rows = [row for row in table(folder) if int(row["patient"]) % 2 == 0]
+    for patient, group in groupby(sorted(rows, key=place), key=lambda row: row["patient"]):
+        study = list(group)
+        for index, row in enumerate(study):
+            near = {one["ich_proxy"] for one in study[max(index - 1, 0) : index + 2]}
+            image = folder / row["image"]
+            if near in ({"0"}, {"1"}) and np.ptp(np.asarray(Image.open(image))) > 0:
+                ich = row["ich_proxy"]
+                kind = {"intraparenchymal": "1"} if ich == "1" else {}
+                yield {"image": str(image), "patient": f"{folder.name}-{patient}", "ich": ich, **kind}
+
+
+def place(row: Row) -> tuple[str, int]:
+    return row["patient"], int(row["slice"])
+
+
+def table(folder: Path) -> list[Row]:
+    with (folder / "slices.csv").open(newline="", encoding="utf-8") as file:
+        return [{name: cell for name, cell in row.items() if name} for row in csv.DictReader(file)]
+
+
+if __name__ == "__main__":
+    main()
