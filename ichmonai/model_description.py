@@ -11,14 +11,15 @@ from typing import Any
 from monai.transforms import Randomizable, Transform
 
 import ichmonai.transforms
-from ichmonai.classes import ICH_CLASSES, LOCATIONS, RSNA_LABELS
+from ichmonai.classes import ICH_CLASSES, KINDS, LOCATIONS, RSNA_LABELS
 from ichmonai.errors import InputError, first_line
-from ichmonai.networks import DUAL_HEADS, SliceClassifier, create_network
+from ichmonai.networks import DUAL_HEADS, KIND_HEADS, SliceClassifier, create_network
 from ichmonai.transforms.dictionary import DictionaryTransform
 
 NAME = "model.json"
 _PACKAGE = "ichmonai.transforms."
-_LABELS = {"ich": ICH_CLASSES, "location": (*LOCATIONS, "normal"), "rsna": RSNA_LABELS}
+_LABELS = {"ich": ICH_CLASSES, "location": (*LOCATIONS, "normal"), "kinds": KINDS, "rsna": RSNA_LABELS}
+_MASK = ("none", *KINDS)
 """Of each head, in the order of its logits; the location's last one is of the published code's form alone."""
 
 
@@ -77,7 +78,7 @@ class ModelDescription:
 
     def write(self, folder: str | PathLike) -> None:
         """Write `model.json` into the folder of the weights."""
-        record = {**asdict(self), "labels": self.labels}
+        record = {**asdict(self), "labels": self.labels, "mask": self.mask_labels}
         partial = Path(folder) / f"{NAME}.partial"
         partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         partial.replace(Path(folder) / NAME)
@@ -116,13 +117,18 @@ class ModelDescription:
         """Head -> names of its logits, in their order."""
         return {head: list(_LABELS.get(head, ())[:size]) for head, size in self.heads.items()}
 
+    @property
+    def mask_labels(self) -> list[str]:
+        """Names of the values of the mask, in their order; empty for a network without one."""
+        return list(_MASK[: int(self.network.get("mask_classes", 0))])
+
     def require_dual_heads(self) -> "ModelDescription":
-        """The description itself, where the network is one that says haemorrhage and location.
+        """The description itself, where the network is one that says haemorrhage and location, and perhaps the kinds.
 
         Raises:
             InputError: it says something else.
         """
-        if list(self.heads) != list(DUAL_HEADS):
+        if list(self.heads) not in (list(DUAL_HEADS), list(KIND_HEADS)):
             raise InputError(
                 f"A network with the heads {', '.join(self.heads)} cannot be used here; give weights of one with the "
                 f"heads {' and '.join(DUAL_HEADS)}."

@@ -10,6 +10,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 from torch import Tensor
 
+from ichmonai.classes import LOCATIONS
 from ichmonai.networks.heads import softmax_heads
 from ichmonai.study_rule import highest_of_neighbours, mean_location
 
@@ -23,25 +24,28 @@ def study_probabilities(slices: Tensor, apart: int = 1) -> Tensor:
     The rule is `ichmonai.study_rule`'s.
 
     Args:
-        slices: probabilities (5, S) of S >= 1 slices in anatomical order: normal, ich, deep, lobar, subtentorial.
+        slices: probabilities (5, S) of S >= 1 slices in anatomical order: normal, ich, deep, lobar, subtentorial; or
+            (10, S), with the kinds, each by the rule of the haemorrhage.
         apart: how many slices further the next one is that a slice does not overlap.
 
     Returns:
-        Probabilities (5,): normal and ich add up to 1, and so do the locations.
+        Probabilities (5,) or (10,): normal and ich add up to 1, and so do the locations.
     """
     values = slices.detach().cpu().numpy()
     first = np.zeros(1, dtype=np.int64)
     score = highest_of_neighbours(values[1], first, np.array([apart]))
-    location = mean_location(values[1], values[2:].T, first)[0]
-    return torch.from_numpy(np.concatenate([1 - score, score, location]).astype(values.dtype))
+    last = 2 + len(LOCATIONS)
+    location = mean_location(values[1], values[2:last].T, first)[0]
+    kinds = [highest_of_neighbours(kind, first, np.array([apart])) for kind in values[last:]]
+    return torch.from_numpy(np.concatenate([1 - score, score, location, *kinds]).astype(values.dtype))
 
 
 class SliceProbabilitiesd(MapTransform):
     """Logits of slices to probabilities, softmax for each head.
 
     Args:
-        keys: logits (K,) of a slice or (K, S) of the slices of a volume, K 5 or 6 (see `softmax_heads`); become
-            probabilities (5, S).
+        keys: logits (K,) of a slice or (K, S) of the slices of a volume (see `softmax_heads`); become probabilities
+            (5, S), with kinds (10, S).
         calibration: temperatures of the heads; none where None.
 
     Example:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ichmonai.classes import LOCATIONS
 from ichmonai.io.series import Rejection
-from ichmonai.tables import PROBABILITIES, probability_columns
+from ichmonai.tables import KIND_PROBABILITIES, PROBABILITIES, probability_columns
 
 STUDY_COLUMNS = (
     "study",
@@ -15,6 +15,7 @@ STUDY_COLUMNS = (
     "path",
     "outcome",
     *PROBABILITIES,
+    *KIND_PROBABILITIES,
     "location",
     "slices",
     "brain_slices",
@@ -33,6 +34,7 @@ SLICE_COLUMNS = (
     "state",
     "brain_content",
     *PROBABILITIES,
+    *KIND_PROBABILITIES,
     "slices_apart",
 )
 """Columns of the table of slices; `slices_apart` is how many slices further the next one is that a slice does not
@@ -55,8 +57,8 @@ def study_rows(
     Args:
         study: its name in the tables.
         series: that of the series that was read.
-        summary: probabilities (5,): normal, ich, deep, lobar, subtentorial.
-        slices: probabilities (5, S') of the slices that show brain.
+        summary: probabilities (5,): normal, ich, deep, lobar, subtentorial; or (10,), with the kinds.
+        slices: probabilities (5, S') or (10, S') of the slices that show brain.
         meta: of the image: `findings` with code and sentence, `sop_instance_uids` of all S slices, and, where slices
             were left out, `slice_count` S, `brain_slices` (S',) indices and `brain_content` (S,); where they overlap,
             `slices_apart`.
@@ -76,7 +78,7 @@ def study_rows(
         "series": series,
         "outcome": "no_prediction" if summary.isnan().any() else "positive" if positive else "negative",
         **probability_columns(summary),
-        "location": LOCATIONS[int(summary[2:].argmax())] if positive else "",
+        "location": LOCATIONS[int(summary[2 : 2 + len(LOCATIONS)].argmax())] if positive else "",
         "slices": count,
         "brain_slices": len(kept),
         "leading_slice": leading,
@@ -125,7 +127,7 @@ def rejected_row(one: Rejection) -> dict[str, str]:
 
 
 INTEGERS = ("slices", "brain_slices", "slice", "leading_slice", "slices_apart")
-REALS = (*PROBABILITIES, "brain_content")
+REALS = (*PROBABILITIES, *KIND_PROBABILITIES, "brain_content")
 """Columns of numbers."""
 
 

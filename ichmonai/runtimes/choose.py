@@ -17,7 +17,7 @@ from ichmonai.runtimes.formats import FORMATS, describe, export_network, head_si
 from ichmonai.runtimes.int8 import checked_int8
 from ichmonai.runtimes.names import FORMAT_OF, PRECISIONS, RUNTIMES, RUNTIMES_OF, unavailable
 from ichmonai.runtimes.parity import Trial, drawn_slices, try_out
-from ichmonai.runtimes.sessions import Run, open_file, open_torch
+from ichmonai.runtimes.sessions import Outputs, Run, open_file, open_torch
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class RuntimeNetwork(nn.Module):
     """A network on its runtime, called as the network itself is.
 
     Args:
-        run: (B, C, H, W) -> logits (B, K).
+        run: (B, C, H, W) -> logits (B, K), and those of a mask where the network has one.
         choice: what it runs on.
         network: torch's, kept where it is what runs, so that its parameters move with this module.
     """
@@ -60,8 +60,8 @@ class RuntimeNetwork(nn.Module):
         self.choice = choice
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Classify slices: (B, C, H, W) float to logits (B, K) float32."""
+    def forward(self, image: Tensor) -> Outputs:
+        """Classify slices: (B, C, H, W) float to logits (B, K) float32, with a mask to these and its logits."""
         return self.run(image)
 
 
@@ -114,8 +114,10 @@ def on_runtime(
     return chosen
 
 
-def _on_torch(network: nn.Module, precision: str, reason: str) -> RuntimeNetwork:
-    return RuntimeNetwork(open_torch(network, precision), RuntimeChoice("torch", precision, reason), network)
+def _on_torch(network: SliceClassifier, precision: str, reason: str) -> RuntimeNetwork:
+    return RuntimeNetwork(
+        open_torch(network.with_mask(), precision), RuntimeChoice("torch", precision, reason), network
+    )
 
 
 class _Candidates:
@@ -192,7 +194,7 @@ class _Candidates:
 
     def _open(self, runtime: str, precision: str) -> Run:
         file = self._file(runtime, precision)
-        return open_torch(self.network, precision) if file is None else open_file(runtime, file, precision)
+        return open_torch(self.network.with_mask(), precision) if file is None else open_file(runtime, file, precision)
 
     def _file(self, runtime: str, precision: str) -> Path | None:
         if runtime == "torch":
@@ -202,15 +204,15 @@ class _Candidates:
         format = FORMAT_OF[runtime]
 
         def write(file: Path) -> None:
-            export_network(self.network, format, file, self.facts)
+            export_network(self.network.with_mask(), format, file, self.facts)
 
         return self.cache.model(f"model{FORMATS[format]}", write)
 
     @cached_property
-    def _reference(self) -> tuple[Tensor, Tensor]:
+    def _reference(self) -> tuple[Tensor, Outputs]:
         images = drawn_slices(self.network.in_channels, self.image_size)
         with torch.no_grad():
-            return images, self.network(images).float()
+            return images, open_torch(self.network.with_mask(), "fp32")(images)
 
 
 def _sentence(passed: dict[str, Trial], problems: list[str]) -> str:

@@ -33,14 +33,15 @@ def export_checked(
     Raises:
         InputError: what writes the format is not installed, or the file gives other results; it is removed then.
     """
-    export_network(network, format, file, describe(network, weights, image_size))
+    whole = network.with_mask()
+    export_network(whole, format, file, describe(network, weights, image_size))
     runtime = _RUNTIME_OF.get(format, "torchscript")
     if missing(runtime):
         return None
     run: Run = torch.jit.load(str(file)) if runtime == "torchscript" else open_file(runtime, file, "fp32")
     images = drawn_slices(network.in_channels, image_size)
     with torch.no_grad():
-        trial = try_out(run, images, network(images), head_sizes(network))
+        trial = try_out(run, images, whole(images), head_sizes(network))
     if problem := trial.problem("fp32"):
         for part in (file, file.with_suffix(".bin")) if format == "openvino" else (file,):
             part.unlink()

@@ -12,7 +12,7 @@ from monai.data import load_net_with_metadata, save_net_with_metadata
 from torch import nn
 
 from ichmonai import __version__
-from ichmonai.classes import ICH_CLASSES, LOCATIONS, RSNA_LABELS
+from ichmonai.classes import ICH_CLASSES, KINDS, LOCATIONS, RSNA_LABELS
 from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError
 from ichmonai.networks import SliceClassifier
@@ -20,8 +20,8 @@ from ichmonai.notice import NOTICE
 from ichmonai.runtimes.libraries import openvino
 from ichmonai.runtimes.names import FORMATS, missing
 
-INPUT, OUTPUT = "image", "pred"
-_CHANNELS = {"ich": ICH_CLASSES, "location": (*LOCATIONS, "normal"), "rsna": RSNA_LABELS}
+INPUT, OUTPUT, MASK = "image", "pred", "mask"
+_CHANNELS = {"ich": ICH_CLASSES, "location": (*LOCATIONS, "normal"), "kinds": KINDS, "rsna": RSNA_LABELS}
 _KEY = "ichmonai"
 
 
@@ -49,23 +49,31 @@ def describe(network: SliceClassifier, weights: str | PathLike, image_size: int)
         image_size: height and width of its input in pixels.
 
     Returns:
-        JSON values: `notice`, `weights` (file and SHA-256), `input`, `channel_def`, `versions`.
+        JSON values: `notice`, `weights` (file and SHA-256), `input`, `output`, `channel_def`, `versions`; and `mask`,
+        the second output, where the network has one.
     """
+    mask = {
+        "name": MASK,
+        "shape": ["batch", network.mask_classes, image_size, image_size],
+        "values": "logits",
+        "channel_def": {str(i): name for i, name in enumerate(("none", *KINDS)[: network.mask_classes])},
+    }
     return {
         "notice": NOTICE,
         "weights": {"file": Path(weights).name, "sha256": sha256_of_file(weights)},
         "input": {"name": INPUT, "shape": ["batch", network.in_channels, image_size, image_size], "dtype": "float32"},
         "output": {"name": OUTPUT, "shape": ["batch", sum(head_sizes(network).values())], "values": "logits"},
         "channel_def": channel_def(network),
+        **({"mask": mask} if network.mask_classes else {}),
         "versions": {"ichmonai": __version__, **{name: version(name) for name in ("torch", "timm")}},
     }
 
 
 def export_network(network: nn.Module, format: str, file: Path, facts: dict[str, Any]) -> None:
-    """Write a network as a file that takes any batch.
+    """Write a network as a file that takes any batch, with its mask as the second output where it has one.
 
     Args:
-        network: on the CPU.
+        network: on the CPU; of one with a mask what its `with_mask` gives.
         format: one of `FORMATS`.
         file: to write; replaced where it exists, and never left half written. OpenVINO's weights lie beside it, in a
             `.bin`.
@@ -98,13 +106,14 @@ def _write_onnx(network: nn.Module, image: torch.Tensor, file: Path, facts: dict
     import onnx
 
     partial = file.with_name(f"{file.name}.partial")
+    names = [OUTPUT, *([MASK] if "mask" in facts else [])]
     torch.onnx.export(
         network,
         (image,),
         str(partial),
         input_names=[INPUT],
-        output_names=[OUTPUT],
-        dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
+        output_names=names,
+        dynamic_axes={name: {0: "batch"} for name in (INPUT, *names)},
         opset_version=17,
         dynamo=False,
     )
@@ -124,7 +133,8 @@ def to_openvino(network: nn.Module, image: torch.Tensor) -> Any:
     with torch.no_grad():
         model = ov.convert_model(network, example_input=image, input=[ov.PartialShape([-1, *image.shape[1:]])])
     model.inputs[0].get_tensor().set_names({INPUT})
-    model.outputs[0].get_tensor().set_names({OUTPUT})
+    for output, name in zip(model.outputs, (OUTPUT, MASK), strict=False):
+        output.get_tensor().set_names({name})
     return model
 
 

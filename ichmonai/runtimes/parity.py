@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ichmonai.runtimes.sessions import Run
+from ichmonai.runtimes.sessions import Outputs, Run
 
 TOLERANCE = 1e-3
 """Largest difference of a logit from torch's in fp32."""
@@ -61,37 +61,45 @@ def drawn_slices(channels: int, size: int, count: int = COUNT) -> Tensor:
 
 
 def decisions(logits: Tensor, heads: dict[str, int]) -> Tensor:
-    """What logits (B, K) decide: the class of each head, the sign of each RSNA label."""
+    """What logits (B, K) decide: the class of each head, the sign of each kind and RSNA label."""
     parts = logits.split(list(heads.values()), dim=1)
     return torch.cat(
         [
-            (part > 0).long() if name == "rsna" else part.argmax(dim=1, keepdim=True)
+            (part > 0).long() if name in ("rsna", "kinds") else part.argmax(dim=1, keepdim=True)
             for name, part in zip(heads, parts, strict=True)
         ],
         dim=1,
     )
 
 
-def try_out(run: Run, images: Tensor, reference: Tensor, heads: dict[str, int]) -> Trial:
+def try_out(run: Run, images: Tensor, reference: Outputs, heads: dict[str, int]) -> Trial:
     """Compare and time a runtime.
 
     Args:
         run: it.
         images: (B, C, H, W).
-        reference: logits (B, K) of torch fp32.
+        reference: logits (B, K) of torch fp32, and those of the mask where there is one.
         heads: head name -> number of outputs.
     """
     with torch.no_grad():
         started = time.perf_counter()
-        logits = run(images)
+        found = run(images)
         best = time.perf_counter() - started  # the first is slower: memory and kernels are made ready
         if best < _PATIENCE:
             best = min(_seconds(run, images) for _ in range(3))
+    (logits, *masks), (expected, *expected_masks) = _parts(found), _parts(reference)
+    differences = [
+        float((one - two).abs().max()) for one, two in zip((logits, *masks), (expected, *expected_masks), strict=True)
+    ]
     return Trial(
-        float((logits - reference).abs().max()),
-        bool(torch.equal(decisions(logits, heads), decisions(reference, heads))),
+        max(differences),
+        bool(torch.equal(decisions(logits, heads), decisions(expected, heads))),
         len(images) / best,
     )
+
+
+def _parts(outputs: Outputs) -> tuple[Tensor, ...]:
+    return (outputs,) if isinstance(outputs, Tensor) else outputs
 
 
 def _seconds(run: Run, images: Tensor) -> float:

@@ -18,7 +18,7 @@ from torch import Tensor
 from ichmonai.datasets.item import Item
 from ichmonai.errors import InputError
 from ichmonai.evaluation.reliability import reliability_estimator
-from ichmonai.networks import DUAL_HEADS, SliceClassifier
+from ichmonai.networks import SliceClassifier
 from ichmonai.runtimes.formats import describe, head_sizes, save_openvino, to_openvino
 from ichmonai.runtimes.libraries import nncf
 from ichmonai.runtimes.names import missing
@@ -75,7 +75,7 @@ def make_int8(
     """Write a network in int8, if it is as good as in fp32.
 
     Args:
-        network: on the CPU, with DTViT's two heads.
+        network: on the CPU, with DTViT's two heads, and perhaps the kinds and a mask.
         weights: file that its weights came from.
         image_size: height and width of its input in pixels.
         read: from a slice's item to the network's input (C, H, W); None for one that gets no answer.
@@ -92,7 +92,7 @@ def make_int8(
     """
     if reason := missing("nncf"):
         raise InputError(f"{reason}.")
-    if list(head_sizes(network)) != list(DUAL_HEADS):
+    if "ich" not in head_sizes(network):
         raise InputError("int8 is judged by the AUC of ICH, and this network has no such head; leave --int8 out.")
     training, _ = _images(splits["training"], read, RANGE_SLICES)
     validation, truth = _images(splits["validation"], read, VALIDATION_SLICES)
@@ -124,7 +124,7 @@ def quantise(network: SliceClassifier, slices: Tensor) -> Any:
     tool = nncf()
     transformer = any(isinstance(module, VisionTransformer) for module in network.modules())
     return tool.quantize(
-        to_openvino(network.eval(), slices[:1]),
+        to_openvino(network.eval().with_mask(), slices[:1]),
         tool.Dataset([one[None].numpy() for one in slices]),
         subset_size=len(slices),
         model_type=tool.ModelType.TRANSFORMER if transformer else None,
@@ -151,7 +151,9 @@ def _ece(truth: NDArray[np.integer], score: NDArray[np.floating]) -> float:
 
 def _ich(run: Run | SliceClassifier, images: Tensor, probabilities: Callable[[Tensor], Tensor]) -> NDArray[np.floating]:
     with torch.no_grad():
-        return probabilities(torch.cat([run(part) for part in images.split(16)]))[:, 1].numpy()
+        found = [run(part) for part in images.split(16)]
+        logits = torch.cat([one if isinstance(one, Tensor) else one[0] for one in found])
+        return probabilities(logits)[:, 1].numpy()
 
 
 def _images(

@@ -1,24 +1,27 @@
 """Files of networks, opened: each becomes a function of slices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ichmonai.runtimes.formats import INPUT
 from ichmonai.runtimes.libraries import openvino
 
-Run = Callable[[Tensor], Tensor]
-"""(B, C, H, W) float32 -> logits (B, K) float32."""
+Outputs = Tensor | tuple[Tensor, ...]
+Run = Callable[[Tensor], Outputs]
+"""(B, C, H, W) float32 -> logits (B, K) float32; of a network with a mask these, and its logits (B, C', H, W)."""
 
 
 def open_torch(network: nn.Module, precision: str) -> Run:
     """The network itself, in bf16 under autocast."""
 
-    def run(image: Tensor) -> Tensor:
+    def run(image: Tensor) -> Outputs:
         with torch.autocast(image.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            return network(image).float()
+            found = network(image)
+        return found.float() if isinstance(found, Tensor) else tuple(part.float() for part in found)
 
     return run
 
@@ -36,8 +39,8 @@ def _open_onnx(file: Path) -> Run:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
-    def run(image: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {INPUT: image.contiguous().numpy()})[0])
+    def run(image: Tensor) -> Outputs:
+        return _outputs(session.run(None, {INPUT: image.contiguous().numpy()}))
 
     return run
 
@@ -55,7 +58,13 @@ def _open_openvino(file: Path, precision: str) -> Run:
         },
     )
 
-    def run(image: Tensor) -> Tensor:
-        return torch.from_numpy(compiled([image.contiguous().numpy()])[0].copy())
+    def run(image: Tensor) -> Outputs:
+        found = compiled([image.contiguous().numpy()])
+        return _outputs([found[number].copy() for number in range(len(compiled.outputs))])
 
     return run
+
+
+def _outputs(arrays: Sequence[np.ndarray]) -> Outputs:
+    found = tuple(map(torch.from_numpy, arrays))
+    return found[0] if len(found) == 1 else found

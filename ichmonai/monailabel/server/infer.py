@@ -158,7 +158,7 @@ class HaemorrhageInfer(BasicInferTask):
             data[f"{self.output_label_key}_slices"][1],
             answer["threshold"],
         )
-        value = 1 + int(summary[2:].argmax())
+        value = 1 + int(summary[2 : 2 + len(LOCATIONS)].argmax())
         affine = image.meta["original_affine"]
         data[self.output_label_key] = MetaTensor(marks * np.uint8(value), affine=affine)
         data[self.output_json_key] = answer
