@@ -89,5 +89,7 @@ def source_weights(items: Sequence[Item], shares: Mapping[str, float] | None = N
     weights = np.zeros(len(items))
     for source, share in shares.items():
         rows = np.flatnonzero(sources == source).tolist()
-        weights[rows] = share * balancing_weights([items[row] for row in rows], by_patient=True)
+        own = [items[row] for row in rows]
+        classes = {name for item in own for name in class_names(item)} - {"normal"}
+        weights[rows] = share * balancing_weights(own, by_patient=True, others=len(classes) or 1)
     return weights / weights.sum()

@@ -41,7 +41,7 @@ class LoadTargetsd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the data with kinds and mask."""
         d = dict(data)
-        unknown = d[self.label_key][0] != 0
+        unknown = self.label_key not in d or d[self.label_key][0] != 0
         d.setdefault(self.kinds_key, np.full(len(KINDS), np.nan if unknown else 0, dtype=np.float32))
         for key in self.key_iterator(d):
             shape = tuple(d[key].shape)

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +89,8 @@ class Answer:
         study: its row of the table of studies.
         slices: its rows of the table of slices.
         seconds: by stage.
+        runtime: what the network ran on, see `RuntimeChoice`; None where it did not run or does not say.
+        content: SHA-256 of the files that it belongs to; "" where it cannot be kept for the next run.
         mask: uint8 (S, H, W) of all slices of the volume as it was read, inferior to superior, H to posterior and W to
             the patient's left: 0 where no blood is found, i + 1 for the kind i of `KINDS`. None where the network makes
             none, and in the answers of an earlier run.
@@ -101,11 +102,11 @@ class Answer:
     finding: Finding | None = None
     study: dict[str, Any] = field(default_factory=dict)
     slices: list[dict[str, Any]] = field(default_factory=list)
-    mask: NDArray[np.uint8] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     runtime: dict[str, Any] | None = None
     content: str = ""
     pictures: Pictures | None = None
+    mask: NDArray[np.uint8] | None = None
 
 
 def checked(chain: Compose, item: Mapping[str, Any], pictures: bool = False) -> dict[str, Any]:
@@ -191,7 +192,9 @@ def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
     choice = getattr(bundle.network, "choice", None)
     record = choice and choice.record()
     row |= {"path": series.path, "sha256": prepared.sha256}
-    return Answer(None, row, rows, seconds, record, prepared.content, _pictures(prepared, rows, row["leading_slice"]))
+    whole = None if mask is None else _whole_mask(mask, meta)
+    pictures = _pictures(prepared, rows, row["leading_slice"])
+    return Answer(None, row, rows, seconds, record, prepared.content, pictures, whole)
 
 
 def _pictures(prepared: Prepared, rows: list[dict[str, Any]], leading: int) -> Pictures | None:

@@ -114,7 +114,7 @@ def test_monai_datalist(tmp_path):
     ("rows", "message"),
     [
         ("image,patient,location\na,p,deep\n", r"lacks the columns ich; it needs"),
-        ("", "lacks the columns image, patient, ich, location"),
+        ("", "lacks the columns image, patient, ich; it needs"),
         ("image,patient,ich,location\n", "lists no image"),
         ("image,patient,ich,location\na,p,2,\n", "row 2 has ich '2'; it must be 0"),
         ("image,patient,ich,location\na,p,0,\nb,p,1,pons\n", "row 3 has location 'pons'; it must be one of deep"),

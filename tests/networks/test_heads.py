@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from ichmonai.evaluation import Calibration
 from ichmonai.networks import ClassificationHeads, softmax_heads
 
 
@@ -58,5 +59,15 @@ def test_fourth_location_class_is_left_out_and_the_rest_renormalised():
 
 @pytest.mark.parametrize("shape", [(5,), (2, 4), (2, 7), (1, 5, 2)])
 def test_softmax_refuses_other_shapes(shape):
-    with pytest.raises(ValueError, match=r"logits \(N, 5\)"):
+    with pytest.raises(ValueError, match=r"are \(N, 5\)"):
         softmax_heads(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("width", [10, 11])
+def test_kinds_are_sigmoids_behind_the_two_heads(width):
+    logits = torch.randn(4, width, generator=torch.Generator().manual_seed(0))
+    found = softmax_heads(logits)
+    torch.testing.assert_close(found[:, :5], softmax_heads(logits[:, : width - 5]))
+    torch.testing.assert_close(found[:, 5:], logits[:, -5:].sigmoid())
+    np.testing.assert_allclose(softmax_heads(logits.numpy()), found.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(Calibration({"ich": 1.0}).apply_logits(logits).numpy(), found.numpy(), rtol=1e-5)

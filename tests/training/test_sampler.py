@@ -79,5 +79,7 @@ def test_a_rank_without_slices_is_refused(on_two_ranks):
 
 
 def test_unknown_balance_is_refused():
-    with pytest.raises(InputError, match="choose one of replication, weighted, weighted_by_patient, none"):
+    with pytest.raises(
+        InputError, match="choose one of replication, weighted, weighted_by_patient, weighted_by_source, none"
+    ):
         EpochSampler(ITEMS, balance="replicate")
