@@ -91,12 +91,10 @@ class Answer:
         seconds: by stage.
         runtime: what the network ran on, see `RuntimeChoice`; None where it did not run or does not say.
         content: SHA-256 of the files that it belongs to; "" where it cannot be kept for the next run.
+        pictures: what a reader is shown; None where nobody asked. The journal does not keep them.
         mask: uint8 (S, H, W) of all slices of the volume as it was read, inferior to superior, H to posterior and W to
             the patient's left: 0 where no blood is found, i + 1 for the kind i of `KINDS`. None where the network makes
             none, and in the answers of an earlier run.
-        runtime: what the network ran on, see `RuntimeChoice`; None where it did not run or does not say.
-        content: SHA-256 of the files that it belongs to; "" where it cannot be kept for the next run.
-        pictures: what a reader is shown; None where nobody asked. The journal does not keep them.
     """
 
     finding: Finding | None = None

@@ -7,6 +7,7 @@ from torch import nn
 
 from ichmonai.errors import InputError
 from ichmonai.prediction import SliceInferer
+from ichmonai.networks import create_network
 from ichmonai.runtimes import choose, on_runtime, sessions
 from ichmonai.runtimes import names as names_module
 from ichmonai.runtimes.parity import TOLERANCE, Trial, decisions, drawn_slices
@@ -172,7 +173,7 @@ def test_int8_needs_a_model_of_these_weights(small, clock, empty_cache):
 
 def test_on_another_device_the_network_stays_with_torch(small):
     with torch.device("meta"):
-        elsewhere = nn.Linear(1, 1)
+        elsewhere = create_network("test_vit", image_size=SIZE)
     assert on_runtime(elsewhere, small.weights, SIZE).choice.reason == "the network is on meta"
     with pytest.raises(InputError, match="set device to cpu"):
         on_runtime(elsewhere, small.weights, SIZE, "openvino")
