@@ -3,11 +3,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
 
 from ichmonai.errors import InputError
-from ichmonai.prediction import SliceInferer
 from ichmonai.networks import create_network
+from ichmonai.prediction import SliceInferer
 from ichmonai.runtimes import choose, on_runtime, sessions
 from ichmonai.runtimes import names as names_module
 from ichmonai.runtimes.parity import TOLERANCE, Trial, decisions, drawn_slices
