@@ -52,7 +52,7 @@ from scripts.check.ablation.sets import (
     slices,
     turned,
 )
-from scripts.check.ablation.variants import VARIANTS
+from scripts.check.ablation.variants import HEADS, VARIANTS
 
 SPLIT = [0.7, 0.15, 0.15]
 METRICS = {
@@ -108,7 +108,7 @@ def train(options: argparse.Namespace, name: str) -> None:
         print(f"{name}: trained before", flush=True)
         return
     out.mkdir(parents=True, exist_ok=True)
-    (out / "overlay.json").write_text(json.dumps(VARIANTS[name][1], indent=2), encoding="utf-8")
+    (out / "overlay.json").write_text(json.dumps({**HEADS, **VARIANTS[name][1]}, indent=2), encoding="utf-8")
     settings = {
         "dataset_dir": options.data.resolve(),
         "output_dir": out.resolve(),
@@ -215,7 +215,7 @@ def predict(network: torch.nn.Module, chain: Compose, image: Image) -> np.ndarra
         batch = batch.to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             logits = torch.cat([network(part).float() for part in batch.split(16)])
-        result[kept] = softmax_heads(logits).numpy()
+        result[kept] = softmax_heads(logits)[:, :5].numpy()
     return result
 
 

@@ -51,7 +51,7 @@ def main() -> None:
     def scores(images: list[torch.Tensor]) -> np.ndarray:
         with torch.inference_mode():
             inputs = torch.stack([torch.as_tensor(chain({"image": hu})["image"]) for hu in images], dim=-1)
-            return softmax_heads(SliceInferer()(inputs[None], network)[0].T).numpy()
+            return softmax_heads(SliceInferer()(inputs[None], network)[0].T)[:, :5].numpy()
 
     undrawn, patients = scores([image.hu for image in normal]), [image.patient for image in normal]
     rng = np.random.default_rng(options.seed)

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+HEADS = {"heads": "$networks.DUAL_HEADS", "mask_classes": 0, "target_transforms": []}
+"""Of every variant: what is compared are the two heads, on data without kinds and masks."""
+
 AS_PUBLISHED = {
     "preprocessing_transforms": [
         {"_target_": "ichmonai.transforms.RemoveHeadHolderd", "keys": "image"},
