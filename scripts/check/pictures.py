@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import binomtest
 
-from ichmonai.io.formats import picture
+from ichmonai.io.formats.picture import FORMAT
 from ichmonai.io.series import ImageSource
 from ichmonai.tables import write_csv
 from ichmonai.transforms.anatomy.head_picture import (
@@ -120,7 +120,7 @@ def real(data: Path) -> Iterator[tuple[str, str, NDArray[np.float32], bool]]:
         if sample:
             paths = [paths[i] for i in np.random.default_rng(0).permutation(len(paths))[:sample]]
         for path in paths:
-            hu, *_, findings = picture.FORMAT.read(ImageSource(str(path)), WINDOW)[:4]
+            hu, *_, findings = FORMAT.read(ImageSource(str(path)), WINDOW)[:4]
             yield "real", folder, hu, bool(findings)
 
 
@@ -132,7 +132,7 @@ def drawn(seed: int, each: int) -> Iterator[tuple[str, str, NDArray[np.float32],
         path = Path(folder) / "picture.png"
         for kind, name, picture in pictures:
             Image.fromarray(picture).save(path)
-            hu, *_, findings = picture.FORMAT.read(ImageSource(str(path)), WINDOW)[:4]
+            hu, *_, findings = FORMAT.read(ImageSource(str(path)), WINDOW)[:4]
             yield kind, name, hu, bool(findings)
 
 
