@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 
+from ichmonai.classes import KINDS
 from ichmonai.errors import InputError
 from ichmonai.io import LoadHeadCTd
 from ichmonai.model_description import ModelDescription
-from ichmonai.networks import RSNA_HEADS, create_network
+from ichmonai.networks import KIND_HEADS, RSNA_HEADS, create_network
 from ichmonai.transforms import CropToHeadd, NormalizeImageNetd, RandSharpnessd, RemoveHeadHolderd, WindowHUd
 
 CHAIN = [
@@ -103,3 +104,15 @@ def test_networks_that_there_are_not(tmp_path, network):
     (tmp_path / "model.json").write_text(json.dumps({"network": network, "preprocessing": []}))
     with pytest.raises(InputError):
         ModelDescription.beside(tmp_path / "model.pt").create_network()
+
+
+def test_kinds_and_mask_are_named(tmp_path):
+    network = create_network("light", image_size=64, heads=KIND_HEADS, mask_classes=6, depth=1)
+    (tmp_path / "model.pt").touch()
+    ModelDescription.of(network, ()).write(tmp_path)
+    record = json.loads((tmp_path / "model.json").read_text())
+    assert record["labels"]["kinds"] == list(KINDS)
+    assert record["mask"] == ["none", *KINDS]
+    found = ModelDescription.beside(tmp_path / "model.pt").require_dual_heads()
+    assert found.create_network().mask_classes == 6
+    assert ModelDescription({"name": "light"}, ()).mask_labels == []
