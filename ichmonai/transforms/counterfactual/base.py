@@ -11,7 +11,7 @@ from monai.transforms.transform import RandomizableTransform
 from monai.utils.misc import ensure_tuple
 from numpy.typing import NDArray
 
-from ichmonai.classes import NOT_APPLICABLE, RSNA_LABELS
+from ichmonai.classes import KINDS, NOT_APPLICABLE, RSNA_LABELS, UNKNOWN
 from ichmonai.transforms.anatomy.binary_image import Mask
 from ichmonai.transforms.anatomy.bleeding import pixel_size, smooth_inside
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask
@@ -114,6 +114,8 @@ class CounterfactualTransformd(RandDictionaryTransform[P]):
         keys: key of the slice.
         *args: arguments of the array version, also by name.
         label_keys: keys of the labels, of either kind, that change with the slice; the first says whether it bleeds.
+        kinds_key: key of the kinds, float (5,), that change with the slice where they are there.
+        mask_key: key of the mask, (1, H, W): 0 throughout once nothing bleeds, and `UNKNOWN` where something else does.
         allow_missing_keys: do not raise if a key is missing.
         **kwargs: see `args`.
 
@@ -126,6 +128,8 @@ class CounterfactualTransformd(RandDictionaryTransform[P]):
         keys: KeysCollection,
         *args: Any,
         label_keys: KeysCollection = "label",
+        kinds_key: str = "kinds",
+        mask_key: str = "mask",
         allow_missing_keys: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -135,6 +139,7 @@ class CounterfactualTransformd(RandDictionaryTransform[P]):
                 f"{type(self).__name__} takes the key of one slice, not {self.keys}: its label follows it."
             )
         self.label_keys = ensure_tuple(label_keys)
+        self.kinds_key, self.mask_key = kinds_key, mask_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of `data` with the slice and its labels changed."""
@@ -144,6 +149,10 @@ class CounterfactualTransformd(RandDictionaryTransform[P]):
             d[key], finding = self.transform.change(d[key], d[self.label_keys[0]], randomize=False)
             if finding is not None:
                 d |= {name: with_finding(d[name], *finding) for name in self.label_keys}
+                if self.kinds_key in d:
+                    d[self.kinds_key] = kinds_with(d[self.kinds_key], finding[1])
+                if self.mask_key in d:  # where the blood is now is not known
+                    d[self.mask_key] = d[self.mask_key] * 0 + (UNKNOWN if finding[1] else 0)
         return d
 
 
@@ -163,6 +172,20 @@ def with_finding(label: NdarrayOrTensor, location: int, subtypes: Sequence[str])
     if isinstance(label, torch.Tensor):
         return torch.as_tensor(values, dtype=label.dtype, device=label.device)
     return np.asarray(values, dtype=np.asarray(label).dtype)
+
+
+def kinds_with(kinds: NdarrayOrTensor, subtypes: Sequence[str]) -> NdarrayOrTensor:
+    """Kinds of the same type that say what a slice shows now: what was added, beside what was there; or nothing.
+
+    Args:
+        kinds: float (5,) in the order of `KINDS`, nan where that is not known.
+        subtypes: those of `KINDS` that came; none where all went.
+    """
+    changed = kinds * 0 if not subtypes else kinds + 0
+    for index, kind in enumerate(KINDS):
+        if kind in subtypes or not subtypes:
+            changed[index] = float(kind in subtypes)
+    return changed
 
 
 def paint_blood(image: Array, inside: Mask, part: Array, blood: Array | float, pixel: float) -> Array:

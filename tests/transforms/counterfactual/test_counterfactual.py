@@ -10,7 +10,7 @@ from monai.data import MetaTensor
 from scipy import ndimage
 
 from ichmonai import transforms as T
-from ichmonai.classes import RSNA_LABELS
+from ichmonai.classes import RSNA_LABELS, UNKNOWN
 from ichmonai.io import load_head_ct
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask
 from ichmonai.transforms.counterfactual.haemorrhage_kinds import KINDS
@@ -246,3 +246,25 @@ def test_most_real_bleedings_are_told_and_few_normal_slices(real_data):
         images = [prepare(load_head_ct(real_data / "dtvit" / row["image"]))[0].as_tensor() for row in chosen]
         share = np.mean([bool(T.propose_bleeding(image).any()) for image in images])
         assert least <= share <= most
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_kinds_and_mask_say_no_other_than_the_label(head, known):
+    before = np.array([0, 1, 0, 0, 0] if known else [np.nan] * 5, dtype=np.float32)
+    mask = torch.full((1, 256, 256), 2, dtype=torch.uint8)
+    item = {"image": draw_slice(head, BLOOD), "label": DEEP, "kinds": before, "mask": mask}
+    erased = T.RandEraseBleedingd("image", prob=1)(item)
+    assert erased["label"].tolist() == NORMAL.tolist()
+    assert erased["kinds"].tolist() == [0] * 5
+    assert not erased["mask"].any()
+    assert erased["mask"].dtype == torch.uint8
+    assert item["kinds"] is before
+    assert mask.all(), "what was given stays as it is"
+    drawn = T.RandDrawBleedingd("image", ["epidural"], prob=1)(erased)
+    assert drawn["label"].tolist() == [1, -1]
+    assert drawn["kinds"].tolist() == [1, 0, 0, 0, 0]
+    assert (drawn["mask"] == UNKNOWN).all()
+    assert erased["kinds"].tolist() == [0] * 5
+    same = T.RandEraseBleedingd("image", prob=0)(item)
+    assert same["kinds"] is before
+    assert same["mask"] is mask
