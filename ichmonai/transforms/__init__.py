@@ -24,7 +24,8 @@ from ichmonai.transforms.chain.remove_head_holder_as_published import (
 )
 from ichmonai.transforms.chain.resize_in_plane import ResizeInPlane, ResizeInPlaned
 from ichmonai.transforms.chain.window_hu import DTVIT_WINDOWS, RSNA_WINDOWS, WindowHU, WindowHUd
-from ichmonai.transforms.counterfactual.bleeding_bank import Bleeding, bleeding_bank
+from ichmonai.transforms.counterfactual.bleeding import Bleeding, Layer
+from ichmonai.transforms.counterfactual.bleeding_bank import bleeding_bank
 from ichmonai.transforms.counterfactual.cover_brain import RandCoverBrain, RandCoverBraind
 from ichmonai.transforms.counterfactual.draw_bleeding import RandDrawBleeding, RandDrawBleedingd
 from ichmonai.transforms.counterfactual.draw_calcification import RandDrawCalcification, RandDrawCalcificationd
@@ -47,6 +48,7 @@ __all__ = [
     "CropToHeadd",
     "KeepBrainSlices",
     "KeepBrainSlicesd",
+    "Layer",
     "LoadNeighbouringSlicesd",
     "NormalizeImageNet",
     "NormalizeImageNetd",

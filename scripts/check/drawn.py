@@ -15,6 +15,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
 
+from ichmonai.classes import KINDS
 from ichmonai.datasets import read_splits
 from ichmonai.evaluation.intervals import patient_bootstrap
 from ichmonai.evaluation.metrics import head_metrics
@@ -26,7 +27,6 @@ from ichmonai.paths import bundle_root
 from ichmonai.prediction import SliceInferer
 from ichmonai.tables import write_csv
 from ichmonai.transforms import RandDrawBleeding
-from ichmonai.transforms.counterfactual.haemorrhage_kinds import KINDS
 from scripts.check.ablate_light import READ
 from scripts.check.ablation.sets import slices
 

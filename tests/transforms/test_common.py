@@ -31,6 +31,7 @@ PAIRS = [
 OTHERS = {
     "LoadNeighbouringSlicesd",  # reads files
     "Bleeding",
+    "Layer",
     # These change the label with the slice: see test_counterfactual.py.
     *(
         name + end

@@ -64,6 +64,11 @@ def test_signature(name):
     assert parameters.pop("allow_missing_keys").default is False
     if name in CHANGES_LABEL:
         assert parameters.pop("label_keys").default == "label"
+        assert parameters.pop("kinds_key").default == "kinds"
+    if name == "CropToHeadd":
+        assert parameters.pop("mask_keys").default == ()
+    if name in (*CHANGES_LABEL, "RandDrawCalcificationd"):
+        assert parameters.pop("mask_key").default == "mask"
     assert parameters == dict(inspect.signature(array).parameters)
     assert list(inspect.signature(dictionary.__init__).parameters)[:2] == ["self", "keys"]
 

@@ -2,11 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
+from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import RandomizableTransform
 from monai.utils.misc import ensure_tuple
 from numpy.typing import NDArray
@@ -19,12 +20,26 @@ from ichmonai.transforms.dictionary import P, RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 Array = NDArray[np.float32]
-Finding = tuple[int, tuple[str, ...]]
-"""What a slice shows, see `with_finding`."""
+
+GRAIN = 1.2  # mm, the standard deviation of the blur below which detail counts as noise
+
+
+class Finding(NamedTuple):
+    """What a slice shows after a change."""
+
+    mask: NDArray[np.uint8]  # (H, W), as `KINDS` numbers them from 1, 0 or UNKNOWN
+    kinds: tuple[str, ...] = ()  # of `KINDS`; none on a normal slice
+    location: int = NOT_APPLICABLE  # index of `LOCATIONS`
+    unsure: tuple[str, ...] = ()  # kinds that may be seen, too
+
+
 Change = tuple[Array, Finding]
 """A changed copy of a slice (H, W), and the finding that it now has."""
 
-GRAIN = 1.2  # mm, the standard deviation of the blur below which detail counts as noise
+
+def no_blood(image: Array) -> Finding:
+    """The finding of a normal slice (H, W)."""
+    return Finding(np.zeros(image.shape, np.uint8))
 
 
 class SeededTransform(RandomizableTransform):
@@ -77,12 +92,16 @@ class CounterfactualTransform(SeededTransform):
             ValueError: if the image is not one slice of one channel.
         """
         changed, finding = self.change(img, label, randomize)
-        return changed, label if finding is None else with_finding(label, *finding)
+        return changed, label if finding is None else with_finding(label, finding)
 
     def change(
-        self, img: NdarrayOrTensor, label: NdarrayOrTensor, randomize: bool = True
+        self,
+        img: NdarrayOrTensor,
+        label: NdarrayOrTensor,
+        randomize: bool = True,
+        mask: NdarrayOrTensor | None = None,
     ) -> tuple[torch.Tensor, Finding | None]:
-        """The slice, and the finding that it now has, or None where it is as it was."""
+        """The slice, and the finding that it now has, or None where it is as it was; a mask (1, H, W) says more."""
         if img.ndim != 3 or img.shape[0] != 1:
             raise ValueError(
                 f"{type(self).__name__} takes one slice (1, H, W) of HU, not an image of shape {tuple(img.shape)}."
@@ -93,9 +112,12 @@ class CounterfactualTransform(SeededTransform):
         result = None
         if self._do_transform and bool(label[0] > 0) is self.changes_bleeding:
             image = slices[0, 0].detach().cpu().numpy()
+            blood = None if mask is None else np.asarray(torch.as_tensor(mask)[0].cpu())
+            if blood is not None:
+                blood = (blood > 0) & (blood != UNKNOWN)
             inside, pixel = intracranial_mask(image, self.spacing), pixel_size(image, self.spacing)
             if inside.any() and inside.sum() * pixel**2 >= self.smallest:
-                result = self._change(image, inside, pixel, np.random.default_rng(self.seed))
+                result = self._change(image, inside, blood, pixel, np.random.default_rng(self.seed))
         if result is None:
             return from_slices(slices, img), None
         changed, finding = result
@@ -103,8 +125,18 @@ class CounterfactualTransform(SeededTransform):
         return from_slices(torch.from_numpy(limited).to(slices)[None, None], img), finding
 
     @abstractmethod
-    def _change(self, image: Array, inside: Mask, pixel: float, rng: np.random.Generator) -> Change | None:
-        """What becomes of a slice (H, W) of pixels of so many mm, inside its skull; None where it cannot be changed."""
+    def _change(
+        self, image: Array, inside: Mask, blood: Mask | None, pixel: float, rng: np.random.Generator
+    ) -> Change | None:
+        """What becomes of a slice, or None where it cannot be changed.
+
+        Args:
+            image: HU (H, W).
+            inside: the inside of the skull (H, W).
+            blood: what its mask marks (H, W), if it has one.
+            pixel: its side in mm.
+            rng: decides.
+        """
 
 
 class CounterfactualTransformd(RandDictionaryTransform[P]):
@@ -114,8 +146,8 @@ class CounterfactualTransformd(RandDictionaryTransform[P]):
         keys: key of the slice.
         *args: arguments of the array version, also by name.
         label_keys: keys of the labels, of either kind, that change with the slice; the first says whether it bleeds.
-        kinds_key: key of the kinds, float (5,), that change with the slice where they are there.
-        mask_key: key of the mask, (1, H, W): 0 throughout once nothing bleeds, and `UNKNOWN` where something else does.
+        kinds_key: key of the kinds, float (5,) in the order of `KINDS`, NaN where not known; changed where it is there.
+        mask_key: key of the mask, (1, H, W) of the numbers of `Finding`; changed where it is there.
         allow_missing_keys: do not raise if a key is missing.
         **kwargs: see `args`.
 
@@ -139,53 +171,43 @@ class CounterfactualTransformd(RandDictionaryTransform[P]):
                 f"{type(self).__name__} takes the key of one slice, not {self.keys}: its label follows it."
             )
         self.label_keys = ensure_tuple(label_keys)
-        self.kinds_key, self.mask_key = kinds_key, mask_key
+        self.kinds_key = kinds_key
+        self.mask_key = mask_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return a copy of `data` with the slice and its labels changed."""
+        """Return a copy of `data` with the slice, its labels, its kinds and its mask changed."""
         d = dict(data)
         self.randomize()
         for key in self.key_iterator(d):
-            d[key], finding = self.transform.change(d[key], d[self.label_keys[0]], randomize=False)
-            if finding is not None:
-                d |= {name: with_finding(d[name], *finding) for name in self.label_keys}
-                if self.kinds_key in d:
-                    d[self.kinds_key] = kinds_with(d[self.kinds_key], finding[1])
-                if self.mask_key in d:  # where the blood is now is not known
-                    d[self.mask_key] = d[self.mask_key] * 0 + (UNKNOWN if finding[1] else 0)
+            mask = d.get(self.mask_key)
+            d[key], finding = self.transform.change(d[key], d[self.label_keys[0]], randomize=False, mask=mask)
+            if finding is None:
+                continue
+            d |= {name: with_finding(d[name], finding) for name in self.label_keys}
+            if self.kinds_key in d:
+                shown = [np.nan if name in finding.unsure else name in finding.kinds for name in KINDS]
+                d[self.kinds_key] = _like(d[self.kinds_key], shown)
+            if mask is not None:
+                d[self.mask_key] = _like(mask, finding.mask[None])
         return d
 
 
-def with_finding(label: NdarrayOrTensor, location: int, subtypes: Sequence[str]) -> NdarrayOrTensor:
-    """A label of the same kind, type and dtype that says what a slice shows.
-
-    Args:
-        label: (2,) of the two heads or (6,) of RSNA.
-        location: index of `LOCATIONS`, or `NOT_APPLICABLE`.
-        subtypes: those of `RSNA_LABELS` that are seen; none on a normal slice.
-    """
+def with_finding(label: NdarrayOrTensor, finding: Finding) -> NdarrayOrTensor:
+    """A label of the same kind, type and dtype, (2,) of the two heads or (6,) of RSNA, that says what a slice shows."""
     values: list[int]
     if len(label) == len(RSNA_LABELS):
-        values = [bool(subtypes), *(name in subtypes for name in RSNA_LABELS[1:])]
+        values = [bool(finding.kinds), *(name in finding.kinds for name in KINDS)]
     else:
-        values = [bool(subtypes), location if subtypes else NOT_APPLICABLE]
-    if isinstance(label, torch.Tensor):
-        return torch.as_tensor(values, dtype=label.dtype, device=label.device)
-    return np.asarray(values, dtype=np.asarray(label).dtype)
+        values = [bool(finding.kinds), finding.location if finding.kinds else NOT_APPLICABLE]
+    return _like(label, values)
 
 
-def kinds_with(kinds: NdarrayOrTensor, subtypes: Sequence[str]) -> NdarrayOrTensor:
-    """Kinds of the same type that say what a slice shows now: what was added, beside what was there; or nothing.
-
-    Args:
-        kinds: float (5,) in the order of `KINDS`, nan where that is not known.
-        subtypes: those of `KINDS` that came; none where all went.
-    """
-    changed = kinds * 0 if not subtypes else kinds + 0
-    for index, kind in enumerate(KINDS):
-        if kind in subtypes or not subtypes:
-            changed[index] = float(kind in subtypes)
-    return changed
+def _like(old: NdarrayOrTensor, values: Any) -> NdarrayOrTensor:
+    """Values of the type, dtype and device of what they take the place of."""
+    if isinstance(old, torch.Tensor):
+        plain = torch.as_tensor(values, dtype=old.dtype, device=old.device)
+        return MetaTensor(plain, meta=old.meta) if isinstance(old, MetaTensor) else plain
+    return np.asarray(values, dtype=np.asarray(old).dtype)
 
 
 def paint_blood(image: Array, inside: Mask, part: Array, blood: Array | float, pixel: float) -> Array:

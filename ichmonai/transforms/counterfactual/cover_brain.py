@@ -5,9 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from ichmonai.classes import NOT_APPLICABLE
 from ichmonai.transforms.anatomy.binary_image import Mask
-from ichmonai.transforms.counterfactual.base import Array, Change, CounterfactualTransform, CounterfactualTransformd
+from ichmonai.transforms.counterfactual.base import (
+    Array,
+    Change,
+    CounterfactualTransform,
+    CounterfactualTransformd,
+    no_blood,
+)
 from ichmonai.transforms.counterfactual.haemorrhage_kinds import cloud, make_scene
 
 # Lengths are in mm.
@@ -44,7 +49,9 @@ class RandCoverBrain(CounterfactualTransform):
     def __init__(self, prob: float = 0.15, spacing: Sequence[float] | None = None) -> None:
         super().__init__(prob, spacing)
 
-    def _change(self, image: Array, inside: Mask, pixel: float, rng: np.random.Generator) -> Change | None:
+    def _change(
+        self, image: Array, inside: Mask, blood: Mask | None, pixel: float, rng: np.random.Generator
+    ) -> Change | None:
         scene = make_scene(image, inside, pixel)
         # An island of uneven outline around a deep place.
         depth = scene.depth + 4 * cloud(scene, rng, 20) + 1.5 * cloud(scene, rng, 6)
@@ -63,7 +70,7 @@ class RandCoverBrain(CounterfactualTransform):
             cover = shell * cover + (1 - shell) * tissue
         part = ndimage.gaussian_filter(ndimage.binary_dilation(inside, iterations=2).astype(np.float32), 1)
         mixed = seen * image + (1 - seen) * cover
-        return (image + part * (mixed - image)).astype(np.float32), (NOT_APPLICABLE, ())
+        return (image + part * (mixed - image)).astype(np.float32), no_blood(image)
 
 
 RandCoverBraind = CounterfactualTransformd.of(RandCoverBrain)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ichmonai.classes import NOT_APPLICABLE
+from ichmonai.classes import KINDS
 from ichmonai.transforms.anatomy.binary_image import Mask
 from ichmonai.transforms.anatomy.bleeding import bounding_box
 from ichmonai.transforms.counterfactual.base import (
@@ -12,9 +12,10 @@ from ichmonai.transforms.counterfactual.base import (
     Change,
     CounterfactualTransform,
     CounterfactualTransformd,
+    Finding,
     paint_blood,
 )
-from ichmonai.transforms.counterfactual.haemorrhage_kinds import KINDS, make_scene
+from ichmonai.transforms.counterfactual.haemorrhage_kinds import DRAW, make_scene
 
 SEEN = 30.0  # mm2 that differ by SEEN_HU from what was there and from brain
 SEEN_HU = 5.0
@@ -25,8 +26,8 @@ class RandDrawBleeding(CounterfactualTransform):
 
     Subdural crescents, acute to old, epidural lenses, subarachnoid blood in sulci and cisterns, blood in ventricles,
     and irregular haematomas of the brain with oedema, 5 to 60 mm wide. Its label says haemorrhage without a location,
-    or for the six labels of RSNA which kind. A slice with a bleeding stays as it is, and so does one that has no room
-    for the kind, such as no ventricles.
+    or for the six labels of RSNA which kind, and its mask where. A slice with a bleeding stays as it is, and so does
+    one that has no room for the kind, such as no ventricles.
 
     Args:
         kinds: of those in `RSNA_LABELS`, equally frequent.
@@ -48,28 +49,30 @@ class RandDrawBleeding(CounterfactualTransform):
 
     smallest = 2000.0  # slices that show less say little about where something is
 
-    def __init__(
-        self, kinds: Sequence[str] = tuple(KINDS), prob: float = 0.3, spacing: Sequence[float] | None = None
-    ) -> None:
+    def __init__(self, kinds: Sequence[str] = KINDS, prob: float = 0.3, spacing: Sequence[float] | None = None) -> None:
         super().__init__(prob, spacing)
         if not kinds or not set(kinds) <= set(KINDS):
             raise ValueError(f"RandDrawBleeding draws the kinds {', '.join(KINDS)}, not {tuple(kinds)}.")
         self.kinds = tuple(kinds)
 
-    def _change(self, image: Array, inside: Mask, pixel: float, rng: np.random.Generator) -> Change | None:
+    def _change(
+        self, image: Array, inside: Mask, blood: Mask | None, pixel: float, rng: np.random.Generator
+    ) -> Change | None:
         box = bounding_box(inside, 1)
         scene = make_scene(image[box], inside[box], pixel)
         kind = self.kinds[rng.integers(len(self.kinds))]
-        blood = KINDS[kind](scene, rng)
-        if blood is None:
+        drawn = DRAW[kind](scene, rng)
+        if drawn is None:
             return None
-        change = blood.part * (blood.hu - scene.smoothed)
+        change = drawn.part * (drawn.hu - scene.smoothed)
         differs = (abs(change) > SEEN_HU) & (abs(scene.smoothed + change - scene.level) > SEEN_HU)
         if (differs & scene.inside).sum() * pixel**2 < SEEN:
             return None
         changed = image.copy()
-        changed[box] = paint_blood(scene.image, scene.inside, blood.part, blood.hu, pixel)
-        return changed, (NOT_APPLICABLE, (kind,))
+        changed[box] = paint_blood(scene.image, scene.inside, drawn.part, drawn.hu, pixel)
+        mask = np.zeros(image.shape, np.uint8)
+        mask[box][drawn.blood & scene.inside] = KINDS.index(kind) + 1
+        return changed, Finding(mask, (kind,))
 
 
 RandDrawBleedingd = CounterfactualTransformd.of(RandDrawBleeding)

@@ -1,24 +1,26 @@
 """Draw the calcifications of a healthy brain, which are as bright as blood and are none."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from monai.config.type_definitions import NdarrayOrTensor
+from monai.config.type_definitions import KeysCollection, NdarrayOrTensor
 from scipy import ndimage
 
 from ichmonai.transforms.anatomy.binary_image import Mask
 from ichmonai.transforms.anatomy.bleeding import pixel_size
+from ichmonai.transforms.anatomy.inner_table import symmetry_of_skull
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask
 from ichmonai.transforms.counterfactual.base import Array, SeededTransform
-from ichmonai.transforms.counterfactual.erase_bleeding import symmetry_of_skull
-from ichmonai.transforms.dictionary import RandDictionaryTransform
+from ichmonai.transforms.dictionary import P, RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 
 # Lengths are in mm, x to the side of the midline and y towards the back from the middle of the brain.
 SMALLEST = 6000.0  # mm2 inside the skull; lower and higher slices do not show these places
 CALCIUM_HU = (90.0, 400.0)
 FADE = 0.7  # standard deviation of an edge
+COVERED_HU = 12.0  # by which a pixel became brighter that shows chalk now and no blood
 BESIDE_BONE = 3.0  # nothing is drawn nearer
 Spot = tuple[float, float, float, float]  # x, y, and the radii along x and y
 
@@ -105,13 +107,39 @@ class RandDrawCalcification(SeededTransform):
         return (image + part * np.maximum(min(hu, float(image.max())) - image, 0)).astype(np.float32)
 
 
-RandDrawCalcificationd = RandDictionaryTransform.of(RandDrawCalcification)
+class CalcificationTransformd(RandDictionaryTransform[P]):
+    """Base of the dictionary version.
+
+    Args:
+        keys: keys of the images.
+        *args: arguments of the array version, also by name.
+        mask_key: key of a mask of blood, (1, H, W) or (1, H, W, S), which is 0 where calcium covers it; perhaps absent.
+        allow_missing_keys: do not raise if a key is missing.
+        **kwargs: see `args`.
+    """
+
+    def __init__(
+        self, keys: KeysCollection, *args: Any, mask_key: str = "mask", allow_missing_keys: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(keys, *args, allow_missing_keys=allow_missing_keys, **kwargs)
+        self.mask_key = mask_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return a copy of `data` with the images drawn into alike."""
+        d = super().__call__(data)
+        for key in self.key_iterator(d) if self.mask_key in d else ():
+            mask = d[self.mask_key]
+            seen = torch.as_tensor(d[key]) <= torch.as_tensor(data[key]) + COVERED_HU
+            d[self.mask_key] = mask * (seen.to(mask.dtype) if isinstance(mask, torch.Tensor) else seen.numpy())
+        return d
+
+
+RandDrawCalcificationd = CalcificationTransformd.of(RandDrawCalcification)
 
 
 def _part(inside: Mask, spots: list[Spot], pixel: float, rng: np.random.Generator) -> Array:
     """How much of each pixel is calcium, 0 to 1, (H, W)."""
-    middle, midline = symmetry_of_skull(inside, pixel)
-    back = midline if midline[0] > 0 else -midline
+    middle, back = symmetry_of_skull(inside, pixel)
     rows, columns = np.indices(inside.shape, dtype=np.float32)
     y = ((rows - middle[0]) * back[0] + (columns - middle[1]) * back[1]) * pixel
     x = ((columns - middle[1]) * back[0] - (rows - middle[0]) * back[1]) * pixel

@@ -6,27 +6,34 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ichmonai.classes import NOT_APPLICABLE
 from ichmonai.transforms.anatomy.binary_image import Mask, dilate, erode
 from ichmonai.transforms.anatomy.bleeding import bounding_box, pixels, propose_bleeding, smooth_inside
-from ichmonai.transforms.counterfactual.base import Array, Change, CounterfactualTransform, CounterfactualTransformd
+from ichmonai.transforms.anatomy.inner_table import symmetry_of_skull
+from ichmonai.transforms.counterfactual.base import (
+    Array,
+    Change,
+    CounterfactualTransform,
+    CounterfactualTransformd,
+    no_blood,
+)
 
 # Lengths are in mm.
 RIM = 3.0  # around the proposal, where blood still brightens the image
 FADE = 1.2  # standard deviation of the soft edge
+ROUGH = 5.0  # around a mask; what is proposed there belongs to it
+WITHIN = 0.8  # least share of a mask that lies inside the skull
 LARGEST = 0.35  # share of the inside of the skull; of more, too little is left to fill it with
 TEXTURE = (3.0, 7.0)  # standard deviation of the blur below which structure is taken from the other side
 JITTER = 4.0  # how far that is off the mirrored place, so that the sides never match
 SOURCES = 12  # places that are tried, until the hole is full
-ELONGATED = 1.1  # a head rounder than this shows no direction
 
 
 class RandEraseBleeding(CounterfactualTransform):
     """Erase the bleeding with a probability, where it can be told; the slice is then labelled normal.
 
-    What `propose_bleeding` finds, and a rim, is filled with the blurred surroundings, and with texture and noise of the
-    mirrored side or, where that bleeds too, of other places. A normal slice stays as it is, and so does one without a
-    credible proposal. Oedema and shift of the midline stay.
+    What the slice's mask marks, or without one `propose_bleeding` finds, and a rim, is filled with the blurred
+    surroundings, and with texture and noise of the mirrored side or, where that bleeds too, of other places. A normal
+    slice stays as it is, and so does one without a credible proposal. Oedema and shift of the midline stay.
 
     Args:
         prob: probability that a slice with bleeding is changed, if it can be.
@@ -48,11 +55,19 @@ class RandEraseBleeding(CounterfactualTransform):
     def __init__(self, prob: float = 0.4, spacing: Sequence[float] | None = None) -> None:
         super().__init__(prob, spacing)
 
-    def _change(self, image: Array, inside: Mask, pixel: float, rng: np.random.Generator) -> Change | None:
-        blood = propose_bleeding(image, self.spacing, inside)
+    def _change(
+        self, image: Array, inside: Mask, blood: Mask | None, pixel: float, rng: np.random.Generator
+    ) -> Change | None:
+        proposal = propose_bleeding(image, self.spacing, inside)
+        if blood is None or not blood.any():
+            blood = proposal
+        elif (blood & inside).sum() < WITHIN * blood.sum():
+            return None  # the skull is open or not told: what lies outside of it would stay
+        else:
+            blood = (blood | (proposal & dilate(blood, pixels(ROUGH, pixel)))) & inside
         if not 0 < blood.sum() <= LARGEST * inside.sum():
             return None
-        return erase(image, blood, inside, pixel, rng), (NOT_APPLICABLE, ())
+        return erase(image, blood, inside, pixel, rng), no_blood(image)
 
 
 RandEraseBleedingd = CounterfactualTransformd.of(RandEraseBleeding)
@@ -84,7 +99,7 @@ def _fill(image: Array, blood: Mask, inside: Mask, pixel: float, rng: np.random.
     clean = inside & ~dilate(hole, 1)
     coarse = rng.uniform(*TEXTURE) / pixel
     near = smooth_inside(image, clean, coarse)
-    base = ndimage.gaussian_filter(_push_pull(near, clean.astype(np.float32)), coarse / 2)
+    base = ndimage.gaussian_filter(push_pull(near, clean.astype(np.float32)), coarse / 2)
     texture = _borrow(image - near, np.argwhere(part > 0), clean, inside, pixel, rng)
     rest = image - np.where(hole, base, near)  # within the hole it does not count
     keep = 1 - part
@@ -94,7 +109,7 @@ def _fill(image: Array, blood: Mask, inside: Mask, pixel: float, rng: np.random.
     return np.where(part > 0, filled, image).astype(np.float32)
 
 
-def _push_pull(values: Array, weights: Array) -> Array:
+def push_pull(values: Array, weights: Array) -> Array:
     """Fill what has no weight from what is around, on ever coarser grids (Gortler et al., The Lumigraph, 1996)."""
     if weights.min() > 0 or min(values.shape) < 2:
         return values
@@ -102,7 +117,7 @@ def _push_pull(values: Array, weights: Array) -> Array:
     shape = tuple((side + 1) // 2 for side in values.shape)
     total = np.pad(values * weights, even).reshape(shape[0], 2, shape[1], 2).sum(axis=(1, 3))
     weight = np.pad(weights, even).reshape(shape[0], 2, shape[1], 2).sum(axis=(1, 3))
-    coarse = _push_pull(np.divide(total, weight, out=np.zeros_like(total), where=weight > 0), np.minimum(weight, 1))
+    coarse = push_pull(np.divide(total, weight, out=np.zeros_like(total), where=weight > 0), np.minimum(weight, 1))
     large = ndimage.zoom(coarse, 2, order=1, grid_mode=True, mode="nearest")[: values.shape[0], : values.shape[1]]
     return weights * values + (1 - weights) * large
 
@@ -133,20 +148,6 @@ def _borrow(
     if len(values):
         result[rest[:, 0], rest[:, 1]] = rng.choice(values, len(rest))
     return result
-
-
-def symmetry_of_skull(inside: Mask, pixel: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A point of the midline and its direction, both (row, column) of pixels.
-
-    Args:
-        inside: the inside of the skull (H, W), not empty.
-        pixel: its side in mm.
-    """
-    step = pixels(3, pixel)
-    points = np.argwhere(inside[::step, ::step]) * step
-    spread, axes = np.linalg.eigh(np.cov(points.T))
-    axis = axes[:, 1] if spread[1] > ELONGATED**2 * spread[0] and abs(axes[0, 1]) > 0.8 else np.array([1.0, 0.0])
-    return points.mean(axis=0), axis
 
 
 def _rotation(angle: float) -> NDArray[np.float64]:

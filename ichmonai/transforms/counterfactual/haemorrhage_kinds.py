@@ -26,6 +26,8 @@ FLUID_RISE = -8.0  # of fluid, partly, below the brain's level
 VENTRICLE = 60.0  # area in mm2 of the smallest
 FROM_SKULL = 18.0  # ... and its distance; fluid nearer to bone is in sulci and cisterns
 SUBARACHNOID = 40.0  # area in mm2 of fluid that must be there
+HALF = 0.5  # part of a pixel from which it belongs to the mask
+THIN = 0.4  # ... of blood in fluid, whose parts are nowhere whole
 CLOT = 0.1  # standard deviation of the density of blood, as a share of its rise above the brain
 
 
@@ -43,8 +45,9 @@ class Scene(NamedTuple):
 class Blood(NamedTuple):
     """What a haemorrhage adds to a slice."""
 
-    part: Array  # of each pixel, 0 to 1
+    part: Array  # of each pixel, 0 to 1; oedema is part of it
     hu: Array
+    blood: Mask
 
 
 def make_scene(image: Array, inside: Mask, pixel: float) -> Scene:
@@ -70,7 +73,7 @@ def subdural(scene: Scene, rng: np.random.Generator) -> Blood | None:
         blood = _blood(scene, rng, rng.uniform(48, 65)) * sunk + rng.uniform(20, 32) * (1 - sunk)
     else:
         blood = _blood(scene, rng, scene.level + rng.choice([-1, 1]) * rng.uniform(5, 10))
-    return Blood(part, blood.astype(np.float32))
+    return Blood(part, blood.astype(np.float32), part > HALF)
 
 
 def epidural(scene: Scene, rng: np.random.Generator) -> Blood | None:
@@ -80,7 +83,8 @@ def epidural(scene: Scene, rng: np.random.Generator) -> Blood | None:
     blood = _blood(scene, rng, rng.uniform(56, 78))
     if rng.random() < 0.3:
         blood -= 18 * np.clip(cloud(scene, rng, 8) - 0.6, 0, 1)
-    return Blood(_soft(thickness - scene.depth, scene), blood)
+    part = _soft(thickness - scene.depth, scene)
+    return Blood(part, blood, part > HALF)
 
 
 def subarachnoid(scene: Scene, rng: np.random.Generator) -> Blood | None:
@@ -97,7 +101,7 @@ def subarachnoid(scene: Scene, rng: np.random.Generator) -> Blood | None:
     part = np.clip(1.5 * fluid * region, 0, 1).astype(np.float32)  # it thickens what fluid there is
     if (part > 0.4).sum() * scene.pixel**2 < SUBARACHNOID:
         return None
-    return Blood(part, _blood(scene, rng, rng.uniform(48, 70)))
+    return Blood(part, _blood(scene, rng, rng.uniform(48, 70)), part > THIN)
 
 
 def intraventricular(scene: Scene, rng: np.random.Generator) -> Blood | None:
@@ -113,7 +117,7 @@ def intraventricular(scene: Scene, rng: np.random.Generator) -> Blood | None:
     part = part / (1 + np.exp(-np.clip((rows + tilt + uneven - depth_of_blood) * scene.pixel / 0.7, -30, 30)))
     if (part > 0.4).sum() * scene.pixel**2 < VENTRICLE / 3:
         return None
-    return Blood(part.astype(np.float32), _blood(scene, rng, rng.uniform(50, 72)))
+    return Blood(part.astype(np.float32), _blood(scene, rng, rng.uniform(50, 72)), part > THIN)
 
 
 def intraparenchymal(scene: Scene, rng: np.random.Generator) -> Blood | None:
@@ -134,23 +138,27 @@ def intraparenchymal(scene: Scene, rng: np.random.Generator) -> Blood | None:
     shown = np.maximum(part, (oedema > 0.3).astype(np.float32))
     blood = _blood(scene, rng, rng.uniform(*ACUTE_HU))
     mixed = part * blood + (1 - part) * darker
-    return Blood(shown, mixed.astype(np.float32))
+    return Blood(shown, mixed.astype(np.float32), part > HALF)
 
 
-KINDS: dict[str, Callable[[Scene, np.random.Generator], Blood | None]] = {
+DRAW: dict[str, Callable[[Scene, np.random.Generator], Blood | None]] = {
     "epidural": epidural,
     "intraparenchymal": intraparenchymal,
     "intraventricular": intraventricular,
     "subarachnoid": subarachnoid,
     "subdural": subdural,
 }
-"""By name in `ichmonai.classes.RSNA_LABELS`."""
+"""By name in `ichmonai.classes.KINDS`."""
 
 
 def cloud(scene: Scene, rng: np.random.Generator, size: float) -> Array:
     """Smooth noise of mean 0 and standard deviation 1 whose bumps have about this size in mm."""
-    step = max(size / scene.pixel, 1.0)
-    shape = scene.depth.shape
+    return bumps(scene.depth.shape, scene.pixel, rng, size)
+
+
+def bumps(shape: tuple[int, ...], pixel: float, rng: np.random.Generator, size: float) -> Array:
+    """The same for a shape of pixels with sides in mm."""
+    step = max(size / pixel, 1.0)
     coarse = rng.normal(size=[int(side / step) + 4 for side in shape]).astype(np.float32)
     offset = rng.random(2)
     return ndimage.affine_transform(coarse, [1 / step] * 2, offset + 1, shape, order=2, mode="nearest") / 0.86
