@@ -1,7 +1,6 @@
 """The options by which commands choose a bundle, its configs and settings."""
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,26 +54,13 @@ def bundle_source(
         InputError: when there is no such config, or a setting or the device is not well formed.
     """
     from ichmonai.paths import bundle_root
-    from ichmonai.prediction.bundle import BundleSource
+    from ichmonai.prediction.bundle import BundleSource, device_setting
 
     root = (bundle or bundle_root()).absolute()
     chosen = dict(setting(pair) for pair in settings or [])
-    if device is not None:
-        if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
-            raise InputError(f"--device {device} is not known; choose cpu, cuda, cuda:N or mps.")
-        _require(device)
-        chosen["device"] = f"$torch.device('{device}')"
+    chosen |= device_setting(device)
     chosen |= {name: value for name, value in more.items() if value is not None}
     return BundleSource(root, chosen, tuple(config_file(root, path) for path in config or []), trust)
-
-
-def _require(device: str) -> None:
-    import torch
-
-    kind, _, index = device.partition(":")
-    there = kind == "cpu" or (kind == "mps" and torch.backends.mps.is_available())
-    if not there and not (kind == "cuda" and int(index or 0) < torch.cuda.device_count()):
-        raise InputError(f"--device {device}: PyTorch finds no such device here; leave it out to use what there is.")
 
 
 def setting(pair: str) -> tuple[str, Any]:

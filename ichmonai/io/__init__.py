@@ -12,7 +12,7 @@ from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import ImageSource, OtherFile, Rejection, Series
 
 if TYPE_CHECKING:
-    from ichmonai.io.head_ct import load_head_ct
+    from ichmonai.io.head_ct import head_ct_of, load_head_ct
     from ichmonai.io.load import LoadHeadCT, LoadHeadCTd
 
 __all__ = [
@@ -29,12 +29,13 @@ __all__ = [
     "choose_series",
     "find_head_ct",
     "group_series",
+    "head_ct_of",
     "load_head_ct",
     "scan",
 ]
 
 # Readers import torch, MONAI and ITK, which takes seconds; processes that read headers do without.
-_READERS = {"load_head_ct": "head_ct", "LoadHeadCT": "load", "LoadHeadCTd": "load"}
+_READERS = {"load_head_ct": "head_ct", "head_ct_of": "head_ct", "LoadHeadCT": "load", "LoadHeadCTd": "load"}
 
 
 def __getattr__(name: str) -> Any:

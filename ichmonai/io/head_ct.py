@@ -4,17 +4,20 @@ import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from monai.data import MetaTensor
+from numpy.typing import NDArray
 
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.format import Voxels
 from ichmonai.io.formats import dicom, format_of, format_of_voxels
 from ichmonai.io.formats.dicom.files import dicom_files
 from ichmonai.io.header import Kind
-from ichmonai.io.orientation import to_original_orientation
+from ichmonai.io.limits import AIR_HU
+from ichmonai.io.orientation import to_display_orientation, to_original_orientation
 from ichmonai.io.series import ImageSource
 
 DTVIT_WINDOW = (40.0, 80.0)
@@ -67,6 +70,36 @@ def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DT
     if len(sources) == 1 and (found := format_of(sources[0].name)) and found.kind is not Kind.DICOM:
         return _tensor(found.read(sources[0], window), sources[0])
     return _series(sources)
+
+
+def head_ct_of(hu: NDArray[Any], affine: NDArray[np.float64] | None = None, name: str = "array") -> MetaTensor:
+    """Take HU that are in memory for what `load_head_ct` reads from a file.
+
+    Args:
+        hu: numbers in HU, a volume (I, J, K) or a slice (H, W) that stands as radiologists see it.
+        affine: 4x4 from index of a volume to RAS+ millimetres, as nibabel and MONAI have it.
+        name: what sentences call it.
+
+    Returns:
+        As `load_head_ct` gives it.
+
+    Raises:
+        HeadCTReadError: it is no volume or slice of finite numbers, or a volume without a sound affine.
+    """
+    array = np.asarray(hu)
+    if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        raise HeadCTReadError(
+            f"{name} is no volume (I, J, K) or slice (H, W) of finite HU, but {array.dtype} {array.shape}; give HU.",
+            Code.UNREADABLE,
+        )
+    array = np.maximum(array.astype(np.float32), AIR_HU)
+    if array.ndim == 2:
+        return _tensor(Voxels(array), ImageSource(name))
+    matrix = np.eye(4) if affine is None else np.asarray(affine, dtype=np.float64)
+    if affine is None or matrix.shape != (4, 4) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-9:
+        raise HeadCTReadError(f"{name} has no sound geometry; give spacing or affine in mm.", Code.BAD_GEOMETRY)
+    shown, placed = to_display_orientation(array, matrix)
+    return _tensor(Voxels(np.ascontiguousarray(shown), placed, matrix), ImageSource(name))
 
 
 def _read(source: ImageSource, window: tuple[float, float]) -> Voxels:

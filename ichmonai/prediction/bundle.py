@@ -1,5 +1,6 @@
 """A bundle's inference config, taken apart into what batch prediction runs."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,6 +16,23 @@ from torch import nn
 from ichmonai.errors import InputError, first_line, printable
 from ichmonai.prediction.identity import identity_of
 from ichmonai.trust.rules import all_own, parts
+
+
+def device_setting(device: str | None) -> dict[str, str]:
+    """The setting of a bundle's config that a device is; none where the bundle chooses.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    if device is None:
+        return {}
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
+        raise InputError(f"The device {device} is not known; choose cpu, cuda, cuda:N or mps.")
+    kind, _, index = device.partition(":")
+    there = kind == "cpu" or (kind == "mps" and torch.backends.mps.is_available())
+    if not there and not (kind == "cuda" and int(index or 0) < torch.cuda.device_count()):
+        raise InputError(f"PyTorch finds no device {device} here; leave it out to use what there is.")
+    return {"device": f"$torch.device('{device}')"}
 
 
 @dataclass(frozen=True)

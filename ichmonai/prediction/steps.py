@@ -111,7 +111,7 @@ def checked(chain: Compose, item: Mapping[str, Any], pictures: bool = False) -> 
     """Run transforms that read and check one input.
 
     Args:
-        chain: its first transform reads `image`.
+        chain: its first transform reads `image`, unless that is a tensor that was read before.
         item: a datalist item.
         pictures: whether a reader is to be shown the slices.
 
@@ -124,7 +124,7 @@ def checked(chain: Compose, item: Mapping[str, Any], pictures: bool = False) -> 
     """
     started = time.perf_counter()
     try:
-        read = chain(dict(item), end=1)
+        read = dict(item) if isinstance(item[CommonKeys.IMAGE], MetaTensor) else chain(dict(item), end=1)
         digest = sha256_of_hu(read[CommonKeys.IMAGE].numpy())
         shown = _shown(read[CommonKeys.IMAGE]) if pictures else {}
         was_read = time.perf_counter()
@@ -140,27 +140,31 @@ def _shown(image: MetaTensor) -> dict[str, Any]:
     return {"view": brain_window(image), "spacing": (row, column)}
 
 
-def prepare(bundle: Parts, series: Series, pictures: bool = False) -> Prepared | Answer:
+def prepare(
+    bundle: Parts, series: Series, pictures: bool = False, image: MetaTensor | None = None
+) -> Prepared | Answer:
     """Read a series, check it and make the network's input of it.
 
     Args:
         bundle: its preprocessing reads first.
         series: what to read.
         pictures: whether a reader is to be shown the slices.
+        image: what there would be to read, where it is in memory.
 
     Returns:
         The input, (C, H, W, S) also for a slice alone; or the answer, when that is a reason why there is none.
     """
     content = ""
     with contextlib.suppress(Exception):  # whatever is wrong with a file, its reader says it better
-        content = digest_of(series.images)
+        content = "" if image is not None else digest_of(series.images)
+    read = list(series.images) if image is None else image
     try:
-        item = checked(bundle.preprocessing, {CommonKeys.IMAGE: list(series.images), "study": series.study}, pictures)
+        item = checked(bundle.preprocessing, {CommonKeys.IMAGE: read, "study": series.study}, pictures)
     except HeadCTReadError as error:
         return Answer(Finding(error.code, str(error)), content=content)
-    image = item[CommonKeys.IMAGE]
-    meta = {name: value for name, value in image.meta.items() if isinstance(value, str | int | float | list)}
-    array = image.as_tensor().numpy()
+    made = item[CommonKeys.IMAGE]
+    meta = {name: value for name, value in made.meta.items() if isinstance(value, str | int | float | list)}
+    array = made.as_tensor().numpy()
     array = array if array.ndim == 4 else array[..., None]
     view, spacing = item.get("view"), item.get("spacing", (1.0, 1.0))
     return Prepared(array, meta, item["sha256"], item["seconds"], content, view, spacing)
