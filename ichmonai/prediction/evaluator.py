@@ -44,6 +44,7 @@ class StudyEvaluator:
         precision: the same of precision.
         accept: codes of findings that do not refuse a series.
         all_series: every series of a study, not the best.
+        shard: (i, n): of n machines this is number i, from 1; it takes its share of the studies.
         formats: names of `ichmonai.prediction.writers`.
         workers: processes that read and prepare; one a core where None.
         timeout: seconds for one series.
@@ -70,6 +71,7 @@ class StudyEvaluator:
         precision: str | None = None,
         accept: Sequence[str] = (),
         all_series: bool = False,
+        shard: Sequence[int] = (1, 1),
         formats: Sequence[str] = ("csv",),
         workers: int | None = None,
         timeout: float = 600,
@@ -80,7 +82,6 @@ class StudyEvaluator:
         self.network, self.inferer = network, inferer
         self.placed = placed
         self.placement = {"runtime": runtime, "precision": precision}
-        self.settings: dict[str, Any] = {}
         self.facts = {
             "description": description,
             "calibration": calibration,
@@ -88,7 +89,9 @@ class StudyEvaluator:
             "device": device,
             "accept": list(accept),
         }
-        self.all_series, self.formats, self.workers, self.timeout = all_series, tuple(formats), workers, timeout
+        index, shards = shard
+        self.options = BatchOptions(all_series, tuple(formats), (index, shards), workers=workers)
+        self.timeout = timeout
 
     def open(self) -> "StudyEvaluator":
         """The parts: these."""
@@ -120,7 +123,6 @@ class StudyEvaluator:
 
     def run(self) -> Summary:
         """Predict, and write the results; what the run came to is returned."""
-        engine = make_engine("local", self.workers, self.timeout, classifies=True)
-        options = BatchOptions(self.all_series, self.formats, workers=self.workers)
+        engine = make_engine("local", self.options.workers, self.timeout, classifies=True)
         with BatchProgress(Console(stderr=True), hidden=not sys.stderr.isatty()) as progress:
-            return run_batch(self.inputs, self.out, self, engine, options, progress)
+            return run_batch(self.inputs, self.out, self, engine, self.options, progress)

@@ -323,6 +323,12 @@ _NOT_COUNTS = ("seconds", "runtimes", "worklist", "refused", "files")
 """Parts of a summary that its record has elsewhere, or not at all."""
 
 
+def _settings(bundle: Parts) -> dict[str, Any]:
+    """What was asked for besides what a record says of itself (weights, threshold, temperatures, accepted codes)."""
+    batch_size = getattr(bundle.inferer, "batch_size", None)
+    return {"device": str(bundle.setting("device")), "batch_size": batch_size, **bundle.placement}
+
+
 def _write_record(
     folder: Path,
     source: Source,
@@ -336,7 +342,7 @@ def _write_record(
         bundle.weights,
         bundle=str(source.root),
         overlays=list(map(str, source.overlays)),
-        settings=dict(source.settings),
+        settings=_settings(bundle),
         config_sha256=bundle.identity["config_sha256"],
         threshold=bundle.setting("threshold"),
         temperature=dict(bundle.setting("calibration").temperature),

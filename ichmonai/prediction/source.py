@@ -1,6 +1,6 @@
 """What a batch is told to run: parts that turn a series into rows, and where they come from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,10 +50,6 @@ class Source(Protocol):
     @property
     def root(self) -> Path:
         """The bundle's folder."""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """What differs from the bundle's config."""
 
     @property
     def overlays(self) -> Sequence[Path]:

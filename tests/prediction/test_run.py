@@ -89,7 +89,7 @@ def test_every_input_is_accounted_for(small_bundle, scans, tmp_path):
     assert "not for clinical use" in record["notice"]
     assert len(record["weights"]["sha256"]) == len(record["config_sha256"]) == 64
     assert record["counts"]["series"] == summary.series
-    assert record["settings"]["device"] == "$torch.device('cpu')"
+    assert record["settings"] == {"device": "cpu", "batch_size": 8, "runtime": "torch", "precision": "fp32"}
     assert {"discover", "predict", "write", "total", "work_read", "work_infer"} <= record["seconds"].keys()
 
 
