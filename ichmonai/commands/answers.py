@@ -12,6 +12,7 @@ from rich.text import Text
 from ichmonai.classes import LOCATIONS
 from ichmonai.io.findings import IN_WORDS, Code
 from ichmonai.notice import NOTICE
+from ichmonai.prediction.rows import kinds_of
 
 if TYPE_CHECKING:
     from ichmonai.prediction.run import Summary
@@ -62,6 +63,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
         "study": str(row.get("path") or row["study"]),
         "haemorrhage": outcome.replace("_", " "),
         "p": f"{float(row['p_ich']):.2f}" if row.get("p_ich", "") not in ("", "nan") else "",
+        "kind": ", ".join(kind for kind, p in kinds_of(row).items() if p > 0.5) if outcome == "positive" else "",
         "location": f"{location}{probability}",
         "slice": f"{int(leading) + 1} of {row['slices']}" if leading != "" else "",
         "slices": "" if leading != "" else str(row.get("slices", "")),

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ichmonai.commands.answers import show_answers
 from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, TrustOption, bundle_source
 from ichmonai.commands.stop import stop, stoppable
 from ichmonai.errors import InputError
@@ -80,6 +79,7 @@ def predict(
     """
     console = Console(stderr=True)
     # Imported late, so that the help answers at once.
+    from ichmonai.commands.answers import show_answers
     from ichmonai.processes.contexts import prepare_workers
 
     if engine is EngineName.LOCAL:

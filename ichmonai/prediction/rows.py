@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ichmonai.classes import LOCATIONS
+from ichmonai.classes import KINDS, LOCATIONS
 from ichmonai.io.series import Rejection
 from ichmonai.tables import KIND_PROBABILITIES, PROBABILITIES, probability_columns
 
@@ -100,6 +100,13 @@ def study_rows(
         for i in range(count)
     ]
     return row, rows
+
+
+def kinds_of(row: Mapping[str, Any]) -> dict[str, float]:
+    """The probabilities of the kinds that a row says, the most probable first; none where the network does not."""
+    said = {kind: row.get(f"p_{kind}", "") for kind in KINDS}
+    known = {kind: float(value) for kind, value in said.items() if value not in (None, "", "nan")}
+    return dict(sorted(known.items(), key=lambda pair: -pair[1]))
 
 
 def worklist_rank(row: Mapping[str, Any]) -> float:

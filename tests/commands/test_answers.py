@@ -50,6 +50,13 @@ def test_several_studies_are_rows_in_the_order_of_the_worklist():
     assert "localizer" in said
 
 
+def test_kinds_are_said_where_the_network_says_them():
+    kinds = {"p_epidural": 0.7, "p_subdural": 0.9, "p_subarachnoid": 0.1}
+    assert "subdural, epidural" in shown(worklist=[POSITIVE | kinds])
+    assert "dural" not in shown(worklist=[POSITIVE])
+    assert "dural" not in shown(worklist=[NEGATIVE | kinds])
+
+
 def test_what_was_refused_is_said_with_its_sentence_and_what_is_left_out_is_counted():
     refused = [{"study": "x", "series": "", "path": "x", "code": "unreadable", "sentence": "x is [bold]damaged."}]
     said = shown(

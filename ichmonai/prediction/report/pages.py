@@ -14,6 +14,7 @@ from ichmonai.notice import NOTICE
 from ichmonai.prediction.identify import IDENTITY_COLUMNS
 from ichmonai.prediction.report.curve import curve
 from ichmonai.prediction.report.drawing import CELL, COLUMNS, LEADING, SEEN, SMALL, STRIP
+from ichmonai.prediction.rows import kinds_of
 
 FOLDER = "report"
 """Where the pages of studies and the pictures are, beside the worklist."""
@@ -61,6 +62,11 @@ class Page:
         """Probability of each location of a haemorrhage, where one is found."""
         found = self.row.get("location")
         return {name: float(self.row[f"p_{name}"]) for name in LOCATIONS} if found else {}
+
+    @property
+    def kinds(self) -> dict[str, float]:
+        """Probability of each kind of haemorrhage, where one is found and the network says kinds."""
+        return kinds_of(self.row) if self.row.get("location") else {}
 
     @property
     def warnings(self) -> list[str]:

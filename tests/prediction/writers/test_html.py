@@ -12,6 +12,7 @@ from PIL import Image
 from ichmonai.prediction.pictures import Pictures
 from ichmonai.prediction.report.curve import curve
 from ichmonai.prediction.report.drawing import CELL, draw
+from ichmonai.prediction.report.pages import Page
 from tests.io.dicom_factory import uid_of, write_slice
 from tests.prediction.in_process import run
 
@@ -107,6 +108,12 @@ def test_many_series_have_pages_only_where_they_are_asked_for(small_bundle, scan
     page = next((tmp_path / "many" / "report").glob("*.html")).read_text()
     assert "No pictures" in page
     assert "<img" not in page
+
+
+def test_kinds_are_shown_where_a_network_says_them():
+    row = {"outcome": "positive", "location": "deep", "p_subdural": "0.7", "p_epidural": 0.9, "p_subarachnoid": ""}
+    assert list(Page(1, "0", row, False).kinds.items()) == [("epidural", 0.9), ("subdural", 0.7)]
+    assert Page(1, "0", row | {"location": ""}, False).kinds == {}
 
 
 def test_pictures_have_square_pixels():
