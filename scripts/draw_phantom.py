@@ -1,9 +1,9 @@
 """Draw the README's picture of the phantom: five diagnoses, three levels each, in the brain window.
 
-Usage: python scripts/draw_phantom.py OUT.png
+python -m scripts.draw_phantom OUT.png
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -53,6 +53,6 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="file to write")
+    main(parser.parse_args().out)

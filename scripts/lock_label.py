@@ -8,6 +8,7 @@ is built by the first's setuptools, since pip would fetch what builds it without
 left out: it is linked and not installed.
 """
 
+import argparse
 import re
 import subprocess
 import sys
@@ -68,4 +69,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()
