@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ichmonai.classes import LOCATIONS
-from ichmonai.io.findings import IN_WORDS, Code
+from ichmonai.io.findings import Code, in_words
 from ichmonai.notice import NOTICE
 from ichmonai.prediction.rows import kinds_of
 
@@ -57,17 +57,18 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
     """What a reader is told of a study, by what it is called; empty where there is nothing to say."""
     outcome = str(row.get("outcome", "found"))
     location = row.get("location", "")
-    probability = f" ({float(row[f'p_{location}']):.2f})" if location in LOCATIONS else ""
+    of_location = row.get(f"p_{location}", "") if location in LOCATIONS else ""
+    probability = f" ({float(of_location):.2f})" if of_location not in ("", "nan") else ""
     leading = row.get("leading_slice", "")
     return {
-        "study": str(row.get("path") or row["study"]),
+        "study": str(row.get("path") or row.get("study", "")),
         "haemorrhage": outcome.replace("_", " "),
         "p": f"{float(row['p_ich']):.2f}" if row.get("p_ich", "") not in ("", "nan") else "",
         "kind": ", ".join(kind for kind, p in kinds_of(row).items() if p > 0.5) if outcome == "positive" else "",
         "location": f"{location}{probability}",
-        "slice": f"{int(leading) + 1} of {row['slices']}" if leading != "" else "",
+        "slice": f"{int(leading) + 1} of {row.get('slices', '')}" if leading != "" else "",
         "slices": "" if leading != "" else str(row.get("slices", "")),
-        "warnings": ", ".join(IN_WORDS[Code(code)] for code in str(row.get("flags") or "").split(";") if code),
+        "warnings": ", ".join(in_words(str(row.get("flags") or ""))),
     }
 
 

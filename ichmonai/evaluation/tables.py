@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ichmonai.csv_cells import cell_text
 from ichmonai.errors import InputError, first_line
+from ichmonai.tables import KIND_PROBABILITIES
 
 Strings = NDArray[np.str_]
 
@@ -107,6 +108,9 @@ def read_table(path: str | PathLike) -> Table:
         name: np.array([cell_text(cell).strip() for cell in column], dtype=np.str_)
         for name, column in zip(header, cells, strict=True)
     }
+    for name in KIND_PROBABILITIES:
+        if name in columns and not (columns[name] != "").any():
+            del columns[name]  # of a network that does not say kinds
     digest = hashlib.sha256(content).hexdigest()
     temperature = _temperature(path, digest) if any(name.startswith("p_") for name in columns) else {}
     return Table(path.name, columns, path.parent, digest, temperature=temperature)

@@ -84,6 +84,13 @@ IN_WORDS = {
 }
 """What a reader is told of a code in a word or two, where there is no room for the sentence."""
 
+
+def in_words(flags: str) -> list[str]:
+    """What a reader is told of the codes that a table has in one cell, with semicolons between them."""
+    known = {code.value: words for code, words in IN_WORDS.items()}
+    return [known.get(code, code) for code in flags.split(";") if code]
+
+
 WARNINGS = frozenset(
     {
         Code.MISSING_SLICES,

@@ -88,7 +88,7 @@ def test_apply_refuses_other_columns():
         DTVIT.apply(np.zeros((2, 6)))
     with pytest.raises(ValueError, match=r"probabilities \(N, 2\), not \(2, 5\)"):
         Calibration({"any": 1.0, "epidural": 1.0}).apply(np.zeros((2, 5)))
-    with pytest.raises(ValueError, match="logits"):
+    with pytest.raises(ValueError, match="Logits"):
         DTVIT.apply_logits(np.zeros((2, 4)))
 
 

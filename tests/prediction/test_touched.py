@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from ichmonai.errors import InputError
 from ichmonai.io import contents
 from ichmonai.prediction.bundle import BundleSource
 from ichmonai.prediction.engines import make_engine
@@ -150,10 +151,14 @@ def test_two_lists_that_name_other_files_alike(small_bundle, scans, tmp_path, mo
         folder.mkdir()
         shutil.copy(scan, folder / "case.nii.gz")
         (folder / "list.csv").write_text("path\ncase.nii.gz\n")
-        monkeypatch.chdir(folder)
-        summary = run(small_bundle, ["list.csv"], out)
-    assert summary.replaced == 1
-    equals_a_new_run(small_bundle, ["list.csv"], out)
+    monkeypatch.chdir(tmp_path / "place0")
+    run(small_bundle, ["list.csv"], out)
+    monkeypatch.chdir(tmp_path / "place1")
+    with pytest.raises(InputError, match=r"list\.csv, which is not among these inputs"):
+        run(small_bundle, ["list.csv"], out)
+    lists = [tmp_path / f"place{i}" / "list.csv" for i in range(2)]
+    assert run(small_bundle, lists, out).series == 2
+    equals_a_new_run(small_bundle, lists, out)
 
 
 def test_a_dicom_series_that_changes(small_bundle, inputs, tmp_path):

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ichmonai import __version__
 from ichmonai.classes import LOCATIONS
-from ichmonai.io.findings import IN_WORDS, Code
+from ichmonai.io.findings import IN_WORDS, Code, in_words
 from ichmonai.notice import NOTICE
 from ichmonai.prediction.identify import IDENTITY_COLUMNS
 from ichmonai.prediction.report.curve import curve
@@ -44,12 +44,12 @@ class Page:
     @property
     def answered(self) -> bool:
         """Whether there is something to show."""
-        return bool(self.row.get("slices"))
+        return all(self.row.get(name, "") != "" for name in ("slices", "brain_slices", "leading_slice"))
 
     @property
     def outcome(self) -> str:
         """The answer in words."""
-        return str(self.row["outcome"]).replace("_", " ")
+        return str(self.row.get("outcome", "no_prediction")).replace("_", " ")
 
     @property
     def probability(self) -> str:
@@ -61,7 +61,7 @@ class Page:
     def locations(self) -> dict[str, float]:
         """Probability of each location of a haemorrhage, where one is found."""
         found = self.row.get("location")
-        return {name: float(self.row[f"p_{name}"]) for name in LOCATIONS} if found else {}
+        return {name: float(self.row.get(f"p_{name}") or "nan") for name in LOCATIONS} if found else {}
 
     @property
     def kinds(self) -> dict[str, float]:
@@ -71,7 +71,7 @@ class Page:
     @property
     def warnings(self) -> list[str]:
         """What was found about the images, in words."""
-        return [IN_WORDS[Code(code)] for code in str(self.row.get("flags") or "").split(";") if code]
+        return in_words(str(self.row.get("flags") or ""))
 
     @property
     def identity(self) -> dict[str, str]:

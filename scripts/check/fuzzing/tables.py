@@ -107,7 +107,7 @@ def _calibration(folder: Path, data: bytes) -> str:
     path = folder / "calibration.json"
     path.write_bytes(data)
     read = Calibration.read(path)
-    threshold = read.study_threshold("specificity_90")
+    threshold = read.study_threshold()
     scaled = read.apply_logits(np.array([[1.0, 2, 3, 4, 5], [0, 0, 0, 0, 0]]))
     if not (0 <= threshold <= 1 and np.isfinite(scaled).all() and (scaled >= 0).all() and (scaled <= 1).all()):
         raise ViolationError("values", f"threshold {threshold}, probabilities {scaled}", "calibration")
