@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from monai.bundle import ConfigParser
 
@@ -14,12 +15,13 @@ SMALL = {"pretrained": False, "image_size": 64, "num_workers": 0}
 TRAINING = {**SMALL, "split_fractions": [0.6, 0.2, 0.2], "max_epochs": 1, "batch_size": 16, "val_batch_size": 8}
 
 
-def test_train_evaluate_and_predict(cohort: Path, volumes: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recipe", [("train",), ("train", "kinds")])
+def test_train_evaluate_and_predict(cohort: Path, volumes: Path, tmp_path: Path, recipe: tuple[str, ...]) -> None:
     options = {**TRAINING, "dataset_dir": str(cohort), "output_dir": str(tmp_path)}
-    run("training", config_files("train"), **options)
+    run("training", config_files(*recipe), **options)
     state = torch.load(tmp_path / "model.pt", weights_only=True)
     assert sum(value.numel() for value in state.values()) * 4 < 15e6
-    run("evaluating", config_files("train", "evaluate"), **options)
+    run("evaluating", config_files(*recipe, "evaluate"), **options)
     metrics = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
     assert metrics["metrics"]["ich_auc"]["value"] is not None
     run(
@@ -33,7 +35,8 @@ def test_train_evaluate_and_predict(cohort: Path, volumes: Path, tmp_path: Path)
     with (tmp_path / "predictions" / "slices.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert {row["state"] for row in rows} == {"classified", "outside_brain"}
-    assert all(0 <= float(row["p_ich"]) <= 1 for row in rows if row["state"] == "classified")
+    for name in ("p_ich", "p_subdural") if "kinds" in recipe else ("p_ich",):
+        assert all(0 <= float(row[name]) <= 1 for row in rows if row["state"] == "classified")
 
 
 def test_training_and_inference_see_the_same_image(cohort: Path) -> None:
