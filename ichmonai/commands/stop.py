@@ -29,11 +29,11 @@ def stoppable(sentence: str) -> Iterator[None]:
     Args:
         sentence: what to do afterwards.
     """
-    number = signal.SIGINT
+    received: signal.Signals | None = None
 
-    def interrupt(received: int, _frame: FrameType | None) -> None:
-        nonlocal number
-        number = signal.Signals(received)
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        nonlocal received
+        received = signal.Signals(number)
         _leave_closed_terminal()
         raise KeyboardInterrupt
 
@@ -44,7 +44,15 @@ def stoppable(sentence: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        stop(InputError(sentence), 128 + number)
+        stop(InputError(sentence), 128 + (received or signal.SIGINT))
+    except Exception:
+        # What a signal set off is its end, too: a terminal that is gone, or workers that the same signal ended.
+        if received is None:
+            raise
+        stop(InputError(sentence), 128 + received)
+    else:
+        if received is not None:  # Python passes over what is raised where it cleans up
+            stop(InputError(sentence), 128 + received)
     finally:
         for one, kept in before.items():
             signal.signal(one, kept)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 import typer
@@ -31,3 +32,20 @@ def test_a_command_that_was_told_to_survive_its_terminal_does():
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def _lose_a_signal(replaced):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    except KeyboardInterrupt:
+        if replaced:
+            raise OSError(5, "Input/output error") from None
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_signal_whose_interrupt_is_lost_stops_the_command_all_the_same(replaced, capsys):
+    with pytest.raises(typer.Exit) as end, stoppable("It was stopped."):
+        _lose_a_signal(replaced)
+    assert end.value.exit_code == 128 + signal.SIGTERM
+    assert "It was stopped." in capsys.readouterr().err
