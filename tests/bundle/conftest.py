@@ -7,8 +7,9 @@ from typing import Any
 import monai.bundle
 import pytest
 
-from ichmonai.datasets.phantom import PhantomKind, make_cohort, make_study, write_dicom, write_dtvit, write_nifti
+from ichmonai.datasets.phantom import make_cohort, write_dtvit
 from ichmonai.paths import bundle_root
+from tests.phantom_volumes import write_volumes
 
 CONFIGS = bundle_root() / "configs"
 SMALL = {"backbone": "test_vit", "pretrained": False, "image_size": 64, "num_workers": 0}
@@ -62,9 +63,4 @@ def training(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One phantom study as a DICOM series folder (`dicom/`) and as NIfTI (`nifti/`)."""
-    folder = tmp_path_factory.mktemp("volumes")
-    study = make_study(7, kind=PhantomKind.LOBAR, size=96)
-    for name, write in (("dicom", write_dicom), ("nifti", write_nifti)):
-        (folder / name).mkdir()
-        write(folder / name, [study])
-    return folder
+    return write_volumes(tmp_path_factory.mktemp("volumes"))

@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from ichmonai.cli import app
-from ichmonai.datasets.phantom import PhantomKind, make_cohort, make_study, write_dicom, write_dtvit, write_nifti
+from ichmonai.datasets.phantom import make_cohort, write_dtvit
 from ichmonai.paths import BUNDLE_NAME
+from tests.phantom_volumes import write_volumes
 from tests.release.bare import bare_python
 
 SMALL = {"pretrained": False, "image_size": 64, "num_workers": 0, "split_fractions": [0.6, 0.2, 0.2], "max_epochs": 1}
@@ -59,9 +60,4 @@ def few_slices(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One phantom study as a folder of DICOM and as a NIfTI file in a folder."""
-    folder = tmp_path_factory.mktemp("scans")
-    study = make_study(7, kind=PhantomKind.LOBAR, size=96)
-    for name, write in (("dicom", write_dicom), ("nifti", write_nifti)):
-        (folder / name).mkdir()
-        write(folder / name, [study])
-    return folder
+    return write_volumes(tmp_path_factory.mktemp("scans"))
