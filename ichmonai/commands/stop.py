@@ -1,6 +1,7 @@
 """How a command ends that cannot do what it was asked for, or is told to stop."""
 
 import contextlib
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -46,7 +47,10 @@ def stoppable(sentence: str) -> Iterator[None]:
     except KeyboardInterrupt:
         stop(InputError(sentence), 128 + (received or signal.SIGINT))
     except Exception:
-        # What a signal set off is its end, too: a terminal that is gone, or workers that the same signal ended.
+        # What a signal set off is its end, too: workers that the same signal ended, or a terminal that is gone, which
+        # a write may find before the signal comes.
+        if received is None and _leave_closed_terminal() and signal.SIGHUP in before:
+            received = signal.SIGHUP
         if received is None:
             raise
         stop(InputError(sentence), 128 + received)
@@ -58,12 +62,19 @@ def stoppable(sentence: str) -> Iterator[None]:
             signal.signal(one, kept)
 
 
-def _leave_closed_terminal() -> None:
-    """Let what is still said go nowhere, where writing it would be an error that hides how the command ended."""
+def _leave_closed_terminal() -> bool:
+    """Let what is still said go nowhere, where writing it would be an error that hides how the command ended.
+
+    Returns:
+        whether there was a terminal, and it is closed.
+    """
+    closed = False
     for descriptor in (1, 2):
         try:
             os.write(descriptor, b"")
-        except OSError:
+        except OSError as error:
+            closed = closed or error.errno == errno.EIO
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, descriptor)
             os.close(nowhere)
+    return closed

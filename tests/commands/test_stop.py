@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -49,3 +51,30 @@ def test_a_signal_whose_interrupt_is_lost_stops_the_command_all_the_same(replace
         _lose_a_signal(replaced)
     assert end.value.exit_code == 128 + signal.SIGTERM
     assert "It was stopped." in capsys.readouterr().err
+
+
+CHATTY = """
+import sys, time
+import typer
+from ichmonai.commands.stop import stoppable
+try:
+    with stoppable("It was stopped."):
+        while True:
+            print(".", end="", file=sys.stderr, flush=True)
+            time.sleep(0.01)
+except typer.Exit as end:
+    sys.exit(end.exit_code)
+"""
+
+
+def test_a_write_that_finds_the_terminal_closed_before_the_signal_comes_ends_alike():
+    """Here no signal ever comes: the terminal is not the controlling one."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    process = subprocess.Popen([sys.executable, "-c", CHATTY], start_new_session=True, **streams)
+    os.close(theirs)
+    assert os.read(ours, 1) == b"."
+    os.close(ours)
+    assert process.wait(60) == 128 + signal.SIGHUP
