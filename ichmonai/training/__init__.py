@@ -5,7 +5,7 @@ from ichmonai.training.epoch_log import EpochLog, draw_heads
 from ichmonai.training.handlers import ClipGradient, EpochSeed
 from ichmonai.training.head_metrics import HeadMetrics
 from ichmonai.training.kind_metrics import KindMetrics
-from ichmonai.training.learning_rate import CosineLearningRate, parameter_groups
+from ichmonai.training.learning_rate import CosineLearningRate, freeze, parameter_groups
 from ichmonai.training.losses import DualTaskLoss
 from ichmonai.training.mixed_loss import MixedLoss, prepare_targets
 from ichmonai.training.multilabel_log import draw_labels
@@ -29,6 +29,7 @@ __all__ = [
     "ShardSampler",
     "draw_heads",
     "draw_labels",
+    "freeze",
     "parameter_groups",
     "prepare_targets",
 ]

@@ -1,11 +1,17 @@
-"""The learning rate over a training."""
+"""The learning rate over a training, and what is not trained."""
 
 import math
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
 
+import timm.utils
 from ignite.engine import Engine, Events
 from torch import nn
 from torch.optim import Optimizer
+
+from ichmonai.errors import InputError
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def parameter_groups(network: nn.Module, decoder_learning_rate: float | None) -> list[dict[str, Any]]:
@@ -24,6 +30,30 @@ def parameter_groups(network: nn.Module, decoder_learning_rate: float | None) ->
     if not decoder or decoder_learning_rate is None:
         return [{"params": others + decoder}]
     return [{"params": others}, {"params": decoder, "lr": decoder_learning_rate}]
+
+
+def freeze(network: M, names: Sequence[str]) -> M:
+    """Keep parts of a network as they are while the rest is trained, the statistics of batch normalisation included.
+
+    Args:
+        network: changed in place.
+        names: of its parts, as `network.named_modules()` has them, e.g. `encoder` or `heads.heads.ich`; none: nothing
+            is frozen.
+
+    Returns:
+        The same network.
+
+    Raises:
+        InputError: it has no such part.
+    """
+    parts = dict(network.named_modules())
+    for name in names:
+        if name not in parts:
+            upper = [part for part in parts if part and part.count(".") < 3]
+            raise InputError(f"The network has no part {name!r} to freeze; it has {', '.join(upper)}.")
+    if names:
+        timm.utils.freeze(network, list(names))
+    return network
 
 
 class CosineLearningRate:
