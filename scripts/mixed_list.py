@@ -6,13 +6,15 @@ image, patient, slice, ich_proxy; of every second patient alone, since the other
 is not there is left out, and so are slices of one value throughout and those whose haemorrhage is unknown or changes to
 the next slice.
 
-    python -m scripts.mixed_list --data DIR --out list.csv
+    python -m scripts.mixed_list --data DIR --out list.csv [--fold 1/5]
 
-Paths in the list are absolute.
+Paths in the list are absolute. With --fold the list has a split: the patients of that fold of `mbh` are tested, one in
+ten of the others' validates, and the rest trains; so N trainings test every patient of `mbh` once.
 """
 
 import argparse
 import csv
+import hashlib
 import re
 from collections.abc import Iterator
 from itertools import groupby
@@ -24,7 +26,7 @@ from PIL import Image
 from ichmonai.classes import KINDS
 from ichmonai.tables import write_csv
 
-COLUMNS = ("image", "patient", "ich", "location", *KINDS, "mask", "window_level", "window_width", "source")
+COLUMNS = ("image", "patient", "ich", "location", *KINDS, "mask", "window_level", "window_width", "source", "split")
 Row = dict[str, str]
 
 
@@ -32,14 +34,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--fold", help="I/N: which of N folds of mbh is tested")
     options = parser.parse_args()
-    rows = []
+    rows: list[Row] = []
     for source, read in (("dtvit", labelled), ("mbh", masked), ("healthy", labelled), ("phe", studies)):
         folder = (options.data / source).resolve()
         if (folder / "slices.csv").is_file():
             found = [{**row, "source": source} for row in read(folder)]
             print(f"{source}: {len(found)} slices of {len({row['patient'] for row in found})} patients")
             rows += found
+    if options.fold:
+        fold, folds = (int(part) for part in options.fold.split("/"))
+        divide(rows, fold - 1, folds)
     write_csv(options.out, COLUMNS, ({name: row.get(name, "") for name in COLUMNS} for row in rows))
 
 
@@ -62,9 +68,9 @@ def masked(folder: Path) -> Iterator[Row]:
         }
 
 
-def studies(folder: Path) -> Iterator[Row]:
-    """Slices of the even patients, without those beside a change of the label, which is a proxy."""
-    rows = [row for row in table(folder) if int(row["patient"]) % 2 == 0]
+def studies(folder: Path, odd: bool = False) -> Iterator[Row]:
+    """Slices of the even patients, or of the odd ones, without those beside a change of the label, which is a proxy."""
+    rows = [row for row in table(folder) if int(row["patient"]) % 2 == odd]
     for patient, group in groupby(sorted(rows, key=place), key=lambda row: row["patient"]):
         study = list(group)
         for index, row in enumerate(study):
@@ -74,6 +80,20 @@ def studies(folder: Path) -> Iterator[Row]:
                 ich = row["ich_proxy"]
                 kind = {"intraparenchymal": "1"} if ich == "1" else {}
                 yield {"image": str(image), "patient": f"{folder.name}-{patient}", "ich": ich, **kind}
+
+
+def divide(rows: list[Row], fold: int, folds: int) -> None:
+    """Write the split of each row: those of `mbh` by fold, of the others by the digest of the patient's name."""
+    patients = sorted({row["patient"] for row in rows if row["source"] == "mbh"}, key=digest)
+    for row in rows:
+        if row["source"] == "mbh":
+            row["split"] = "test" if patients.index(row["patient"]) % folds == fold else "training"
+        else:
+            row["split"] = "validation" if int(digest(row["patient"]), 16) % 10 == 0 else "training"
+
+
+def digest(patient: str) -> str:
+    return hashlib.sha256(patient.encode()).hexdigest()
 
 
 def place(row: Row) -> tuple[str, int]:
