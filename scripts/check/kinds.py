@@ -1,9 +1,9 @@
 """Judge networks with kinds and a mask on real slices with masks, each network on patients that it has not seen.
 
 --data has `mbh` (masks of five kinds), and as negatives `ischaemic` (infarcts) and the odd patients of `phe` (slices
-without annotated bleeding, nor one on a neighbour, that show brain). --networks are folders of trainings of `train.json`
-with `kinds.json`, each with `model.pt` and `split.json` (see `--fold` of `scripts.mixed_list`); their test patients are
-judged. A slice is found where its `p_ich` is above 0.5, and where it is above what 95% of the negatives have with the
+without annotated bleeding, nor one on a neighbour, that show brain). --networks are folders of trainings of
+`train.json` with `kinds.json`, each with `model.pt` and `split.json` (see `--fold` of `scripts.mixed_list`);
+their test patients are judged. A slice is found where its `p_ich` is above 0.5, and where it is above what 95% of the negatives have with the
 same network.
 
     python -m scripts.check.kinds --data DIR --networks RUN/fold1 RUN/fold2 ... --out OUT
