@@ -2,9 +2,9 @@
 
 --data has `mbh` (masks of five kinds), and as negatives `ischaemic` (infarcts) and the odd patients of `phe` (slices
 without annotated bleeding, nor one on a neighbour, that show brain). --networks are folders of trainings of
-`train.json` with `kinds.json`, each with `model.pt` and `split.json` (see `--fold` of `scripts.mixed_list`);
-their test patients are judged. A slice is found where its `p_ich` is above 0.5, and where it is above what 95% of the negatives have with the
-same network.
+`train.json` with `kinds.json`, each with `model.pt` and `split.json` (see `--fold` of `scripts.mixed_list`); their
+test patients are judged. A slice is found where its `p_ich` is above 0.5, and where it is above what 95% of the
+negatives have with the same network.
 
     python -m scripts.check.kinds --data DIR --networks RUN/fold1 RUN/fold2 ... --out OUT
 
