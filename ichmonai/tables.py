@@ -19,6 +19,14 @@ KIND_PROBABILITIES = tuple(f"p_{name}" for name in KINDS)
 """Columns of the probability of each kind; empty where the network does not say them."""
 
 
+VOLUMES = ("volume_ml", "volume_low_ml", "volume_high_ml", *(f"volume_{name}_ml" for name in KINDS))
+"""Columns of the volume of blood that a network marks: all, what it is surer of, what may be, and each kind; empty
+where it makes no mask."""
+
+AREAS = ("area_mm2", *(f"area_{name}_mm2" for name in KINDS))
+"""Columns of the same on a slice."""
+
+
 def probability_columns(probabilities: Tensor) -> dict[str, str]:
     """The columns for probabilities (5,): normal, ich, deep, lobar, subtentorial; or (10,), with the kinds."""
     names = PROBABILITIES + KIND_PROBABILITIES[: len(probabilities) - 1 - len(PROBABILITIES)]

@@ -32,6 +32,7 @@ class Voxels(NamedTuple):
         uids: SOPInstanceUID of each slice, where there are any.
         thickness: SliceThickness in mm; None where the format has none.
         frames: number of each slice in its file, from 1, where files have several.
+        places: of each slice along the normal in mm, where the format says it of each.
     """
 
     hu: NDArray[np.float32]
@@ -41,6 +42,7 @@ class Voxels(NamedTuple):
     uids: Sequence[str] = ()
     thickness: float | None = None
     frames: Sequence[int] = ()
+    places: Sequence[float] = ()
 
 
 class Format(ABC):

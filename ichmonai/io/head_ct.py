@@ -41,8 +41,8 @@ def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DT
         8-bit image. H runs to posterior, W to the patient's left, S to superior. The meta data has `affine` (index to
         RAS+ millimetres), `filename_or_obj`, `findings` (a list of [code, sentence] on what was seen while reading)
         and, for DICOM, `slice_thickness` in mm and `sop_instance_uids`, one for each slice, with `frames` (numbers from
-        1) where the file has several. A slice without geometry (any 8-bit image) is taken as it stands, and its affine
-        is the unit matrix.
+        1) where the file has several, and `slice_places`, the place of each slice along the normal in mm. A slice
+        without geometry (any 8-bit image) is taken as it stands, and its affine is the unit matrix.
         What has geometry also has MONAI's `original_affine` and `spatial_shape`, of the file's own axes: of a DICOM
         series columns, rows, slices, as ITK and NIfTI have them.
         At its peak, reading takes the memory of the result and little more for NIfTI, half as much again for a DICOM
@@ -139,6 +139,8 @@ def _tensor(voxels: Voxels, source: ImageSource) -> MetaTensor:
         meta["sop_instance_uids"] = list(voxels.uids)
     if voxels.thickness is not None:
         meta["slice_thickness"] = voxels.thickness
+    if voxels.places:
+        meta["slice_places"] = list(voxels.places)
     if voxels.frames:
         meta["frames"] = list(voxels.frames)
     data = torch.from_numpy(hu.astype(np.float32, copy=False)[None])

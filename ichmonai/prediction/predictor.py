@@ -1,94 +1,23 @@
 """Prediction from Python: one study at a time, in this process."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from monai.data import MetaTensor
 
-from ichmonai.classes import LOCATIONS
 from ichmonai.errors import InputError
 from ichmonai.io import head_ct_of
 from ichmonai.io.discovery.find import find_head_ct
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.series import ImageSource, Series
-from ichmonai.notice import NOTICE
 from ichmonai.paths import bundle_root
 from ichmonai.prediction.bundle import BundleSource, InferenceBundle, device_setting
-from ichmonai.prediction.pictures import Pictures
 from ichmonai.prediction.steps import Answer, classify, prepare
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class SliceAnswer:
-    """What was found on a slice.
-
-    Attributes:
-        number: from 0, inferior to superior.
-        probability: of a haemorrhage; None where the slice shows too little brain to be classified.
-        locations: probability of each location if there is one.
-    """
-
-    number: int
-    probability: float | None
-    locations: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class StudyAnswer:
-    """What was found in a study. Research software; not for clinical use.
-
-    Attributes:
-        outcome: `positive`, `negative`, or `no_prediction` where the network gave no number.
-        probability: of a haemorrhage; None where there is no prediction.
-        locations: probability of deep, lobar and subtentorial if there is one.
-        location: the most probable of them; empty where the answer is not positive.
-        leading_slice: number of the slice that shows it most.
-        slices: all, inferior to superior.
-        warnings: code and sentence of what was found about the images.
-        row: of the table of studies that `ichmonai predict` writes.
-        pictures: slices as a reader sees them.
-    """
-
-    outcome: str
-    probability: float | None
-    locations: Mapping[str, float]
-    location: str
-    leading_slice: int
-    slices: tuple[SliceAnswer, ...]
-    warnings: tuple[Finding, ...]
-    row: Mapping[str, Any] = field(repr=False)
-    pictures: Pictures = field(repr=False)
-
-    def plot(self) -> "Figure":
-        """Draw the leading slice in the brain window, and the probability from slice to slice.
-
-        Returns:
-            A figure; a notebook shows it.
-        """
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(9, 4), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        row, column = self.pictures.spacing
-        left.imshow(self.pictures.slices[self.leading_slice], cmap="gray", aspect=row / column)
-        left.set_title(f"slice {self.leading_slice + 1} of {len(self.slices)}, 0 to 80 HU")
-        left.set_axis_off()
-        known = [one for one in self.slices if one.probability is not None]
-        right.plot([one.number + 1 for one in known], [one.probability for one in known], "o-", markersize=3)
-        right.axvline(self.leading_slice + 1, color="grey", linestyle=":")
-        right.set(ylim=(-0.03, 1.03), xlabel="slice, from below", ylabel="probability of a haemorrhage")
-        said = self.outcome.replace("_", " ") + (f", {self.location}" if self.location else "")
-        right.set_title(said if self.probability is None else f"{said}: {self.probability:.2f}")
-        figure.suptitle(NOTICE, fontsize="small")
-        return figure
+from ichmonai.prediction.study_answer import StudyAnswer, study_answer
 
 
 class Predictor:
@@ -159,7 +88,7 @@ class Predictor:
             raise HeadCTReadError(answer.finding.sentence, answer.finding.code)
         findings = () if isinstance(prepared, Answer) else prepared.meta.get("findings", [])
         warnings = (*series.findings, *(Finding(Code(code), sentence) for code, sentence in findings))
-        return _study_answer(answer, warnings)
+        return study_answer(answer, warnings)
 
 
 def predict(image: Any, spacing: Sequence[float] | None = None, **options: Any) -> StudyAnswer:
@@ -221,31 +150,3 @@ def _of_itk(image: Any) -> MetaTensor:
     matrix[:3, :3] = direction @ np.diag(list(image.GetSpacing()))
     matrix[:3, 3] = list(image.GetOrigin())
     return head_ct_of(np.asarray(array).T, np.diag([-1.0, -1, 1, 1]) @ matrix)
-
-
-def _study_answer(answer: Answer, warnings: tuple[Finding, ...]) -> StudyAnswer:
-    row = answer.study
-    if answer.pictures is None:
-        raise ValueError("an answer without pictures")
-    return StudyAnswer(
-        outcome=row["outcome"],
-        probability=_number(row["p_ich"]),
-        locations=_locations(row),
-        location=row["location"],
-        leading_slice=int(row["leading_slice"]),
-        slices=tuple(
-            SliceAnswer(int(one["slice"]), _number(one.get("p_ich", "")), _locations(one)) for one in answer.slices
-        ),
-        warnings=warnings,
-        row=row,
-        pictures=answer.pictures,
-    )
-
-
-def _locations(row: Mapping[str, Any]) -> dict[str, float]:
-    found = {name: _number(row.get(f"p_{name}", "")) for name in LOCATIONS}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _number(value: Any) -> float | None:
-    return None if value in ("", "nan") else float(value)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ichmonai.classes import KINDS, LOCATIONS
 from ichmonai.io.series import Rejection
-from ichmonai.tables import KIND_PROBABILITIES, PROBABILITIES, probability_columns
+from ichmonai.tables import AREAS, KIND_PROBABILITIES, PROBABILITIES, VOLUMES, probability_columns
 
 STUDY_COLUMNS = (
     "study",
@@ -17,6 +17,7 @@ STUDY_COLUMNS = (
     *PROBABILITIES,
     *KIND_PROBABILITIES,
     "location",
+    *VOLUMES,
     "slices",
     "brain_slices",
     "leading_slice",
@@ -35,6 +36,7 @@ SLICE_COLUMNS = (
     "brain_content",
     *PROBABILITIES,
     *KIND_PROBABILITIES,
+    *AREAS,
     "slices_apart",
 )
 """Columns of the table of slices; `slices_apart` is how many slices further the next one is that a slice does not
@@ -134,7 +136,7 @@ def rejected_row(one: Rejection) -> dict[str, str]:
 
 
 INTEGERS = ("slices", "brain_slices", "slice", "leading_slice", "slices_apart")
-REALS = (*PROBABILITIES, *KIND_PROBABILITIES, "brain_content")
+REALS = (*PROBABILITIES, *KIND_PROBABILITIES, *VOLUMES, *AREAS, "brain_content")
 """Columns of numbers."""
 
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from ichmonai.digests import sha256_of_hu
 from ichmonai.io.contents import digest_of
 from ichmonai.io.findings import Finding, HeadCTReadError
+from ichmonai.io.geometry import Geometry
 from ichmonai.io.series import Series
+from ichmonai.prediction.blood import Blood
 from ichmonai.prediction.pictures import Pictures, as_seen, brain_window
 from ichmonai.prediction.rows import CLASSIFIED, study_rows
 from ichmonai.prediction.source import Parts
 from ichmonai.private_files import create
-from ichmonai.transforms.chain.crop_to_head import mask_before_crop
 
 
 @dataclass
@@ -38,11 +39,13 @@ class Prepared:
         content: SHA-256 of the files, see `ichmonai.io.contents.digest_of`; "" where they could not be read.
         view: the slices as a reader is shown them, see `brain_window`, or their file; None where nobody asked.
         spacing: mm between rows and between columns of `view`.
+        geometry: of the volume as it was read.
     """
 
     image: np.ndarray | Path
     meta: dict[str, Any]
     sha256: str
+    geometry: Geometry
     seconds: dict[str, float] = field(default_factory=dict)
     content: str = ""
     view: np.ndarray | Path | None = None
@@ -95,6 +98,7 @@ class Answer:
         mask: uint8 (S, H, W) of all slices of the volume as it was read, inferior to superior, H to posterior and W to
             the patient's left: 0 where no blood is found, i + 1 for the kind i of `KINDS`. None where the network makes
             none, and in the answers of an earlier run.
+        geometry: of that volume; None where there is no mask.
     """
 
     finding: Finding | None = None
@@ -105,6 +109,7 @@ class Answer:
     content: str = ""
     pictures: Pictures | None = None
     mask: NDArray[np.uint8] | None = None
+    geometry: Geometry | None = None
 
 
 def checked(chain: Compose, item: Mapping[str, Any], pictures: bool = False) -> dict[str, Any]:
@@ -116,8 +121,8 @@ def checked(chain: Compose, item: Mapping[str, Any], pictures: bool = False) -> 
         pictures: whether a reader is to be shown the slices.
 
     Returns:
-        The item after the chain, with `sha256` of the HU that were read, and `seconds` by stage; with pictures `view`
-        and `spacing` as `Prepared` has them.
+        The item after the chain, with `sha256` of the HU that were read, their `geometry`, and `seconds` by stage; with
+        pictures `view` and `spacing` as `Prepared` has them.
 
     Raises:
         HeadCTReadError: when the input gets no answer.
@@ -126,13 +131,14 @@ def checked(chain: Compose, item: Mapping[str, Any], pictures: bool = False) -> 
     try:
         read = dict(item) if isinstance(item[CommonKeys.IMAGE], MetaTensor) else chain(dict(item), end=1)
         digest = sha256_of_hu(read[CommonKeys.IMAGE].numpy())
+        geometry = Geometry.of(read[CommonKeys.IMAGE])
         shown = _shown(read[CommonKeys.IMAGE]) if pictures else {}
         was_read = time.perf_counter()
         result = chain(read, start=1)
     except RuntimeError as error:  # Compose wraps what a transform raises, and says where in memory that is
         raise (error.__cause__ or error) from None
     seconds = {"read": was_read - started, "preprocess": time.perf_counter() - was_read}
-    return {**result, **shown, "sha256": digest, "seconds": seconds}
+    return {**result, **shown, "sha256": digest, "geometry": geometry, "seconds": seconds}
 
 
 def _shown(image: MetaTensor) -> dict[str, Any]:
@@ -167,7 +173,7 @@ def prepare(
     array = made.as_tensor().numpy()
     array = array if array.ndim == 4 else array[..., None]
     view, spacing = item.get("view"), item.get("spacing", (1.0, 1.0))
-    return Prepared(array, meta, item["sha256"], item["seconds"], content, view, spacing)
+    return Prepared(array, meta, item["sha256"], item["geometry"], item["seconds"], content, view, spacing)
 
 
 def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
@@ -194,9 +200,14 @@ def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
     choice = getattr(bundle.network, "choice", None)
     record = choice and choice.record()
     row |= {"path": series.path, "sha256": prepared.sha256}
-    whole = None if mask is None else _whole_mask(mask, meta)
+    blood = None if mask is None else Blood.of(mask, meta)
+    if blood is not None:
+        volumes, areas = blood.columns(prepared.geometry)
+        row |= volumes
+        rows = [one | (area if one["state"] == CLASSIFIED else {}) for one, area in zip(rows, areas, strict=True)]
     pictures = _pictures(prepared, rows, row["leading_slice"])
-    return Answer(None, row, rows, seconds, record, prepared.content, pictures, whole)
+    answer = Answer(None, row, rows, seconds, record, prepared.content, pictures)
+    return answer if blood is None else replace(answer, mask=blood.mask, geometry=prepared.geometry)
 
 
 def _pictures(prepared: Prepared, rows: list[dict[str, Any]], leading: int) -> Pictures | None:
@@ -220,16 +231,6 @@ def describe(series: Series, prepared: Prepared) -> Answer:
         "description": series.description,
     }
     return Answer(None, row, [], prepared.seconds)
-
-
-def _whole_mask(logits: torch.Tensor, meta: Mapping[str, Any]) -> NDArray[np.uint8] | None:
-    """The mask of the volume as it was read, of logits (C, h, w, S'); None where the chain did not crop to the head."""
-    if "crop_squares" not in meta:
-        return None
-    found = mask_before_crop(logits, meta["crop_squares"], meta["crop_from"]).numpy()
-    whole = np.zeros((int(meta.get("slice_count", len(found))), *found.shape[1:]), np.uint8)
-    whole[list(meta.get("brain_slices") or range(len(found)))] = found
-    return whole
 
 
 def _findings(series: Series, prepared: Prepared) -> list:

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from ichmonai.networks import KIND_HEADS
 from ichmonai.paths import bundle_root
 from ichmonai.prediction.bundle import BundleSource
 from tests.small_model import write_model
@@ -32,6 +33,18 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> BundleSource:
     (root / "configs" / "inference.json").write_text(json.dumps(config))
     write_model(root / "models", "test_vit", IMAGE_SIZE)
     return BundleSource(root, {"device": "$torch.device('cpu')"}, trusted=True)
+
+
+@pytest.fixture(scope="session")
+def marking_bundle(small_bundle: BundleSource, tmp_path_factory: pytest.TempPathFactory) -> BundleSource:
+    """The same with a network of kinds and mask, of which the mask is known."""
+    root = tmp_path_factory.mktemp("marking_bundle")
+    (root / "configs").mkdir()
+    config = json.loads((small_bundle.root / "configs" / "inference.json").read_text())
+    config["network"] = {"_target_": "tests.prediction.marking.Marking"}
+    (root / "configs" / "inference.json").write_text(json.dumps(config))
+    write_model(root / "models", "light", 192, heads=KIND_HEADS, mask_classes=6)
+    return BundleSource(root, small_bundle.settings, trusted=True)
 
 
 @pytest.fixture(scope="session")

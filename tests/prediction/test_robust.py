@@ -73,11 +73,13 @@ def test_every_file_is_its_owners_alone(small_bundle, scans, out, tmp_path):
 def test_images_between_processes_are_their_owners_alone(tmp_path):
     import numpy as np
 
+    from ichmonai.io.geometry import Geometry
     from ichmonai.prediction.steps import Prepared
 
     before = os.umask(0)
     try:
-        Prepared(np.zeros((1, 2, 2, 1), np.float32), {}, "").spill(tmp_path / "x.npy")
+        geometry = Geometry(np.eye(4), np.eye(4), np.zeros(1))
+        Prepared(np.zeros((1, 2, 2, 1), np.float32), {}, "", geometry).spill(tmp_path / "x.npy")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "x.npy").stat().st_mode) == 0o600

@@ -1,6 +1,6 @@
 """Each slice's head in a square of one size."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class CropToHead(Transform):
     small heads near the vertex as large as they know them. `meta["slice_affines"]`, (S, 4, 4), then says where each
     slice lies; the affine of the whole is that of the middle one. `meta["crop_squares"]` is the top, left and side of
     the square of each slice in pixels of the image, and `meta["crop_from"]` its height and width: with these
-    `mask_before_crop` brings a mask back.
+    `before_crop` brings a mask back.
 
     Args:
         size: side of the result in pixels.
@@ -163,26 +163,24 @@ def _placed(
     return placed
 
 
-def mask_before_crop(mask: torch.Tensor, squares: Sequence[Sequence[int]], size: Sequence[int]) -> torch.Tensor:
-    """Bring the logits or probabilities of a mask back to the pixels of the image that was cropped.
+def before_crop(
+    maps: torch.Tensor, squares: Sequence[Sequence[int]], size: Sequence[int]
+) -> Iterator[tuple[torch.Tensor, slice, slice]]:
+    """Bring maps, such as the logits of a mask, back to the pixels of the image that was cropped, slice by slice.
 
     Args:
-        mask: (C, h, w, S) float, in the squares.
+        maps: (C, h, w, S) float, in the squares.
         squares: `meta["crop_squares"]` of the crop.
         size: `meta["crop_from"]` of the crop, height and width of the image.
 
-    Returns:
-        uint8 (S, H, W): the class of the highest value; 0 outside the squares.
+    Yields:
+        The part of each square that lies in the image, float32 (C, H', W'), and its rows and columns there.
     """
     height, width = size
-    result = torch.zeros((len(squares), height, width), dtype=torch.uint8)
-    for one, (top, left, side), out in zip(mask.movedim(-1, 0), squares, result, strict=True):
+    for one, (top, left, side) in zip(maps.movedim(-1, 0), squares, strict=True):
         large = F.interpolate(one[None].float(), size=(side, side), mode="bilinear", align_corners=False)[0]
         rows, columns = slice(max(top, 0), min(top + side, height)), slice(max(left, 0), min(left + side, width))
-        out[rows, columns] = large.argmax(0)[
-            rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-        ]
-    return result
+        yield large[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left], rows, columns
 
 
 class _CropToHeadd(DictionaryTransform[P]):

@@ -108,7 +108,7 @@ def stack_slices(images: Sequence[CTSlice]) -> Voxels:
         findings.append(Finding(Code.DUPLICATES, f"{folder} holds {copies} copies of images, which were left out."))
     for one in images:
         one.stored = one.stored[:0]
-    return _voxels(hu, affine, slices, findings)
+    return _voxels(hu, affine, slices, findings, [place for place, _ in places])
 
 
 def _lps(places: Sequence[tuple[float, ImageHeader]], folder: ImageSource) -> NDArray[np.float64]:
@@ -142,6 +142,7 @@ def _voxels(
     affine: NDArray[np.float64] | None,
     slices: Sequence[CTSlice],
     findings: Sequence[Finding],
+    places: Sequence[float] = (),
 ) -> Voxels:
     headers = [one.header for one in slices]
     frames = [one.source.frame + 1 for one in headers]
@@ -154,6 +155,7 @@ def _voxels(
         [one.sop_instance_uid for one in headers],
         _thickness(headers[0]),
         frames if any(frames) else (),
+        places,
     )
 
 
