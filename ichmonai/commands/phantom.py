@@ -17,6 +17,9 @@ class PhantomFormat(str, Enum):
     NIFTI = "nifti"
     DTVIT = "dtvit"
     RSNA = "rsna"
+    CT_ICH = "ct-ich"
+    CQ500 = "cq500"
+    BHSD = "bhsd"
 
 
 def phantom(
@@ -33,13 +36,21 @@ def phantom(
     _prepare(out)
 
     from ichmonai.cores import usable_cores
-    from ichmonai.datasets.phantom import make_cohort, write_dicom, write_dtvit, write_nifti, write_rsna
+    from ichmonai.datasets import phantom as phantoms
 
-    writers = {"dicom": write_dicom, "nifti": write_nifti, "dtvit": write_dtvit, "rsna": write_rsna}
+    writers = {
+        PhantomFormat.DICOM: phantoms.write_dicom,
+        PhantomFormat.NIFTI: phantoms.write_nifti,
+        PhantomFormat.DTVIT: phantoms.write_dtvit,
+        PhantomFormat.RSNA: phantoms.write_rsna,
+        PhantomFormat.CT_ICH: phantoms.write_ct_ich,
+        PhantomFormat.CQ500: phantoms.write_cq500,
+        PhantomFormat.BHSD: phantoms.write_bhsd,
+    }
     processes = min(workers or usable_cores(), patients)
-    studies = make_cohort(patients, seed, size, processes, ich_only=format is PhantomFormat.DTVIT)
+    studies = phantoms.make_cohort(patients, seed, size, processes, ich_only=format is PhantomFormat.DTVIT)
     console = Console(stderr=True)
-    truth = writers[format.value](out, track(studies, "Imaging phantoms", total=patients, console=console))
+    truth = writers[format](out, track(studies, "Imaging phantoms", total=patients, console=console))
     console.print(f"Wrote {patients} phantom patients to {out}; what every slice shows is in {truth.name}.")
 
 

@@ -8,6 +8,7 @@ from ichmonai.datasets.phantom.cohort import cohort_kinds, make_cohort
 from ichmonai.datasets.phantom.dicom import slice_dataset, write_dicom, write_rsna
 from ichmonai.datasets.phantom.haemorrhage import COMPARTMENTS, PhantomKind
 from ichmonai.datasets.phantom.layouts import write_dtvit, write_nifti
+from ichmonai.datasets.phantom.public import write_bhsd, write_cq500, write_ct_ich
 from ichmonai.datasets.phantom.scanner import HolderDesign, Scanner
 from ichmonai.datasets.phantom.study import VISIBLE_MM2, PhantomStudy, SliceTruth, make_study
 
@@ -23,6 +24,9 @@ __all__ = [
     "make_cohort",
     "make_study",
     "slice_dataset",
+    "write_bhsd",
+    "write_cq500",
+    "write_ct_ich",
     "write_dicom",
     "write_dtvit",
     "write_nifti",

@@ -37,7 +37,7 @@ def write_dicom(folder: Path, studies: Iterable[PhantomStudy]) -> Path:
                 path = folder / study.patient / dataset.SeriesInstanceUID / f"{name}.dcm"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 dataset.save_as(path, enforce_file_format=True)
-                truth.add(path, study, record)
+                truth.add(path, study, record, dataset)
     return truth.path
 
 
@@ -62,7 +62,7 @@ def write_rsna(folder: Path, studies: Iterable[PhantomStudy]) -> Path:
                 name = "ID_" + hashlib.sha256(dataset.SOPInstanceUID.encode()).hexdigest()[:9]
                 path = images / f"{name}.dcm"
                 dataset.save_as(path, enforce_file_format=True)
-                truth.add(path, study, record)
+                truth.add(path, study, record, dataset)
                 order = (*RSNA_LABELS[1:], RSNA_LABELS[0])  # the challenge's file has "any" last
                 labels.writerows([f"{name}_{k}", record.rsna[RSNA_LABELS.index(k)]] for k in order)
     return truth.path

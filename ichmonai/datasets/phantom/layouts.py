@@ -8,7 +8,9 @@ from types import TracebackType
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+from pydicom.dataset import Dataset
 
 from ichmonai.classes import LOCATIONS, RSNA_LABELS
 from ichmonai.datasets.phantom.cohort import ICH_KINDS
@@ -30,13 +32,14 @@ _DTVIT_FOLDERS = {
 
 
 class Truth:
-    """Writes ``truth.csv``: one row a slice with its file, labels and areas.
+    """Writes ``truth.csv``: one row a slice with its file, UIDs (of DICOM), labels and areas.
 
     Args:
         folder: where ``truth.csv`` goes; files are named relative to it.
     """
 
-    columns = ("patient", "kind", "file", "slice", "z_mm", "ich", "location", *RSNA_LABELS, "blood_mm2", "brain_mm2")
+    columns = ("patient", "kind", "file", "study", "sop_instance_uid", "slice", "z_mm", "ich", "location",
+               *RSNA_LABELS, "blood_mm2", "brain_mm2")  # fmt: skip
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -53,11 +56,12 @@ class Truth:
     ) -> None:
         self._stream.close()
 
-    def add(self, file: Path, study: PhantomStudy, record: SliceTruth) -> None:
-        """Write the row of one slice."""
+    def add(self, file: Path, study: PhantomStudy, record: SliceTruth, dataset: Dataset | None = None) -> None:
+        """Write the row of one slice; ``dataset`` is its DICOM image, if it is one."""
+        uids = ("", "") if dataset is None else (dataset.StudyInstanceUID, dataset.SOPInstanceUID)
         self._writer.writerow([
-            study.patient, study.kind.value, file.relative_to(self.folder).as_posix(), record.index, f"{record.z:.3f}",
-            record.ich, LOCATIONS[record.location] if record.ich else "", *record.rsna,
+            study.patient, study.kind.value, file.relative_to(self.folder).as_posix(), *uids, record.index,
+            f"{record.z:.3f}", record.ich, LOCATIONS[record.location] if record.ich else "", *record.rsna,
             f"{record.blood_mm2:.1f}", f"{record.brain_mm2:.1f}",
         ])  # fmt: skip
 
@@ -78,14 +82,19 @@ def write_nifti(folder: Path, studies: Iterable[PhantomStudy]) -> Path:
     with Truth(folder) as truth:
         for study in studies:
             path = folder / f"{study.patient}.nii.gz"
-            image = nib.Nifti1Image(np.swapaxes(study.hu, 0, 1), study.affine[:, [1, 0, 2, 3]])
-            image.set_sform(study.affine[:, [1, 0, 2, 3]], code=1)
-            image.set_qform(None, code=0)
-            image.header.set_xyzt_units("mm")
-            nib.save(image, path)
+            save_volume(path, study.hu, study)
             for record in study.truth:
                 truth.add(path, study, record)
     return truth.path
+
+
+def save_volume(path: Path, voxels: NDArray, study: PhantomStudy) -> None:
+    """Save HU or a mask of a study, shape (H, W, S), as :func:`write_nifti` does."""
+    image = nib.Nifti1Image(np.swapaxes(voxels, 0, 1), study.affine[:, [1, 0, 2, 3]])
+    image.set_sform(study.affine[:, [1, 0, 2, 3]], code=1)
+    image.set_qform(None, code=0)
+    image.header.set_xyzt_units("mm")
+    nib.save(image, path)
 
 
 def write_dtvit(folder: Path, studies: Iterable[PhantomStudy]) -> Path:

@@ -161,7 +161,16 @@ def run():
 
 
 @pytest.mark.parametrize(
-    ("layout", "pattern"), [("dicom", "*/*/*.dcm"), ("nifti", "*.nii.gz"), ("dtvit", "*/**/*.jpg"), ("rsna", "*/*.dcm")]
+    ("layout", "pattern"),
+    [
+        ("dicom", "*/*/*.dcm"),
+        ("nifti", "*.nii.gz"),
+        ("dtvit", "*/**/*.jpg"),
+        ("rsna", "*/*.dcm"),
+        ("ct-ich", "ct_scans/*.nii"),
+        ("cq500", "*/*/CT Plain/*.dcm"),
+        ("bhsd", "images/*.nii.gz"),
+    ],
 )
 def test_command_writes_every_layout(tmp_path, run, layout, pattern):
     out = tmp_path / "new" / "cohort"
