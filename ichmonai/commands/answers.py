@@ -50,6 +50,8 @@ def show_answers(console: Console, summary: "Summary", out: Path) -> None:
     console.print(Text(f"Tables: {out}"), soft_wrap=True)
     if "report.html" in summary.files:
         console.print(Text(f"Report: {out / 'report.html'}"), soft_wrap=True)
+    for note in summary.notes:
+        console.print(Text(note), soft_wrap=True)
     console.print(NOTICE)
 
 

@@ -1,5 +1,6 @@
 """The command ``ichmonai predict``."""
 
+import functools
 import json
 import math
 import re
@@ -68,6 +69,9 @@ def predict(
         bool,
         typer.Option("--identify", help="PatientID, AccessionNumber, StudyDate and SeriesDescription in the results."),
     ] = False,
+    dicom_out: Annotated[
+        Path | None, typer.Option(help="Folder for DICOM objects of the answers, which name the patient.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Find and check only; no prediction.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no summary.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON on standard output.")] = False,
@@ -95,7 +99,7 @@ def predict(
         if report is not False:
             formats = (*formats, "html")
         reported = math.inf if report else REPORTED
-        options = BatchOptions(all_series, formats, share, dry_run, workers, reported, identify)
+        options = BatchOptions(all_series, formats, share, dry_run, workers, reported, identify, _objects(dicom_out))
         run = make_engine(engine.value, workers, timeout, not dry_run)
         stopped = f"The run was stopped; start it again with --out {out}, and it continues there."
         with stoppable(stopped), BatchProgress(console, quiet or as_json) as progress:
@@ -121,6 +125,16 @@ def output_names(text: str) -> tuple[str, ...]:
     if not set(names) <= set(known):
         raise InputError(f"--format {text} is not known; choose from {', '.join(known)}.")
     return names
+
+
+def _objects(folder: Path | None) -> tuple:
+    """What makes the writer of DICOM objects; nothing without a folder."""
+    if folder is None:
+        return ()
+    from ichmonai.dicom_results.writer import DicomObjects
+
+    DicomObjects.require()
+    return (functools.partial(DicomObjects, folder),)
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import itertools
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -61,6 +61,7 @@ class BatchOptions:
         workers: processes that read headers.
         reported: series up to which writers that show pictures are used.
         identify: let the tables and pages say whose images they are.
+        more_writers: of other packages: each makes one of what decides the results, as the journal has it.
     """
 
     all_series: bool = False
@@ -70,6 +71,7 @@ class BatchOptions:
     workers: int | None = None
     reported: float = REPORTED
     identify: bool = False
+    more_writers: tuple[Callable[[Mapping[str, Any]], Writer], ...] = ()
 
 
 class Progress(Protocol):
@@ -104,6 +106,7 @@ class Summary:
         worklist: the first rows of the table of studies, the most urgent first, or of a dry run's plan.
         files: names of the tables and of the report.
         refused: the first rows of the table of rejections, but for series that were only not the best of their study.
+        notes: sentences of the writers.
     """
 
     series: int = 0
@@ -121,6 +124,7 @@ class Summary:
     worklist: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def run_batch(
@@ -169,12 +173,14 @@ def run_batch(
                 journal.begin(inputs)
                 predictor = functools.partial(engine, _as_before(source, bundle, journal))
                 writers = [one(folder, options.identify) for one in writer_classes(options.formats)]
+                writers += [] if options.dry_run else [one(identity) for one in options.more_writers]
                 summary = _run(inputs, journal, predictor, accept, options, progress, writers)
                 if not options.dry_run:
                     _check_weights(bundle, journal)
                 written = time.perf_counter()
                 tables = table_digests(file for one in writers for file in one.finish(journal, options.dry_run))
                 summary.files = list(tables)
+                summary.notes = [note for one in writers for note in one.notes()]
                 journal.end()
                 summary.seconds["write"] = time.perf_counter() - written
                 summary.seconds["total"] = time.perf_counter() - started
@@ -319,7 +325,7 @@ def _check_weights(bundle: Parts, journal: Journal) -> None:
         )
 
 
-_NOT_COUNTS = ("seconds", "runtimes", "worklist", "refused", "files")
+_NOT_COUNTS = ("seconds", "runtimes", "worklist", "refused", "files", "notes")
 """Parts of a summary that its record has elsewhere, or not at all."""
 
 

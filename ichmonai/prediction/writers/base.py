@@ -64,3 +64,7 @@ class Writer:
             The files, of which `run.json` notes the digests.
         """
         return []
+
+    def notes(self) -> list[str]:
+        """Sentences that the summary ends with."""
+        return []

@@ -1,0 +1,67 @@
+"""All objects of an answer."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+
+import pydicom.config
+from pydicom.dataset import Dataset
+
+from ichmonai.dicom_results.case import Case
+from ichmonai.dicom_results.device import Device
+from ichmonai.dicom_results.report import make_report
+from ichmonai.dicom_results.source import SourceSlice, read_source
+from ichmonai.io.series import Series
+from ichmonai.prediction.steps import Answer
+
+REPORT = "report.dcm"
+
+# It quotes names of patients that are not written as DICOM wants them.
+logging.getLogger("highdicom").setLevel(logging.CRITICAL)
+
+
+def case_of(series: Series, answer: Answer, device: Device) -> Case | None:
+    """Put an answer and its images together.
+
+    Args:
+        series: what was predicted.
+        answer: what was found.
+        device: what found it.
+
+    Returns:
+        What objects are made from; None where there is no prediction or the images are no DICOM.
+
+    Raises:
+        HeadCTReadError: where an image cannot be read.
+    """
+    slices = [] if answer.finding else read_source(series, answer.slices)
+    if not slices:
+        return None
+    content = f"{answer.content} {answer.study.get('sha256', '')}"
+    return Case(device, answer.study, answer.slices, slices, content, answer.mask)
+
+
+def make_objects(case: Case) -> dict[str, Dataset]:
+    """Make the objects of an answer.
+
+    Args:
+        case: the answer.
+
+    Returns:
+        File name -> object; the structured report is the last.
+    """
+    with pydicom.config.disable_value_validation(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # patients are called as their images call them
+        made: dict[str, Dataset] = {REPORT: make_report(case)}
+    for one in made.values():
+        _set_character_set(one, case.slices)
+    return made
+
+
+def _set_character_set(made: Dataset, slices: Sequence[SourceSlice]) -> None:
+    """Write texts as the images do: those that are not of the images are ASCII."""
+    said = slices[0].character_set
+    if said:
+        made.SpecificCharacterSet = list(said) if len(said) > 1 else said[0]
+    else:
+        del made.SpecificCharacterSet

@@ -1,0 +1,168 @@
+"""The images that an answer is of: whose they are, and where each slice lies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from highdicom import PatientSexValues
+from pydicom.charset import python_encoding
+from pydicom.dataset import Dataset
+from pydicom.valuerep import DA, TM
+
+from ichmonai.io.files.opening import open_image
+from ichmonai.io.formats.dicom.files import PACKED, read_dataset
+from ichmonai.io.formats.dicom.values import tag_of
+from ichmonai.io.series import ImageSource, Series
+
+_STUDY = (
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
+    "StudyDescription",
+    "ReferringPhysicianName",
+    "ReferringPhysicianIdentificationSequence",
+    "ProcedureCodeSequence",
+    "ReferencedStudySequence",
+)
+_PATIENT_GROUPS = (0x0010, 0x0012)  # patient; clinical trial and de-identification
+_IMAGE = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "Modality",
+    "InstanceNumber",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "SliceThickness",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "FrameOfReferenceUID",
+    "PositionReferenceIndicator",
+)
+_NEVER_ABSENT = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "PositionReferenceIndicator",
+)
+_CHECKS: dict[str, Any] = {"PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM, "PatientSex": PatientSexValues}
+
+
+@dataclass(frozen=True)
+class SourceSlice:
+    """One slice of an answer.
+
+    Attributes:
+        image: where it is.
+        header: whose it is, which it is and where it lies.
+        character_set: of the texts in its file.
+    """
+
+    image: ImageSource
+    header: Dataset
+    character_set: tuple[str, ...]
+
+    @property
+    def frames(self) -> list[int] | None:
+        """Its number in an image of several frames, from 1; None in an image of its own."""
+        return None if self.image.frame < 0 else [self.image.frame + 1]
+
+    @property
+    def reference(self) -> dict[str, Any]:
+        """Arguments of highdicom's references to an image."""
+        return {
+            "referenced_sop_class_uid": self.header.SOPClassUID,
+            "referenced_sop_instance_uid": self.header.SOPInstanceUID,
+            "referenced_frame_numbers": self.frames,
+        }
+
+
+def read_source(series: Series, rows: Sequence[Mapping[str, Any]]) -> list[SourceSlice]:
+    """Read the headers of the images that an answer is of.
+
+    Args:
+        series: what was predicted.
+        rows: of the table of slices.
+
+    Returns:
+        A slice for each row, in their order; none where the images are no DICOM files, or no longer what they were.
+
+    Raises:
+        HeadCTReadError: where a file cannot be read.
+    """
+    uids = [str(row.get("sop_instance_uid", "")) for row in rows]
+    if not all(uids) or not rows:
+        return []
+    read: dict[tuple[str, str], tuple[Dataset, tuple[str, ...]]] = {}
+    for image in series.images:
+        if (image.path, image.member) not in read:
+            read[image.path, image.member] = _header(image)
+    found = [SourceSlice(image, *read[image.path, image.member]) for image in series.images]
+    if [one.header.get("SOPInstanceUID") for one in found] != uids:  # images of another geometry were left out
+        by_uid = {one.header.get("SOPInstanceUID"): one for one in found}
+        if len(by_uid) < len(found) or not by_uid.keys() >= set(uids):
+            return []
+        found = [by_uid[uid] for uid in uids]
+    return found if all(one.header.get("StudyInstanceUID") for one in found) else []
+
+
+def _header(image: ImageSource) -> tuple[Dataset, tuple[str, ...]]:
+    with open_image(image, inflate=image.name.endswith(PACKED)) as file:
+        dataset = read_dataset(file, image, stop_before_pixels=True)
+    return known_header(dataset), character_set(dataset)
+
+
+def known_header(dataset: Dataset) -> Dataset:
+    """Of a header what objects repeat of it, without values that DICOM does not allow there.
+
+    Args:
+        dataset: of an image, as it was read.
+
+    Returns:
+        Patient and study as they are, and what tells the image and its place. What DICOM wants in every object is
+        there, empty where the image does not say it.
+    """
+    kept = Dataset()
+    tags = {tag_of(name) for name in (*_STUDY, *_IMAGE)}
+    for tag in list(dataset.keys()):  # iterating over the data set itself would convert values
+        if tag in tags or tag.group in _PATIENT_GROUPS:
+            try:
+                kept.add(dataset[tag])
+            except Exception:  # noqa: S112  pydicom raises errors of many kinds on values that are damaged
+                continue
+    for name in _NEVER_ABSENT:
+        if name not in kept or not _is_allowed(name, kept[name].value):
+            setattr(kept, name, "")
+    return kept
+
+
+def _is_allowed(name: str, value: Any) -> bool:
+    try:
+        _CHECKS.get(name, str)(value or None)
+    except (ValueError, TypeError):
+        return not value
+    return True
+
+
+def character_set(dataset: Dataset) -> tuple[str, ...]:
+    """Of the texts of an image, in which an object repeats them.
+
+    Returns:
+        Its SpecificCharacterSet; UTF-8 where that is none of the standard's: the texts were decoded as well as could
+        be. Nothing where it is the default one.
+    """
+    said = dataset.get("SpecificCharacterSet") or ()
+    values = (said,) if isinstance(said, str) else tuple(one or "" for one in said)
+    return values if all(one in python_encoding for one in values) else ("ISO_IR 192",)
