@@ -122,6 +122,11 @@ class ModelDescription:
         """Names of the values of the mask, in their order; empty for a network without one."""
         return list(_MASK[: int(self.network.get("mask_classes", 0))])
 
+    @property
+    def makes_masks(self) -> bool:
+        """Whether a mask comes with answers: the network has one, and the chain crops to the head and knows back."""
+        return bool(self.mask_labels) and any(step["_target_"].endswith(".CropToHeadd") for step in self.preprocessing)
+
     def require_dual_heads(self) -> "ModelDescription":
         """The description itself, where the network is one that says haemorrhage and location, and perhaps the kinds.
 

@@ -13,13 +13,16 @@ from ichmonai.errors import InputError
 def merge(
     out: Annotated[Path, typer.Argument(help="The --out that all shards were given.")],
     format: Annotated[str, typer.Option(help="Tables as csv, jsonl, parquet, or several: csv,parquet.")] = "csv",
+    masks: Annotated[
+        bool, typer.Option("--masks", help="The masks of the blood too, where the weights make them.")
+    ] = False,
 ) -> None:
     """Put the tables of all shards of a prediction together."""
     from ichmonai.commands.predict import output_names
     from ichmonai.prediction.merge import merge_shards
 
     try:
-        shards = merge_shards(out, output_names(format))
+        shards = merge_shards(out, (*output_names(format), *(("masks",) if masks else ())))
     except InputError as error:
         stop(error, 2)
     Console(stderr=True).print(f"Merged {shards} shards; tables: {out}", soft_wrap=True)

@@ -65,6 +65,12 @@ def predict(
         bool | None,
         typer.Option("--report/--no-report", help="Pages with pictures; unless given, up to 300 series."),
     ] = None,
+    masks: Annotated[
+        bool,
+        typer.Option(
+            "--masks", help="A NIfTI mask of the blood for each series, over the scan; the weights must make it."
+        ),
+    ] = False,
     identify: Annotated[
         bool,
         typer.Option("--identify", help="PatientID, AccessionNumber, StudyDate and SeriesDescription in the results."),
@@ -98,6 +104,8 @@ def predict(
         source = bundle_source(bundle, config, settings, device, trust, **more)
         if report is not False:
             formats = (*formats, "html")
+        if masks:
+            formats = ("masks", *formats)
         reported = math.inf if report else REPORTED
         options = BatchOptions(all_series, formats, share, dry_run, workers, reported, identify, _objects(dicom_out))
         run = make_engine(engine.value, workers, timeout, not dry_run)
@@ -119,8 +127,9 @@ def predict(
 def output_names(text: str) -> tuple[str, ...]:
     """The tables that a text such as `csv,parquet` names."""
     from ichmonai.prediction.writers import WRITERS
+    from ichmonai.prediction.writers.tables import TableWriter
 
-    known = [name for name, writer in WRITERS.items() if not writer.shows_pictures]
+    known = [name for name, writer in WRITERS.items() if issubclass(writer, TableWriter)]
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     if not set(names) <= set(known):
         raise InputError(f"--format {text} is not known; choose from {', '.join(known)}.")

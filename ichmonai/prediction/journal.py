@@ -13,9 +13,11 @@ from typing import Any
 from ichmonai.errors import InputError, printable
 from ichmonai.io.contents import is_settled
 from ichmonai.io.findings import Code, Finding
+from ichmonai.io.geometry import Geometry
 from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import ImageSource, Rejection, Series
 from ichmonai.prediction.journal_file import check_journal, damaged, open_journal, stored, stored_row
+from ichmonai.prediction.mask_file import Mask, pack, unpack
 from ichmonai.prediction.rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS, worklist_rank
 from ichmonai.prediction.steps import Answer
 from ichmonai.runtimes.names import RUNTIMES
@@ -150,7 +152,7 @@ class Journal:
             if answer.runtime:
                 self.connection.execute("INSERT OR IGNORE INTO runtimes VALUES (?)", (answer.runtime["runtime"],))
             self.connection.execute(
-                f"INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ({_TASK_STATE}), ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ({_TASK_STATE}), ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     series.study,
                     series.series,
@@ -164,6 +166,7 @@ class Journal:
                     json.dumps(answer.study),
                     json.dumps(answer.slices),
                     json.dumps(answer.seconds),
+                    b"" if answer.mask is None or answer.geometry is None else pack(answer.mask, answer.geometry),
                 ),
             )
 
@@ -200,14 +203,16 @@ class Journal:
         ).fetchone()
         return found and _series(json.loads(found[0])).images[0]
 
-    def kept(self) -> Iterator[tuple[Series, Answer]]:
-        """The planned series that have their answers, with these, by study and series."""
+    def kept(self, masks: bool = False) -> Iterator[tuple[Series, Answer]]:
+        """The planned series that have their answers, with these, by study and series; their masks for who asks."""
         for record, _ in self._tasks("answers.request = tasks.request AND answers.state = tasks.state"):
             series = _series(record)
-            code, sentence, study, slices, content = self.connection.execute(
-                "SELECT code, sentence, study_row, slice_rows, content FROM answers WHERE (study, series) = (?, ?)",
+            code, sentence, study, slices, content, packed = self.connection.execute(
+                "SELECT code, sentence, study_row, slice_rows, content, mask FROM answers "
+                "WHERE (study, series) = (?, ?)",
                 (series.study, series.series),
             ).fetchone()
+            mask, geometry = self._unpacked(packed) if masks and packed else (None, None)
             yield (
                 series,
                 Answer(
@@ -215,6 +220,8 @@ class Journal:
                     stored_row(stored(study, dict, self.path), {*STUDY_COLUMNS, *PLAN_COLUMNS}, self.path),
                     [stored_row(row, SLICE_COLUMNS, self.path) for row in stored(slices, list, self.path)],
                     content=content,
+                    mask=mask,
+                    geometry=geometry,
                 ),
             )
 
@@ -276,6 +283,12 @@ class Journal:
     def close(self) -> None:
         """Leave the file."""
         self.connection.close()
+
+    def _unpacked(self, packed: bytes) -> tuple[Mask, Geometry]:
+        try:
+            return unpack(packed)
+        except ValueError as error:
+            raise damaged(self.path, error) from error
 
     def _tasks(self, condition: str) -> Iterator[tuple[dict[str, Any], str]]:
         last = ("", "")

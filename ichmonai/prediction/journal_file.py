@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS identity (record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS answers (
     study TEXT NOT NULL, series TEXT NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, content TEXT NOT NULL,
     rank REAL NOT NULL, code TEXT NOT NULL, sentence TEXT NOT NULL, study_row TEXT NOT NULL, slice_rows TEXT NOT NULL,
-    seconds TEXT NOT NULL, PRIMARY KEY (study, series)
+    seconds TEXT NOT NULL, mask BLOB NOT NULL, PRIMARY KEY (study, series)
 );
 CREATE TABLE IF NOT EXISTS runtimes (runtime TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS inputs (path TEXT PRIMARY KEY);

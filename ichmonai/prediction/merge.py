@@ -63,6 +63,8 @@ def _merge(out: Path, shards: Sequence[Path], formats: Sequence[str]) -> None:
         for shard in shards:
             journal.absorb(shard / "journal.sqlite")
         writers = [one(out) for one in writer_classes(formats)]
+        if any(one.needs_mask for one in writers) and journal.count("code = ''") and not journal.count("mask != x''"):
+            raise InputError(f"The answers of the shards in {out} have no masks; merge them without.")
         write_kept(journal, writers)
         tables = table_digests(file for one in writers for file in one.finish(journal, dry_run=False))
         counts = {"series": journal.count(), **journal.outcomes(), "failed": journal.count(_FAILED)}

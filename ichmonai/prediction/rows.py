@@ -1,5 +1,6 @@
 """What the tables say of a study and of its slices."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ STUDY_COLUMNS = (
     *KIND_PROBABILITIES,
     "location",
     *VOLUMES,
+    "mask",
     "slices",
     "brain_slices",
     "leading_slice",
@@ -25,7 +27,7 @@ STUDY_COLUMNS = (
     "flags",
     "sha256",
 )
-"""Columns of the table of studies."""
+"""Columns of the table of studies; `mask` is the file of its mask in the folder of the table, where one was written."""
 
 SLICE_COLUMNS = (
     "study",
@@ -109,6 +111,17 @@ def kinds_of(row: Mapping[str, Any]) -> dict[str, float]:
     said = {kind: row.get(f"p_{kind}", "") for kind in KINDS}
     known = {kind: float(value) for kind, value in said.items() if value not in (None, "", "nan")}
     return dict(sorted(known.items(), key=lambda pair: -pair[1]))
+
+
+def stem(row: Mapping[str, Any]) -> str:
+    """What the files of a study are called, which says nothing of whose it is: of other content, they are others."""
+    named = "\n".join(str(row.get(name, "")) for name in ("study", "series", "sha256"))
+    return hashlib.sha256(named.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def mask_file(row: Mapping[str, Any]) -> str:
+    """Where the mask of a study is in the folder of the results."""
+    return f"masks/{stem(row)}.nii.gz"
 
 
 def worklist_rank(row: Mapping[str, Any]) -> float:

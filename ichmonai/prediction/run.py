@@ -26,7 +26,7 @@ from ichmonai.prediction.journal_file import damaged
 from ichmonai.prediction.source import Parts, Source
 from ichmonai.prediction.steps import Answer
 from ichmonai.prediction.touched import changed, is_unchanged, keep_touched
-from ichmonai.prediction.writers import Writer, writer_classes
+from ichmonai.prediction.writers import Writer, check_masks, writer_classes
 from ichmonai.provenance import table_digests, write_provenance
 
 LISTED = 20
@@ -159,6 +159,7 @@ def run_batch(
     started = time.perf_counter()
     check_options(options)
     bundle = source.open()
+    check_masks(options.formats, bundle.weights, bundle.setting("description"))
     accept = accepted_codes(bundle.setting("accept"))
     identity = _identity(bundle, options)
     index, shards = options.shard
@@ -259,7 +260,8 @@ def _run(
 def write_kept(journal: Journal, writers: Sequence[Writer]) -> None:
     """Write what is of the series that have their answers already."""
     interested = [one for one in writers if type(one).write is not Writer.write]
-    for series, answer in journal.kept() if interested else ():
+    masks = any(one.needs_mask for one in interested)
+    for series, answer in journal.kept(masks) if interested else ():
         for writer in interested:
             writer.write(series, answer)
 

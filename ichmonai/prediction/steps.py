@@ -97,7 +97,7 @@ class Answer:
         pictures: what a reader is shown; None where nobody asked. The journal does not keep them.
         mask: uint8 (S, H, W) of all slices of the volume as it was read, inferior to superior, H to posterior and W to
             the patient's left: 0 where no blood is found, i + 1 for the kind i of `KINDS`. None where the network makes
-            none, and in the answers of an earlier run.
+            none; of an earlier run's answers, where a writer needs it.
         geometry: of that volume; None where there is no mask.
     """
 

@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ichmonai.classes import KINDS, LOCATIONS
+from ichmonai.errors import InputError
 from ichmonai.io.findings import Finding
 from ichmonai.io.geometry import Geometry
 from ichmonai.notice import NOTICE
+from ichmonai.prediction.mask_file import nifti
 from ichmonai.prediction.pictures import Pictures
 from ichmonai.prediction.rows import kinds_of
 from ichmonai.prediction.steps import Answer
+from ichmonai.private_files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,6 +86,20 @@ class StudyAnswer:
     kind_volumes_ml: Mapping[str, float] = field(default_factory=dict)
     mask: NDArray[np.uint8] | None = field(default=None, repr=False)
     geometry: Geometry | None = field(default=None, repr=False)
+
+    def save_mask(self, path: str | PathLike[str]) -> None:
+        """Write the mask as NIfTI over the scan, see `ichmonai.prediction.mask_file.nifti`.
+
+        Args:
+            path: file, `.nii.gz`; its folder exists.
+
+        Raises:
+            InputError: the weights make no mask.
+        """
+        if self.mask is None or self.geometry is None:
+            raise InputError(f"There is no mask to write to {path}: the weights make none; give others.")
+        with replacing(Path(path), "wb") as file:
+            file.write(nifti(self.mask, self.geometry))
 
     def plot(self) -> "Figure":
         """Draw the leading slice in the brain window, and the probability from slice to slice.

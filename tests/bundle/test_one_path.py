@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ichmonai.errors import InputError
+from ichmonai.networks import KIND_HEADS
 from ichmonai.paths import bundle_root
 from ichmonai.prediction.bundle import BundleSource
 from tests.bundle.conftest import run
@@ -85,3 +86,15 @@ def test_both_leave_the_same(bundle: Path, scans: Path, tmp_path: Path) -> None:
     while error is not None and not isinstance(error, InputError):
         error = error.__cause__ or error.__context__
     assert "config_sha256" in str(error)
+
+
+def test_masks_come_both_ways(bundle: Path, scans: Path, tmp_path: Path) -> None:
+    weights = write_model(tmp_path / "models", "light", 64, heads=KIND_HEADS, mask_classes=6)
+    formats = ("csv", "masks")
+    workflow(bundle, scans / "dicom", tmp_path / "run", ckpt_path=str(weights), formats=list(formats))
+    source = BundleSource(bundle, {**CPU, "ckpt_path": str(weights)})
+    predict(source, [scans / "dicom"], tmp_path / "predict", workers=1, formats=formats)
+    (one,), (other,) = ([*(tmp_path / name / "masks").iterdir()] for name in ("run", "predict"))
+    assert (one.name, one.read_bytes()) == (other.name, other.read_bytes())
+    (row,) = table(tmp_path / "run" / "studies.csv")
+    assert row["mask"] == f"masks/{one.name}"

@@ -29,6 +29,21 @@ def test_from_a_folder_to_tables(small_bundle, volume, tmp_path):
     assert (tmp_path / "out" / "studies.csv").read_text().count("\n") == 2
 
 
+def test_masks_are_written_beside_the_tables(marking_bundle, volume, tmp_path):
+    folder = volume("one").parent
+    common = (folder, "--bundle", marking_bundle.root, "--device", "cpu", *SMALL)
+    result = predict(*common, "--out", tmp_path / "out", "--masks", "--quiet")
+    assert result.exit_code == 0, result.output
+    (mask,) = (tmp_path / "out" / "masks").iterdir()
+    (row,) = table(tmp_path / "out" / "studies.csv")
+    assert row["mask"] == f"masks/{mask.name}"
+    assert predict(*common, "--out", tmp_path / "plain", "--quiet").exit_code == 0
+    assert not (tmp_path / "plain" / "masks").exists()
+    (row,) = table(tmp_path / "plain" / "studies.csv")
+    assert row["mask"] == ""
+    assert float(row["volume_ml"]) > 0
+
+
 def test_json_is_all_that_stands_on_standard_output(small_bundle, volume, tmp_path):
     folder = volume("crash").parent
     result = predict(folder, "--out", tmp_path / "out", "--bundle", small_bundle.root, "--json", *SMALL)
@@ -51,6 +66,7 @@ def test_json_is_all_that_stands_on_standard_output(small_bundle, volume, tmp_pa
         (("--accept", "unreadable"), "unreadable cannot be accepted"),
         (("--set", "ckpt_path=absent.pt"), "There is no weights file"),
         (("--bundle", "/"), "is no bundle"),
+        (("--masks",), "make no mask of the blood"),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_leaves_nothing(small_bundle, volume, tmp_path, arguments, said):

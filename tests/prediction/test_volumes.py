@@ -61,6 +61,8 @@ def test_the_volume_of_a_phantom_whose_blood_is_seen(predictor: Predictor, tmp_p
     assert sum(answer.kind_volumes_ml.values()) == answer.volume_ml
     for one, truth in zip(answer.slices, study.truth, strict=True):
         assert one.area_mm2 == pytest.approx(truth.blood_mm2, abs=0.05 * truth.blood_mm2 + 12)
+    answer.save_mask(tmp_path / "mask.nii.gz")
+    assert (nib.load(tmp_path / "mask.nii.gz").get_fdata() == answer.geometry.in_original_axes(answer.mask)).all()
     in_file = answer.geometry.in_original_axes(answer.mask)
     voxels = np.swapaxes(study.blood, 0, 1) > 0
     assert 2 * ((in_file > 0) & voxels).sum() / ((in_file > 0).sum() + voxels.sum()) > 0.97

@@ -3,8 +3,10 @@
 import pkgutil
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from ichmonai.errors import InputError
+from ichmonai.model_description import ModelDescription
 from ichmonai.prediction.writers.base import Writer
 
 for _module in pkgutil.iter_modules(__path__):
@@ -28,4 +30,17 @@ def writer_classes(names: Sequence[str]) -> list[type[Writer]]:
     return list(classes)
 
 
-__all__ = ["WRITERS", "Writer", "writer_classes"]
+def check_masks(names: Sequence[str], weights: Path, description: ModelDescription) -> None:
+    """Check that weights make masks, where a writer needs them.
+
+    Raises:
+        InputError: they do not.
+    """
+    if any(one.needs_mask for one in writer_classes(names)) and not description.makes_masks:
+        raise InputError(
+            f"The weights {weights} make no mask of the blood; leave masks out, or give weights that were trained with "
+            "one: --set ckpt_path=FILE."
+        )
+
+
+__all__ = ["WRITERS", "Writer", "check_masks", "writer_classes"]

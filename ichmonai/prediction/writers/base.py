@@ -21,6 +21,8 @@ class Writer:
     known: ClassVar[dict[str, type["Writer"]]] = {}
     shows_pictures: ClassVar[bool] = False
     """Whether answers are to have their pictures."""
+    needs_mask: ClassVar[bool] = False
+    """Whether it writes nothing without masks: those of an earlier run are read for it, and weights must make some."""
 
     def __init_subclass__(cls, name: str = "") -> None:
         super().__init_subclass__()
@@ -42,9 +44,10 @@ class Writer:
     def write(self, series: Series, answer: Answer) -> None:
         """Write what is of one series.
 
-        It is called before the answer is recorded, and, for answers of an earlier run, which have no pictures, before
-        anything is predicted: so what a continued run leaves does not depend on where it was stopped. A series may
-        come twice, if a run is killed in between; the later call replaces what the earlier wrote.
+        It is called before the answer is recorded, and, for answers of an earlier run, which have no pictures (but
+        masks, where `needs_mask` says so), before anything is predicted: so what a continued run leaves does not depend
+        on where it was stopped. A series may come twice, if a run is killed in between; the later call replaces what
+        the earlier wrote.
 
         It is not called in a dry run.
 

@@ -1,15 +1,13 @@
 """The answers as pages with pictures."""
 
-import hashlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ichmonai.io.series import Series
 from ichmonai.prediction.identify import identified
 from ichmonai.prediction.journal import Journal
 from ichmonai.prediction.report.drawing import draw
 from ichmonai.prediction.report.pages import FOLDER, Page, index_page, study_page
+from ichmonai.prediction.rows import stem
 from ichmonai.prediction.steps import Answer
 from ichmonai.prediction.writers.base import Writer
 from ichmonai.private_files import make_folder, replacing, write_text
@@ -28,9 +26,9 @@ class HtmlReport(Writer, name="html"):
         if answer.pictures is None:
             return
         make_folder(self.folder / FOLDER)
-        stem = _stem(answer.study)
+        own = stem(answer.study)
         for name, picture in draw(answer.pictures, answer.study).items():
-            with replacing(self.folder / FOLDER / f"{stem}-{name}", "wb") as file:
+            with replacing(self.folder / FOLDER / f"{own}-{name}", "wb") as file:
                 file.write(picture)
 
     def finish(self, journal: Journal, dry_run: bool) -> list[Path]:
@@ -39,7 +37,7 @@ class HtmlReport(Writer, name="html"):
             return []
         rows = journal.study_rows()
         rows = identified(rows, journal) if self.identify else rows
-        pages = [Page(number, _stem(row), row, self.identify) for number, row in enumerate(rows, 1)]
+        pages = [Page(number, stem(row), row, self.identify) for number, row in enumerate(rows, 1)]
         folder = self.folder / FOLDER
         make_folder(folder)
         kept = {page.stem for page in pages if page.answered}
@@ -54,9 +52,3 @@ class HtmlReport(Writer, name="html"):
         path = self.folder / "report.html"
         write_text(path, index_page(pages, list(journal.rejected_rows()), folder, facts))
         return [path]
-
-
-def _stem(row: Mapping[str, Any]) -> str:
-    """What the files of a study are called: of other content, they are others."""
-    named = "\n".join(str(row.get(name, "")) for name in ("study", "series", "sha256"))
-    return hashlib.sha256(named.encode("utf-8", "surrogateescape")).hexdigest()[:16]

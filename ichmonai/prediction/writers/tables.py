@@ -8,7 +8,7 @@ from typing import Any
 
 from ichmonai.prediction.identify import IDENTITY_COLUMNS, identified
 from ichmonai.prediction.journal import Journal
-from ichmonai.prediction.rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS, typed
+from ichmonai.prediction.rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS, mask_file, typed
 from ichmonai.prediction.writers.base import Writer
 from ichmonai.private_files import replacing
 from ichmonai.tables import write_csv
@@ -23,16 +23,19 @@ class TableWriter(Writer, ABC):
         """Write the tables."""
         written = []
         if dry_run:
-            rows = ({name: row.get(name, "") for name in PLAN_COLUMNS} for row in journal.study_rows())
-            written += [self._write("plan", PLAN_COLUMNS, rows)]
-        elif self.identify:
-            columns = (*STUDY_COLUMNS, *IDENTITY_COLUMNS)
-            written += [self._write("studies", columns, identified(journal.study_rows(), journal))]
+            plan = ({name: row.get(name, "") for name in PLAN_COLUMNS} for row in journal.study_rows())
+            written += [self._write("plan", PLAN_COLUMNS, plan)]
         else:
-            written += [self._write("studies", STUDY_COLUMNS, journal.study_rows())]
-        if not dry_run:
+            rows = map(self._with_mask, journal.study_rows())
+            columns = (*STUDY_COLUMNS, *IDENTITY_COLUMNS) if self.identify else STUDY_COLUMNS
+            written += [self._write("studies", columns, identified(rows, journal) if self.identify else rows)]
             written += [self._write("slices", SLICE_COLUMNS, journal.slice_rows())]
         return [*written, self._write("rejected", REJECTED_COLUMNS, journal.rejected_rows())]
+
+    def _with_mask(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row with the file of its mask, where it was written."""
+        file = mask_file(row)
+        return {**row, "mask": file} if (self.folder / file).is_file() else row
 
     def _write(self, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
         path = self.folder / f"{name}.{self.suffix}"
