@@ -85,5 +85,5 @@ def test_a_dry_run_has_no_answers_to_write(small_bundle, scans, tmp_path):
 
 def test_outputs_are_known_by_their_names():
     assert writer_classes(["parquet", "csv", "csv"]) == [WRITERS["parquet"], WRITERS["csv"]]
-    with pytest.raises(InputError, match="sr is no output that is known; choose from csv, html, jsonl, parquet"):
+    with pytest.raises(InputError, match="sr is no output that is known; choose from csv, html, jsonl, masks, parquet"):
         writer_classes(["sr"])
