@@ -1,7 +1,10 @@
 """Errors that a user can mend, and how the command line shows them."""
 
+import difflib
 import re
 import sys
+from collections.abc import Collection
+from pathlib import Path
 from types import TracebackType
 
 _LONGEST = 200
@@ -68,6 +71,55 @@ def require_entry(name: str, sentence: str) -> None:
             if name not in workflow.parser:
                 raise InputError(sentence)
             return
+
+
+def refuse_unknown_settings() -> None:
+    """From within a config that `monai.bundle` runs, stop where a setting of the command line is in no config.
+
+    MONAI adds such a setting to the config, where nothing reads it: `--epochs 1` would train as many epochs as ever.
+    What was set is known only to the function that made the workflow; where another made it, all is accepted.
+
+    Raises:
+        InputError: with the nearest name that there is.
+    """
+    import inspect
+
+    from monai.bundle import ConfigParser, ConfigWorkflow
+    from monai.bundle.utils import DEFAULT_MLFLOW_SETTINGS
+
+    for one in inspect.stack(0):
+        if one.function == "create_workflow" and one.frame.f_globals["__name__"] == "monai.bundle.scripts":
+            given, files = one.frame.f_locals["_args"], one.frame.f_locals["config_file"]
+            known = set(ConfigParser.load_config_files(files))
+            allowed = known | set(inspect.signature(ConfigWorkflow).parameters)
+            if given.get("tracking") is not None:
+                allowed |= set(DEFAULT_MLFLOW_SETTINGS["configs"])
+            for name in given:
+                if (top := re.split("#|::", name)[0]) not in allowed:
+                    shown = [Path(file).name for file in ([files] if isinstance(files, str) else files)]
+                    raise InputError(f"{' with '.join(shown)} has no setting {top}; {nearest(top, known)}.")
+            return
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """The known name that was probably meant, for the end of a sentence.
+
+    Args:
+        name: what was written.
+        known: names of a config's top section.
+
+    Returns:
+        a clause that names it, or says where to look.
+
+    Example:
+        >>> nearest("epochs", ["max_epochs", "seed"]), nearest("lr", ["learning_rate", "seed"])
+        ('the nearest is max_epochs', 'the nearest is learning_rate')
+    """
+    short_first = sorted(known, key=lambda one: (len(one), one))
+    with_it = [one for one in short_first if name.lower() in one.split("_")]
+    initials = [one for one in short_first if name.lower() == "".join(part[:1] for part in one.split("_"))]
+    meant = [*with_it, *initials, *difflib.get_close_matches(name.lower(), short_first, 1, cutoff=0.5)]
+    return f"the nearest is {meant[0]}" if meant else "its top section lists them"
 
 
 def show_input_errors_plainly() -> None:

@@ -13,7 +13,7 @@ from monai.inferers import Inferer
 from monai.transforms import Compose
 from torch import nn
 
-from ichmonai.errors import InputError, first_line, printable
+from ichmonai.errors import InputError, first_line, nearest, printable
 from ichmonai.prediction.identity import identity_of
 from ichmonai.trust.rules import all_own, parts
 
@@ -86,7 +86,7 @@ class InferenceBundle:
         if not source.trusted and not all_own([self.path, *source.overlays]):
             _refuse_foreign_code(source, config)
         if unknown := sorted(set(source.settings) - set(config)):
-            raise InputError(f"{self.path} has no setting {', '.join(unknown)}; its top section lists them.")
+            raise InputError(f"{self.path} has no setting {unknown[0]}; {nearest(unknown[0], config)}.")
         self.parser.update({"bundle_root": str(source.root), **source.settings})
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a training leaves to look at: a row an epoch, and pictures of them."""
+"""What a training leaves to look at: a row an epoch, in full and in short, and pictures of them."""
 
 import csv
 import math
@@ -14,6 +14,7 @@ from ichmonai.evaluation.confusion import save_confusion_matrices
 from ichmonai.evaluation.figures import plot_curves
 from ichmonai.ranks import rank
 from ichmonai.tables import write_csv
+from ichmonai.training.epoch_table import EpochTable
 from ichmonai.training.head_metrics import HeadMetrics
 
 Rows = Sequence[Mapping[str, float]]
@@ -29,7 +30,7 @@ def draw_heads(folder: Path, rows: Rows, validation: tuple[Tensor, Tensor] | Non
 
 
 class EpochLog:
-    """Ignite handler for the trainer: `epochs.csv`, and pictures of it.
+    """Ignite handler for the trainer: `epochs.csv`, the main columns of it on the screen, and pictures of it.
 
     Attach it after the validation handler.
 
@@ -47,9 +48,11 @@ class EpochLog:
         self.validator = validator
         self.validation_metric = validation_metric
         self.draw = draw
+        self.table = EpochTable(f"{validation_metric.prefix}{validation_metric.key}")
 
     def attach(self, engine: Engine) -> None:
         """Register with the trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self.table.start_epoch)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
@@ -67,7 +70,9 @@ class EpochLog:
         rows = [old for old in self._rows() if int(old["epoch"]) < epoch] + [row]
         names = list(dict.fromkeys(name for r in rows for name in r))
         write_csv(self.directory / "epochs.csv", names, rows)
-        self.draw(self.directory, [{k: float(v or math.nan) for k, v in r.items()} for r in rows], validation)
+        numbers = [{name: float(value or math.nan) for name, value in r.items()} for r in rows]
+        self.table.show(numbers, cast(int, engine.state.max_epochs))
+        self.draw(self.directory, numbers, validation)
 
     def _rows(self) -> list[dict]:
         path = self.directory / "epochs.csv"

@@ -15,9 +15,9 @@ logger = logging.getLogger(__name__)
 class MultiLabelMetrics(HeadMetrics):
     """Collects logits and labels over an epoch, from all processes, and computes `multilabel_metrics` and the loss.
 
-    All of them are written to `engine.state.metrics`, and the main ones logged beside the baselines. The one named by
-    `key` is the metric's own value; higher must be better, so a model is selected by `log_loss_skill`, which on one
-    split orders models as the log loss does.
+    All of them are written to `engine.state.metrics`; of an evaluation, which has no prefix, the main ones are logged
+    beside the baselines. The one named by `key` is the metric's own value; higher must be better, so a model is
+    selected by `log_loss_skill`, which on one split orders models as the log loss does.
 
     Args:
         key: the metric that selects the best model.
@@ -47,6 +47,5 @@ class MultiLabelMetrics(HeadMetrics):
     def completed(self, engine: Engine, name: str) -> None:
         """Write all metrics to `engine.state.metrics`, and the key metric under `name`."""
         super().completed(engine, name)
-        if rank() == 0:
-            mine = {key.removeprefix(self.prefix): value for key, value in engine.state.metrics.items()}
-            logger.info("%s%s", f"{self.prefix.rstrip('_')}: " if self.prefix else "", summary(mine))
+        if rank() == 0 and not self.prefix:
+            logger.info(summary(engine.state.metrics))

@@ -1,8 +1,10 @@
 import csv
+import math
 
 import pytest
 from PIL import Image
 
+from ichmonai.training.epoch_table import EpochTable
 from tests.training.tiny_training import tiny_trainer
 
 
@@ -31,3 +33,37 @@ def test_new_training_replaces_the_rows_of_an_old_one(tmp_path):
     (tmp_path / "last.pt").unlink()
     tiny_trainer(tmp_path, max_epochs=1, learning_rate=0.02).run()
     assert [row["epoch"] for row in rows(tmp_path)] == ["1"]
+
+
+def test_the_screen_has_a_short_row_an_epoch_with_the_best_and_the_time_left(tmp_path, capsys):
+    tiny_trainer(tmp_path, max_epochs=3, interval=2).run()
+    lines = capsys.readouterr().err.splitlines()
+    assert all(len(line) < 120 for line in lines)
+    first, second, third = (line.split() for line in lines if "/3" in line)
+    headers = [line for line in lines if "best so far" in line]
+    assert len(headers) == 2, "the first validation brings columns"
+    for word in ("epoch", "training loss", "validation loss", "mean balanced accuracy", "AUC", "took", "left"):
+        assert word in headers[-1]
+    assert [row[0] for row in (first, second, third)] == ["1/3", "2/3", "3/3"]
+    log = rows(tmp_path)
+    assert first[1:4] == [f"{float(log[0]['train_loss']):.4f}", "-", "-"], "not validated"
+    assert f"{float(log[1]['val_mean_balanced_accuracy']):.4f}" in second
+    assert "*" in second
+    assert "*" not in third
+    assert third[-1] == "0:00"
+
+
+def test_what_is_not_defined_has_no_column_on_the_screen(capsys):
+    table = EpochTable("val_log_loss_skill")
+    epochs = [
+        {"epoch": 1, "train_loss": 2.0, "val_loss": math.nan, "val_log_loss_skill": math.nan, "val_any_auc": math.nan}
+    ]
+    table.show(epochs, 9)
+    epochs.append({"epoch": 2, "train_loss": 1.0, "val_loss": 3.0, "val_log_loss_skill": -0.5, "val_any_auc": 0.75})
+    table.show(epochs, 9)
+    said = capsys.readouterr().err
+    assert "nan" not in said
+    first, _, second, row = said.splitlines()
+    assert "AUC" not in first
+    assert "AUC" in second
+    assert row.split()[:6] == ["2/9", "1.0000", "3.0000", "-0.5000", "*", "0.7500"]

@@ -108,15 +108,22 @@ def epoch(metric: MultiLabelMetrics, rows: slice = slice(None)) -> Engine:
     return engine
 
 
-def test_ignite_metric_gives_all_and_says_the_baselines(caplog):
+def test_ignite_metric_gives_all(caplog):
     with caplog.at_level(logging.INFO):
         found = epoch(MultiLabelMetrics(PREVALENCE, loss_function=MultiLabelLogLoss(), prefix="val_")).state.metrics
     expected = multilabel_metrics(PROBABILITIES, LABELS, PREVALENCE)
     assert {name: found[f"val_{name}"] for name in expected} == pytest.approx(expected, rel=1e-5)
     assert found["val_loss"] == pytest.approx(found["val_log_loss"], rel=1e-5)
     assert found["key"] == found["val_log_loss_skill"]
+    assert "weighted log loss" not in caplog.text, "an epoch of a training has its row of the table"
+
+
+def test_an_evaluation_says_the_baselines(caplog):
+    with caplog.at_level(logging.INFO):
+        epoch(MultiLabelMetrics(PREVALENCE, loss_function=MultiLabelLogLoss()))
+    expected = multilabel_metrics(PROBABILITIES, LABELS, PREVALENCE)
     (line,) = (message for message in caplog.messages if "weighted log loss" in message)
-    assert line.startswith(f"val: weighted log loss {expected['log_loss']:.4f} (all negative ")
+    assert line.startswith(f"weighted log loss {expected['log_loss']:.4f} (all negative ")
     assert f"training prevalence {expected['prevalence_log_loss']:.4f}" in line
     assert f"accuracy {expected['accuracy']:.4f} (all negative {expected['all_negative_accuracy']:.4f}" in line
 
