@@ -6,6 +6,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
+from typing import Any, cast
 
 _LONGEST = 200
 """Characters of what a library says."""
@@ -93,7 +94,7 @@ def refuse_unknown_settings() -> None:
             known = set(ConfigParser.load_config_files(files))
             allowed = known | set(inspect.signature(ConfigWorkflow).parameters)
             if given.get("tracking") is not None:
-                allowed |= set(DEFAULT_MLFLOW_SETTINGS["configs"])
+                allowed |= set(cast(dict[str, Any], DEFAULT_MLFLOW_SETTINGS["configs"]))
             for name in given:
                 if (top := re.split("#|::", name)[0]) not in allowed:
                     shown = [Path(file).name for file in ([files] if isinstance(files, str) else files)]
