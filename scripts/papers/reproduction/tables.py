@@ -3,13 +3,15 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from ichmonai.classes import ICH_CLASSES, LOCATIONS
 from ichmonai.tables import write_csv
 from scripts.papers.reproduction import paper
-from scripts.papers.reproduction.experiments import Entry, Experiment
-from scripts.papers.reproduction.results import curve, judge, judge_rsna
+from scripts.papers.reproduction.experiments import Experiment
+from scripts.papers.reproduction.options import Entry
+from scripts.papers.reproduction.results import curve, judge, judge_rsna, matrices
 
 _PROTOCOLS = {"published": "images split", "patient": "patients apart"}
 _HEADS = {"task1": "haemorrhage", "task2": "location"}
@@ -28,7 +30,11 @@ _MORE = (
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the csv file; `low` and `high` are of the 95% interval from drawing the judged patients."""
+    """A line of the csv file.
+
+    `value` is the mean over the seeds; `low` and `high` are of its 95% interval from drawing the judged patients, and
+    `seed_low` and `seed_high` the least and the greatest of the seeds.
+    """
 
     row: str
     protocol: str
@@ -38,42 +44,62 @@ class Line:
     value: float | None
     low: float | None = None
     high: float | None = None
+    seeds: int = 1
+    seed_low: float | None = None
+    seed_high: float | None = None
     slices: int | None = None
     patients: int | None = None
 
 
-def write_tables(name: str, experiment: Experiment, lines: Sequence[Line], notes: Sequence[str], out: Path) -> None:
-    """Write `<name>.csv` and `<name>.md`.
-
-    Args:
-        name: of the experiment.
-        experiment: what is compared.
-        lines: of what was trained so far, see `lines_of`.
-        notes: sentences on data, splits and how the runs differ from the paper's.
-        out: folder.
-    """
+def write_tables(name: str, lines: Sequence[Line], out: Path) -> None:
+    """Write `<name>.csv`."""
     write_csv(out / f"{name}.csv", Line.__dataclass_fields__, [_rounded(line) for line in lines])
-    body = {"heads": _heads, "curves": _curves, "rsna": _rsna}[experiment.kind](_Lines(lines))
-    text = [f"# {experiment.title}", *(f"- {note}" for note in notes), *body]
-    (out / f"{name}.md").write_text(_joined(text) + "\n", encoding="utf-8")
 
 
-def lines_of(experiment: Experiment, entry: Entry, folder: Path) -> list[Line]:
-    """What a finished run found, beside the paper's numbers."""
-    found, slices, patients = (judge_rsna if experiment.rsna else judge)(folder)
+def blocks_of(experiment: Experiment, lines: Sequence[Line]) -> list[str]:
+    """Blocks of markdown with the main numbers."""
+    return {"heads": _heads, "curves": _curves, "rsna": _rsna, "matrix": _matrix}[experiment.kind](_Lines(lines))
+
+
+def lines_of(experiment: Experiment, entry: Entry, folders: Sequence[Path]) -> list[Line]:
+    """What finished trainings of a row found, one a seed, beside the paper's numbers."""
+    if experiment.kind == "matrix":
+        return _counts(entry, folders)
+    found = (judge_rsna if experiment.rsna else judge)(folders, entry.judged)
     printed = {"rsna": _printed_rsna, "heads": _printed_heads, "curves": lambda _: {}}[experiment.kind](entry)
-    lines = [
-        Line(entry.label, entry.run.protocol, definition, metric, printed.get((definition, metric)), *value)
-        for definition, metrics in found.items()
-        for metric, value in metrics.items()
-    ]
+    lines = []
+    for definition, metrics in found.metrics.items():
+        for metric, value in metrics.items():
+            was = printed.get((definition, metric))
+            line = Line(entry.label, entry.run.protocol, definition, metric, was, *value)
+            lines.append(_of_seeds(line, found.seeds[definition][metric]))
     if experiment.kind == "curves":
-        last = found["ours"]["mean_accuracy"]
-        for metric, value in curve(folder)._asdict().items():
-            interval = (last.low, last.high) if metric == "val_accuracy_last" else (None, None)
+        last = found.metrics["ours"]["mean_accuracy"]
+        each = [curve([folder]) for folder in folders]
+        for metric, value in curve(folders)._asdict().items():
+            low, high = (last.low, last.high) if metric == "val_accuracy_last" else (None, None)
             was = getattr(entry.paper, metric)
-            lines.append(Line(entry.label, entry.run.protocol, "curve", metric, was, value, *interval))
-    return [Line(**{**asdict(line), "slices": slices, "patients": patients}) for line in lines]
+            line = Line(entry.label, entry.run.protocol, "curve", metric, was, value, low, high)
+            lines.append(_of_seeds(line, [getattr(one, metric) for one in each]))
+    return [replace(line, slices=found.slices, patients=found.patients) for line in lines]
+
+
+def _of_seeds(line: Line, values: Sequence[float]) -> Line:
+    return replace(line, seeds=len(values), seed_low=min(values), seed_high=max(values))
+
+
+def _counts(entry: Entry, folders: Sequence[Path]) -> list[Line]:
+    """Each cell of both confusion matrices, the seeds added up."""
+    lines = []
+    for task, matrix in matrices(folders, entry.judged).items():
+        names = ICH_CLASSES if task == "task1" else LOCATIONS
+        for (i, true), (j, called) in itertools.product(enumerate(names), repeat=2):
+            was = entry.paper[i][j] if task == "task1" else None
+            metric = f"{true} called {called}"
+            lines.append(
+                Line(entry.label, entry.run.protocol, task, metric, was, float(matrix[i, j]), seeds=len(folders))
+            )
+    return lines
 
 
 def _printed_heads(entry: Entry) -> dict[tuple[str, str], float]:
@@ -88,6 +114,8 @@ def _printed_heads(entry: Entry) -> dict[tuple[str, str], float]:
 
 
 def _printed_rsna(entry: Entry) -> dict[tuple[str, str], float]:
+    if entry.paper is None:
+        return {}
     return {("ours", name): value for name, value in zip(("accuracy", "log_loss"), entry.paper, strict=True)}
 
 
@@ -135,13 +163,13 @@ def _heads(lines: _Lines) -> list[str]:
         for task, column in columns
     ]
     text = ["**Accuracy** (location: of the slices with a haemorrhage)"]
-    text += _table(head, [*rows, ["always the commonest answer", *baseline]])
+    text += markdown_table(head, [*rows, ["always the commonest answer", *baseline]])
     for protocol in lines.protocols:
         text.append(
             f"**More than accuracy, {_PROTOCOLS[protocol]}**; positive is haemorrhage, location is one against the rest"
         )
         more = [[row, *(lines.cell(row, protocol, "ours", name) for name in _MORE)] for row in lines.rows]
-        text += _table(["", *(name.replace("_", " ") for name in _MORE)], more)
+        text += markdown_table(["", *(name.replace("_", " ") for name in _MORE)], more)
     if "published" in lines.protocols:
         text.append(
             "**As the paper defines its columns, images split**: paper / here; task 1's positive class is "
@@ -160,7 +188,7 @@ def _heads(lines: _Lines) -> list[str]:
             ]
             for row in lines.rows
         ]
-        text += _table(["", *(f"{_HEADS[task]} {metric}" for task, metric in names)], published)
+        text += markdown_table(["", *(f"{_HEADS[task]} {metric}" for task, metric in names)], published)
     return text
 
 
@@ -178,7 +206,7 @@ def _curves(lines: _Lines) -> list[str]:
             [row, _PROTOCOLS[protocol], *(lines.cell(row, protocol, "curve", name) for name in fields)]
             for protocol in lines.protocols
         ]
-    return text + _table(head, rows)
+    return text + markdown_table(head, rows)
 
 
 def _rsna(lines: _Lines) -> list[str]:
@@ -201,19 +229,39 @@ def _rsna(lines: _Lines) -> list[str]:
             for name, column in columns
         )
         rows.append([words, *cells])
-    return ["**Mean accuracy over the six labels, and the challenge's weighted log loss**", *_table(head, rows)]
+    return ["**Mean accuracy over the six labels, and the challenge's weighted log loss**", *markdown_table(head, rows)]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def _matrix(lines: _Lines) -> list[str]:
+    blocks = ["**Slices by what they are and what they are called**; the seeds added up"]
+    for task, names in (("task1", ICH_CLASSES), ("task2", LOCATIONS)):
+        cells = [f"{true} called {called}" for true, called in itertools.product(names, repeat=2)]
+        rows = [
+            [protocol_name(p), *(lines.cell(lines.rows[0], p, task, cell, 0) for cell in cells)]
+            for p in lines.protocols
+        ]
+        if task == "task1":
+            rows.insert(0, ["paper", *(lines.printed(lines.rows[0], task, cell, 0) for cell in cells)])
+        blocks += markdown_table(["", *cells], rows)
+    return blocks
+
+
+def protocol_name(protocol: str) -> str:
+    """A protocol as the tables call it."""
+    return _PROTOCOLS[protocol]
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table as one block."""
     return ["\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))]
 
 
-def _joined(blocks: Sequence[str]) -> str:
+def joined(blocks: Sequence[str]) -> str:
     """Blocks with an empty line between, but none between the items of a list."""
     text = blocks[0]
     for before, block in itertools.pairwise(blocks):
         text += ("\n" if before.startswith("- ") and block.startswith("- ") else "\n\n") + block
-    return text
+    return text + "\n"
 
 
 def _number(value: float | None, digits: int) -> str:

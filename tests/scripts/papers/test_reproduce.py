@@ -8,11 +8,13 @@ from typing import Any
 
 import monai.bundle
 import pytest
+import torch
 
 from ichmonai.datasets.phantom import PhantomKind, make_cohort, make_study, write_dtvit, write_rsna
 from ichmonai.errors import InputError
+from ichmonai.networks import RSNA_HEADS, create_network
 from scripts.papers.reproduce import parse, reproduce
-from scripts.papers.reproduction import paper
+from scripts.papers.reproduction import page, paper, scopeformer
 from scripts.papers.reproduction.experiments import EXPERIMENTS
 
 SMALL = ["--epochs", "1", "--image-size", "64", "--random-weights"]
@@ -20,7 +22,8 @@ SETTINGS = ["--set", "num_workers=0", "batch_size=16", "learning_rate=0.001"]
 
 
 def command(table: str, data: Path, out: Path, *more: str) -> None:
-    reproduce(*parse([table, "--data", str(data), "--out", str(out), *SMALL, *more]))
+    option = "--rsna" if table.startswith("scopeformer") else "--data"
+    reproduce(*parse([table, option, str(data), "--out", str(out), *SMALL, *more]))
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -56,23 +59,23 @@ def test_table4_has_the_papers_number_ours_and_an_interval_and_goes_on_where_it_
     options = ["--networks", "dtvit", "test_resnet", "--backbone", "test_vit", "--max-slices", "4", *SETTINGS]
     whole = monai.bundle.run
 
-    def killed_at_the_second_evaluation(run_id: str, **more: Any) -> None:
-        if started.count("evaluating") == 1 and run_id == "evaluating":
+    def killed_at_the_third_evaluation(run_id: str, **more: Any) -> None:
+        if started.count("evaluating") == 2 and run_id == "evaluating":
             raise KeyboardInterrupt
         whole(run_id=run_id, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(monai.bundle, "run", killed_at_the_second_evaluation)
+        patch.setattr(monai.bundle, "run", killed_at_the_third_evaluation)
         with pytest.raises(KeyboardInterrupt):
             command("table4", cohort, tmp_path, *options)
     assert {(line["row"], line["protocol"]) for line in read(tmp_path / "table4.csv")} == {
         ("DTViT (test_vit)", "published")
     }
-    assert started == ["training", "evaluating", "training"]
+    assert started == ["training", "evaluating", "evaluating", "training"]
     command("table4", cohort, tmp_path, *options)
-    assert started[3:] == ["evaluating", "training", "evaluating", "training", "evaluating"]
+    assert started[4:] == ["evaluating", "evaluating"] + ["training", "evaluating", "evaluating"] * 2
     command("table4", cohort, tmp_path, *options)
-    assert len(started) == 8
+    assert len(started) == 12
 
     lines = {
         (line["row"], line["protocol"], line["definition"], line["metric"]): line
@@ -80,7 +83,8 @@ def test_table4_has_the_papers_number_ours_and_an_interval_and_goes_on_where_it_
     }
     for protocol in ("published", "patient"):
         line = lines["DTViT (test_vit)", protocol, "ours", "ich_accuracy"]
-        predictions = read(tmp_path / "runs" / f"dtvit-{protocol}" / "evaluation" / "predictions.csv")
+        (folder,) = (tmp_path / "runs").glob(f"test_vit-{protocol}-*")
+        predictions = read(folder / "evaluation_test" / "predictions.csv")
         right = [(float(row["p_ich"]) > 0.5) == (row["ich"] == "1") for row in predictions]
         assert float(line["value"]) == pytest.approx(sum(right) / len(right), abs=1e-5)
         assert float(line["low"]) <= float(line["value"]) <= float(line["high"])
@@ -95,13 +99,18 @@ def test_table4_has_the_papers_number_ours_and_an_interval_and_goes_on_where_it_
     assert "not yet" not in text
     assert "| DTViT (test_vit) | 0.9968 |" in text
 
-    with pytest.raises(InputError, match="begun with other settings"):
-        command("table4", cohort, tmp_path, *options, "--seed", "1")
+    trainings = read(tmp_path / "trainings.csv")
+    assert len(trainings) == 4
+    killed = next(row for row in trainings if row["training"].startswith("test_vit-patient"))
+    assert (killed["attempts"], trainings[0]["attempts"]) == ("2", "1")
+    assert all(float(row["seconds"]) > 0 and row["commit"] and row["machine"] for row in trainings)
 
 
 @pytest.mark.slow
-def test_fig5_trains_on_copies_as_published_and_gives_the_epochs(cohort: Path, tmp_path: Path) -> None:
-    more = ["--protocol", "published", "--backbone", "test_vit", "--max-slices", "3", *SETTINGS]
+def test_tables_share_a_folder_and_the_trainings_that_they_have_in_common(
+    cohort: Path, tmp_path: Path, started: list[str]
+) -> None:
+    more = ["--protocol", "published", "--backbone", "test_vit", "--max-slices", "3", "--set", "num_workers=0"]
     command("fig5", cohort, tmp_path, *more)
     lines = {(line["row"], line["metric"]): line for line in read(tmp_path / "fig5.csv")}
     for row, printed in (("with replication", "0.9967"), ("without replication", "0.9897")):
@@ -110,32 +119,103 @@ def test_fig5_trains_on_copies_as_published_and_gives_the_epochs(cohort: Path, t
         assert float(line["value"]) == pytest.approx(float(lines[row, "mean_accuracy"]["value"]), abs=1e-5)
         assert float(line["low"]) <= float(line["value"]) <= float(line["high"])
         assert float(lines[row, "seconds"]["value"]) > 0
-    replicated = json.loads((tmp_path / "splits" / "published_replicated.json").read_text())
-    original = json.loads((tmp_path / "splits" / "published.json").read_text())
+    (folder,) = (tmp_path / "splits").iterdir()
+    replicated = json.loads((folder / "published_replicated.json").read_text())
+    original = json.loads((folder / "published.json").read_text())
     assert len(replicated["training"]) > 2 * len(original["training"])
     assert "Split published, replicated" in (tmp_path / "fig5.md").read_text()
+    assert (tmp_path / "fig5_published.png").is_file()
+
+    command("table3", cohort, tmp_path, *more)
+    command("fig6", cohort, tmp_path, *more)
+    assert started.count("training") == 2
+    counts = {(x["definition"], x["metric"]): x for x in read(tmp_path / "fig6.csv")}
+    accuracy = next(
+        float(x["value"])
+        for x in read(tmp_path / "table3.csv")
+        if (x["row"], x["definition"], x["metric"]) == ("without replication", "ours", "ich_accuracy")
+    )
+    right = float(counts["task1", "normal called normal"]["value"]) + float(counts["task1", "ich called ich"]["value"])
+    total = sum(float(x["value"]) for (definition, _), x in counts.items() if definition == "task1")
+    assert right / total == pytest.approx(accuracy, abs=1e-5)
+    assert counts["task1", "normal called ich"]["paper"] == "1"
+
+    # One more seed trains once more, the number becomes the mean, and other data or sizes have folders of their own.
+    command("fig6", cohort, tmp_path, *more, "--seeds", "0", "1")
+    assert started.count("training") == 3
+    assert {x["seeds"] for x in read(tmp_path / "fig6.csv")} == {"2"}
+    command("table3", cohort, tmp_path, *more, "--seeds", "0", "1", "--dry-run")
+    line = next(
+        x
+        for x in read(tmp_path / "table3.csv")
+        if (x["row"], x["definition"], x["metric"]) == ("without replication", "ours", "ich_auc")
+    )
+    assert line["seeds"] == "2"
+    mean = (float(line["seed_low"]) + float(line["seed_high"])) / 2
+    assert float(line["value"]) == pytest.approx(mean, abs=1e-5)
+    command("table3", cohort, tmp_path, *more[:-2], "--split-seed", "1", "--dry-run")
+    assert len(list((tmp_path / "splits").iterdir())) == 2
 
 
 @pytest.mark.slow
-def test_scopeformer_table1_on_the_phantom(tmp_path: Path) -> None:
+def test_scopeformers_table_and_figure_on_the_phantom(
+    tmp_path: Path, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [point for point in scopeformer.FIG2 if point[2] in ("", "ii", "ig")]
+    monkeypatch.setattr(scopeformer, "FIG2", points)
     kinds = (PhantomKind.NORMAL, PhantomKind.SUBDURAL)
     write_rsna(tmp_path, [make_study(k, kinds[k % 2], 64, f"1p{k}") for k in range(8)])
-    tiny = ["network_options={'width': 32, 'depth': 1, 'num_heads': 2}"]
-    rows = ["--networks", "scopeformer_vit", "scopeformer_2cnn_reduced", "--backbone", "resnet10t", "--max-slices", "8"]
-    command("scopeformer-table1", tmp_path, tmp_path / "out", *rows, *SETTINGS, *tiny)
-    lines = read(tmp_path / "out" / "scopeformer-table1.csv")
+    for name in ("imagenet", "gan"):
+        torch.save(create_network("resnet10t", heads=RSNA_HEADS).state_dict(), tmp_path / f"{name}.pt")
+    weights = ["--imagenet-weights", str(tmp_path / "imagenet.pt"), "--gan-weights", str(tmp_path / "gan.pt")]
+    tiny = ["--scopeformer-set", "network_options={'width': 32, 'depth': 1, 'num_heads': 2}"]
+    small = ["--branch", "resnet10t", "--max-slices", "6", *SETTINGS, *tiny, *weights]
+    rows = ["--networks", "scopeformer_vit", "scopeformer_2cnn"]
+    out = tmp_path / "out"
+    command("scopeformer-table1", tmp_path, out, *rows, *small)
+    lines = read(out / "scopeformer-table1.csv")
     accuracy = {(x["row"], x["protocol"]): x for x in lines if (x["definition"], x["metric"]) == ("ours", "accuracy")}
     for protocol in ("published", "patient"):
         assert accuracy["ViT", protocol]["paper"] == "0.9433"
-        assert accuracy["2-CNN-ViT (ImageNet/GAN), 7x7x256", protocol]["paper"] == "0.9758"
+        assert accuracy["2-CNN-ViT (ImageNet/GAN)", protocol]["paper"] == "0.9746"
     assert {line["definition"] for line in lines} == {"ours", "baseline all_negative", "baseline prevalence"}
-    text = (tmp_path / "out" / "scopeformer-table1.md").read_text()
+    text = (out / "scopeformer-table1.md").read_text()
     assert "| no haemorrhage, always |" in text
     assert "network_options" in text
 
+    trained = started.count("training")
+    command("scopeformer-fig2", tmp_path, out, "--protocol", "patient", *small)
+    assert started.count("training") == trained + 1  # of three points two are rows of the table
+    lines = [x for x in read(out / "scopeformer-fig2.csv") if (x["definition"], x["metric"]) == ("ours", "accuracy")]
+    of_figure = {x["row"]: x for x in lines}
+    assert of_figure["2-CNN-ViT, diverse"]["value"] == accuracy["2-CNN-ViT (ImageNet/GAN)", "patient"]["value"]
+    assert (of_figure["2-CNN-ViT, diverse"]["paper"], of_figure["2-CNN-ViT, ImageNet"]["paper"]) == ("0.9746", "")
+    assert (out / "scopeformer-fig2_patient.png").is_file()
+
+
+@pytest.mark.slow
+def test_all_says_what_is_there_what_cannot_be_made_and_what_the_rest_costs(
+    cohort: Path, tmp_path: Path, started: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "peak_bytes", lambda name, batch, *_: batch * 2**28)
+    more = ["--protocol", "patient", "--backbone", "test_vit", "--max-slices", "3", "--set", "num_workers=0"]
+    more += ["--networks", "dtvit", "test_resnet"]
+    command("fig6", cohort, tmp_path, *more)
+    command("all", cohort, tmp_path, *more, "--dry-run")
+    assert started.count("training") == 1
+    text = (tmp_path / "page.md").read_text()
+    assert "Not made: scopeformer-table1 needs --rsna" in text
+    assert "| `fig6` | 1 of 1 |" in text
+    assert "timm" not in text  # --networks are the rows of Table 4 alone
+    assert "| fp32 | False | 2.0 | 8.0 | 16.0 |" in text
+    row = next(line for line in text.splitlines() if line.startswith("| `table3` |"))
+    made, missing, in_paper = (cell.strip() for cell in row.split("|")[2:5])
+    assert made == "1 of 2"
+    assert float(missing) < float(in_paper)
+
 
 def entries(table: str, *more: str) -> list:
-    name, options = parse([table, "--data", "data", "--out", "out", *more])
+    name, options, _ = parse([table, "--data", "data", "--rsna", "rsna", "--out", "out", *more])
     return EXPERIMENTS[name].entries(options)
 
 
@@ -144,8 +224,9 @@ def test_the_papers_settings_are_the_defaults() -> None:
         assert entry.run.overrides["max_epochs"] == 10
         assert (entry.run.overrides["batch_size"], entry.run.overrides["head"]) == (8, "mlp")
         assert entry.run.overrides["pretrained"]
-        assert entry.run.last_epoch == (entry.run.protocol == "published")
-    assert [entry.run.name for entry in entries("table4", "--protocol", "patient")] == list(paper.TABLE4)
+        assert entry.run.judged_weights("test") == ("final.pt" if entry.run.protocol == "published" else "model.pt")
+    names = [entry.run.overrides["backbone"] for entry in entries("table4", "--protocol", "patient")]
+    assert names == ["vit_large_patch16_224", *list(paper.TABLE4)[1:]]
     balance = {
         (entry.run.protocol, entry.run.replicated): entry.run.overrides["balance"] for entry in entries("table3")
     }
@@ -155,23 +236,17 @@ def test_the_papers_settings_are_the_defaults() -> None:
         ("published", False): "none",
         ("patient", False): "none",
     }
-    rates = {(e.run.overrides["learning_rate"], e.run.overrides["batch_size"]) for e in entries("fig7")}
-    assert rates == set(paper.FIG7)
-    names = [entry.run.overrides["backbone"] for entry in entries("patch32", "--protocol", "published")]
+    rates = {e.run.overrides["learning_rate"] for e in entries("fig7", "--set", "learning_rate=0.1")}
+    assert rates == set(paper.FIG7)  # what tells rows apart is not the user's
+    assert {e.run.overrides["batch_size"] for e in entries("batch")} == {8, 32}
+    names = [entry.run.overrides["backbone"] for entry in entries("patch", "--protocol", "published")]
     assert names == ["vit_large_patch16_224", "vit_large_patch32_224"]
 
 
-def test_tables_of_one_folder_share_no_run_that_they_do_not_agree_on() -> None:
-    more = {"scopeformer-table1": ["--random-weights"]}
-    runs: dict[tuple[str, str], Any] = {}
-    for table in EXPERIMENTS:
-        for entry in entries(table, *more.get(table, [])):
-            name = (entry.run.name, entry.run.protocol)
-            assert runs.setdefault(name, entry.run) == entry.run, f"{name} of {table}"
-
-
 def test_scopeformers_branches_get_the_weights_of_their_row(tmp_path: Path) -> None:
-    runs = {e.run.name: e.run.overrides for e in entries("scopeformer-table1", "--gan-weights", "gan.pt")}
+    runs = {
+        e.run.overrides["backbone"]: e.run.overrides for e in entries("scopeformer-table1", "--gan-weights", "gan.pt")
+    }
     assert runs["scopeformer_vit"]["image_size"] == 256
     assert runs["scopeformer_vit"]["pretrained"] is False
     assert runs["scopeformer_1cnn"]["pretrained"] == ["gan.pt"]
@@ -185,8 +260,9 @@ def test_scopeformers_branches_get_the_weights_of_their_row(tmp_path: Path) -> N
         (["table4", "--networks", "resnet-18"], "did you mean resnet"),
         (["scopeformer-table1", "--networks", "resnet18"], "resnet18 is no row of this table"),
         (["scopeformer-table1"], "needs --gan-weights"),
-        (["patch32", "--backbone", "deit_tiny_patch16_224"], "knows no model 'deit_tiny_patch32_224'"),
-        (["patch32", "--networks", "test_vit"], "compares two networks, not test_vit"),
+        (["scopeformer-fig2", "--random-weights"], "scopeformer-fig2 needs --gan-weights"),
+        (["patch", "--backbone", "deit_tiny_patch16_224"], "knows no model 'deit_tiny_patch32_224'"),
+        (["patch", "--networks", "test_vit"], "compares two networks, not test_vit"),
         (["table4", "--set", "batch_size"], "not of the form NAME=VALUE"),
     ],
 )
@@ -199,4 +275,6 @@ def test_wrong_data_is_one_sentence(cohort: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         command("table4", tmp_path / "absent", tmp_path / "one")
     with pytest.raises(InputError, match="needs the folder of the RSNA 2019 challenge"):
-        command("scopeformer-table1", cohort, tmp_path / "two")
+        command("scopeformer-table1", cohort, tmp_path / "two", "--networks", "scopeformer_vit")
+    with pytest.raises(InputError, match="table4 needs --data"):
+        reproduce(*parse(["table4", "--out", str(tmp_path / "three")]))
