@@ -113,6 +113,15 @@ def kinds_of(row: Mapping[str, Any]) -> dict[str, float]:
     return dict(sorted(known.items(), key=lambda pair: -pair[1]))
 
 
+def volume_of(row: Mapping[str, Any]) -> str:
+    """The volume of the blood with its range, in words; empty where the row says none."""
+    said = [row.get(name, "") for name in VOLUMES[:3]]
+    if any(value in (None, "", "nan") for value in said):
+        return ""
+    volume, low, high = (f"{float(value):.1f}" for value in said)
+    return f"{volume} mL ({low} to {high})"
+
+
 def stem(row: Mapping[str, Any]) -> str:
     """What the files of a study are called, which says nothing of whose it is: of other content, they are others."""
     named = "\n".join(str(row.get(name, "")) for name in ("study", "series", "sha256"))

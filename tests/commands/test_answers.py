@@ -57,6 +57,15 @@ def test_kinds_are_said_where_the_network_says_them():
     assert "dural" not in shown(worklist=[NEGATIVE | kinds])
 
 
+def test_the_volume_is_said_where_blood_is_marked():
+    volume = {"volume_ml": "12.345", "volume_low_ml": "9.96", "volume_high_ml": 15}
+    for said in (shown(worklist=[POSITIVE | volume]), shown(worklist=[POSITIVE | volume, NEGATIVE])):
+        assert "12.3 mL (10.0 to 15.0)" in said
+    assert "mL" not in shown(worklist=[POSITIVE])
+    assert "mL" not in shown(worklist=[POSITIVE | dict.fromkeys(volume, "")])
+    assert "mL" not in shown(worklist=[NEGATIVE | volume])
+
+
 def test_what_was_refused_is_said_with_its_sentence_and_what_is_left_out_is_counted():
     refused = [{"study": "x", "series": "", "path": "x", "code": "unreadable", "sentence": "x is [bold]damaged."}]
     said = shown(

@@ -6,11 +6,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageColor
+from scipy import ndimage
 
+from ichmonai.classes import KINDS
+from ichmonai.figures import GREEN, ORANGE, PURPLE, SKY, VERMILION
 from ichmonai.prediction.pictures import Pictures
 
-LEADING, SMALL, SEEN, STRIP = "slice.jpg", "small.jpg", "seen.jpg", "strip.jpg"
+LEADING, MARKED, SMALL, SEEN, STRIP = "slice.jpg", "marked.jpg", "small.jpg", "seen.jpg", "strip.jpg"
+COLOURS = dict(zip(KINDS, (ORANGE, VERMILION, SKY, GREEN, PURPLE), strict=True))
+"""Kind -> colour of its outline."""
 CELL = 128
 """Pixels of a slice in the strip of all slices."""
 COLUMNS = 8
@@ -19,24 +24,39 @@ _LARGEST = 768
 """Pixels of the leading slice."""
 
 
-def draw(pictures: Pictures, row: Mapping[str, Any]) -> dict[str, bytes]:
+def draw(pictures: Pictures, row: Mapping[str, Any], mask: NDArray[np.uint8] | None = None) -> dict[str, bytes]:
     """Draw what the pages of one series show.
 
     Args:
         pictures: of the series.
         row: of the table of studies.
+        mask: uint8 (S, H, W) as `Answer` has it.
 
     Returns:
-        Name -> JPEG: the leading slice, large and small; the same as the network saw it; all slices, `COLUMNS` a row.
+        Name -> JPEG: the leading slice, large and small; with the outline of its blood, where any is marked; as the
+        network saw it; all slices, `COLUMNS` a row.
     """
     leading = Image.fromarray(pictures.slices[int(row["leading_slice"])])
     shown = leading.resize(_shape(leading.size, pictures.spacing, _LARGEST), Image.Resampling.BICUBIC)
-    return {
+    marked = {}
+    if mask is not None and mask[int(row["leading_slice"])].any():
+        marked[MARKED] = _jpeg(_outlined(shown, mask[int(row["leading_slice"])]), 90)
+    return marked | {
         LEADING: _jpeg(shown, 90),
         SMALL: _jpeg(_fitted(leading, pictures.spacing, CELL), 85),
         SEEN: _jpeg(Image.fromarray(pictures.network_input), 90),
         STRIP: _jpeg(_strip(pictures.slices, pictures.spacing), 80),
     }
+
+
+def _outlined(picture: Image.Image, mask: NDArray[np.uint8]) -> Image.Image:
+    """A picture with a line along the border of each kind of blood, which hides nothing else."""
+    large = np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
+    pixels = np.array(picture.convert("RGB"))
+    for value, kind in enumerate(KINDS, 1):
+        area = large == value
+        pixels[area & ~ndimage.binary_erosion(area, iterations=2)] = ImageColor.getrgb(COLOURS[kind])
+    return Image.fromarray(pixels)
 
 
 def _strip(slices: NDArray[np.uint8], spacing: tuple[float, float]) -> Image.Image:

@@ -8,13 +8,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ichmonai import __version__
-from ichmonai.classes import LOCATIONS
+from ichmonai.classes import KINDS, LOCATIONS
 from ichmonai.io.findings import IN_WORDS, Code, in_words
 from ichmonai.notice import NOTICE
 from ichmonai.prediction.identify import IDENTITY_COLUMNS
 from ichmonai.prediction.report.curve import curve
-from ichmonai.prediction.report.drawing import CELL, COLUMNS, LEADING, SEEN, SMALL, STRIP
-from ichmonai.prediction.rows import kinds_of
+from ichmonai.prediction.report.drawing import CELL, COLOURS, COLUMNS, LEADING, MARKED, SEEN, SMALL, STRIP
+from ichmonai.prediction.rows import kinds_of, volume_of
 
 FOLDER = "report"
 """Where the pages of studies and the pictures are, beside the worklist."""
@@ -69,6 +69,22 @@ class Page:
         return kinds_of(self.row) if self.row.get("location") else {}
 
     @property
+    def likely_kinds(self) -> list[str]:
+        """The kinds that are more probable than not."""
+        return [kind for kind, p in self.kinds.items() if p > 0.5]
+
+    @property
+    def volume(self) -> str:
+        """Of the blood that is marked, where a haemorrhage is found and the network makes masks."""
+        return volume_of(self.row) if self.row.get("location") else ""
+
+    @property
+    def volumes(self) -> dict[str, float]:
+        """The same of each kind that is marked, in mL."""
+        said = {kind: float(self.row.get(f"volume_{kind}_ml") or 0) for kind in KINDS} if self.volume else {}
+        return {kind: value for kind, value in said.items() if value >= 0.05}
+
+    @property
     def warnings(self) -> list[str]:
         """What was found about the images, in words."""
         return in_words(str(self.row.get("flags") or ""))
@@ -113,6 +129,8 @@ def index_page(
         refusals=refusals,
         refused=refused if pages and pages[0].identified else [],
         outcomes=outcomes,
+        kinds=any(page.kinds for page in pages),
+        volumes=any(page.volume for page in pages),
         base=f"{FOLDER}/",
         **_common(facts),
     )
@@ -151,11 +169,12 @@ def study_page(
         columns=min(COLUMNS, len(slices)),
         rows=-(-len(slices) // COLUMNS),
         curve=curve(slices, leading),
+        marked={kind: COLOURS[kind] for kind in KINDS if float(slices[leading].get(f"area_{kind}_mm2") or 0) > 0},
         **_common(facts),
     )
 
 
-_PICTURES = {"leading": LEADING, "seen": SEEN, "strip": STRIP}
+_PICTURES = {"leading": LEADING, "marked": MARKED, "seen": SEEN, "strip": STRIP}
 
 
 def _cell(row: Mapping[str, Any]) -> dict[str, Any]:

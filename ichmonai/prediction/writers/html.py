@@ -27,7 +27,7 @@ class HtmlReport(Writer, name="html"):
             return
         make_folder(self.folder / FOLDER)
         own = stem(answer.study)
-        for name, picture in draw(answer.pictures, answer.study).items():
+        for name, picture in draw(answer.pictures, answer.study, answer.mask).items():
             with replacing(self.folder / FOLDER / f"{own}-{name}", "wb") as file:
                 file.write(picture)
 

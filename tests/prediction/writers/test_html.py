@@ -5,9 +5,11 @@ import io
 import re
 import shutil
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from ichmonai.prediction.pictures import Pictures
 from ichmonai.prediction.report.curve import curve
@@ -114,6 +116,41 @@ def test_kinds_are_shown_where_a_network_says_them():
     row = {"outcome": "positive", "location": "deep", "p_subdural": "0.7", "p_epidural": 0.9, "p_subarachnoid": ""}
     assert list(Page(1, "0", row, False).kinds.items()) == [("epidural", 0.9), ("subdural", 0.7)]
     assert Page(1, "0", row | {"location": ""}, False).kinds == {}
+
+
+def test_the_outline_of_the_blood_is_beside_the_plain_slice(marking_bundle, tmp_path):
+    hu = np.full((64, 64, 12), 30, np.float32)
+    hu[20:40, 20:36, 4:8] = 62
+    hu[:5] = hu[-5:] = -1000
+    nib.save(nib.Nifti1Image(hu, np.diag([2.0, 2, 9, 1])), tmp_path / "head.nii.gz")
+    out = tmp_path / "out"
+    run(marking_bundle, [tmp_path / "head.nii.gz"], out, formats=FORMATS)
+    (row,) = studies(out)
+    (page,) = (out / "report").glob("*.html")
+    text = page.read_text()
+    said = f"{float(row['volume_ml']):.1f} mL"
+    assert said in text
+    assert said in (out / "report.html").read_text()
+    (name,) = re.findall(r'src="(\w+-marked\.jpg)"', text)
+    plain, marked = (
+        np.asarray(Image.open(page.with_name(f"{page.stem}-{one}"))) for one in ("slice.jpg", "marked.jpg")
+    )
+    assert name == f"{page.stem}-marked.jpg"
+    coloured = np.ptp(marked.astype(int), axis=2) > 60
+    assert marked.shape[:2] == plain.shape
+    grey = np.abs(marked.astype(int).mean(2) - plain) < 12
+    assert grey[~ndimage.binary_dilation(coloured, iterations=6)].mean() > 0.99
+    bright = plain > 150
+    inside = ndimage.binary_erosion(bright, iterations=8)
+    around = ndimage.binary_dilation(bright, iterations=8) & ~inside
+    assert coloured[around].sum() == coloured.sum() > 500
+
+
+def test_a_negative_study_has_neither_volume_nor_kinds():
+    row = {"volume_ml": "2.0", "volume_low_ml": "1.0", "volume_high_ml": "3.0", "volume_subdural_ml": "2.0"}
+    assert Page(1, "0", row | {"location": "lobar"}, False).volume == "2.0 mL (1.0 to 3.0)"
+    assert Page(1, "0", row | {"location": "lobar"}, False).volumes == {"subdural": 2.0}
+    assert (Page(1, "0", row | {"location": ""}, False).volume, Page(1, "0", row, False).volumes) == ("", {})
 
 
 def test_pictures_have_square_pixels():
