@@ -7,6 +7,7 @@ from ichmonai.datasets.folds import make_folds
 from ichmonai.datasets.item import DatasetError, count_classes, require_all_classes
 from ichmonai.datasets.readable import drop_unreadable
 from ichmonai.datasets.rsna import label_prevalence, load_rsna, with_neighbours
+from ichmonai.datasets.six_labels import load_six_labels
 from ichmonai.datasets.slice_dataset import SliceDataset
 from ichmonai.datasets.splits import check_no_leakage, make_splits, read_splits, split_by_patient, write_splits
 from ichmonai.datasets.targets import LoadTargetsd
@@ -23,6 +24,7 @@ __all__ = [
     "label_prevalence",
     "load_datalist",
     "load_rsna",
+    "load_six_labels",
     "make_folds",
     "make_splits",
     "read_splits",

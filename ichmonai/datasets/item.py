@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 Item = dict[str, Any]
 """`image` path, `patient` pseudonym, perhaps `split`, and `label`: int64 (2,), ICH 0/1 and location index or -1, or
-float32 (6,), the `RSNA_LABELS`.
+float32 (6,), the `RSNA_LABELS`, nan where one is unknown.
 
 Of several sources, or where kinds or masks are known: `source`, its name; `window`, level and width in HU that 0..255
 of an 8-bit image stands for; `kinds`, float32 (5,), 0 or 1 of each of `KINDS`, nan where that is unknown; and
@@ -49,7 +49,9 @@ def class_names(item: Item) -> tuple[str, ...]:
     """Those of `CLASS_NAMES` that a slice counts for: one, or each subtype that it shows."""
     if not has_rsna_labels(item):
         return (class_name(item),)
-    return tuple(name for name, shown in zip(RSNA_LABELS, item["label"], strict=True) if shown)[1:] or ("normal",)
+    # A label may be unknown, nan: the slice then counts as `ich` where no kind is known to be there.
+    shown = tuple(name for name, value in zip(RSNA_LABELS[1:], item["label"][1:], strict=True) if value == 1)
+    return shown or ("ich" if item["label"][0] else "normal",)
 
 
 def class_name(item: Item) -> str:

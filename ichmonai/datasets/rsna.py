@@ -193,12 +193,15 @@ def with_neighbours(items: Sequence[Item]) -> list[Item]:
 def label_prevalence(items: Sequence[Item]) -> list[float]:
     """Share of the slices that show each of `RSNA_LABELS`: the best constant answer that knows these items alone.
 
+    Of a label it is the share of the slices of which that is known.
+
     Raises:
         DatasetError: when the items are of another kind, or there are none.
     """
     if not items or len(items[0]["label"]) != len(RSNA_LABELS):
         raise DatasetError(f"The prevalence of {', '.join(RSNA_LABELS)} needs slices with these six labels.")
-    return np.stack([item["label"] for item in items]).mean(axis=0, dtype=np.float64).tolist()
+    shares: list[float] = np.nanmean(np.stack([item["label"] for item in items]), axis=0, dtype=np.float64).tolist()
+    return shares
 
 
 def _report(left_out: list[str], names: Collection[str], total: int, what: str) -> None:

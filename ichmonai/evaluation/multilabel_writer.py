@@ -29,8 +29,8 @@ class MultiLabelWriter:
 
     Writes `predictions.csv` (image, patient, study and slice number, truth and probability of each label),
     `metrics.json` and `run.json`. The metrics are those of `multilabel_metrics`, each with a 95% interval from
-    resampling patients; null where it is not defined. What the two constant answers score on the same slices stands
-    under `baselines`.
+    resampling patients; null where it is not defined. Slices of which a label is unknown are not judged. What the two
+    constant answers score on the same slices stands under `baselines`.
 
     Args:
         directory: folder of the files; made if absent.
@@ -58,7 +58,8 @@ class MultiLabelWriter:
         texts = (batch["image_path"], *(batch[name] for name in _TEXTS[1:]))
         labels, logits = (output[key].double().cpu() for key in (CommonKeys.LABEL, CommonKeys.PRED))
         for *named, label, p in zip(*texts, labels.numpy(), logits.sigmoid().numpy(), strict=True):
-            self.rows.append({**dict(zip(_TEXTS, named, strict=True)), "label": label, "p": p})
+            if np.isfinite(label).all():
+                self.rows.append({**dict(zip(_TEXTS, named, strict=True)), "label": label, "p": p})
 
     def _write(self, engine: Engine) -> None:
         rows = gather_rows(self.rows)

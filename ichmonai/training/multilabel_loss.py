@@ -37,7 +37,7 @@ class MultiLabelLogLoss(nn.Module):
 
         Args:
             logits: (B, 6) float, in the order of `RSNA_LABELS`; computed in float32 whatever their dtype.
-            labels: (B, 6), 0 or 1.
+            labels: (B, 6), 0 or 1; nan where unknown, of which nothing is learnt.
 
         Returns:
             A float32 scalar.
@@ -50,7 +50,9 @@ class MultiLabelLogLoss(nn.Module):
                 f"MultiLabelLogLoss takes logits and labels (B, {len(RSNA_LABELS)}), not {tuple(logits.shape)} and "
                 f"{tuple(labels.shape)}."
             )
-        losses = F.binary_cross_entropy_with_logits(logits.float(), labels.float(), reduction="none")
+        unknown = labels.isnan()
+        losses = F.binary_cross_entropy_with_logits(logits.float(), labels.float().nan_to_num(), reduction="none")
+        losses = losses.masked_fill(unknown, 0)
         count = torch.tensor(float(len(logits)), device=logits.device)
         ranks = 1
         if logits.requires_grad and is_distributed():

@@ -37,9 +37,10 @@ class MultiLabelMetrics(HeadMetrics):
         super().__init__(key, loss_function, prefix)
 
     def compute(self) -> dict[str, float]:
-        """Return all metrics by name; nan where one is not defined."""
+        """Return all metrics by name, of the slices whose labels are all known; nan where one is not defined."""
         logits, labels = self.gather()
-        metrics = multilabel_metrics(logits.double().sigmoid().numpy(), labels.numpy(), self.prevalence)
+        known = ~labels.isnan().any(dim=1)
+        metrics = multilabel_metrics(logits[known].double().sigmoid().numpy(), labels[known].numpy(), self.prevalence)
         if self.loss_function is not None:
             metrics["loss"] = float(self.loss_function(logits, labels))
         return metrics

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ichmonai.datasets import count_classes, drop_unreadable, load_datalist, load_rsna
+from ichmonai.datasets import count_classes, drop_unreadable, load_datalist, load_six_labels
 from ichmonai.datasets.balancing import replicated_indices
 from ichmonai.datasets.item import SPLITS, Item, class_names, has_rsna_labels
-from ichmonai.datasets.rsna import LABELS_NAME
 from ichmonai.datasets.splits import check_no_leakage, split_by_patient
 from ichmonai.errors import InputError
 
@@ -28,8 +27,8 @@ def load(data: Path, out: Path, rsna: bool, max_patients: int | None, max_slices
     """The readable slices of a dataset, or a part of them.
 
     Args:
-        data: as for `load_datalist`; RSNA's folder where `rsna` is set.
-        out: folder that takes RSNA's index.
+        data: as for `load_datalist`; as for `load_six_labels` where `rsna` is set.
+        out: folder that takes the index of RSNA's challenge.
         rsna: whether the six labels are asked for, or those of DTViT's heads.
         max_patients: see `subset`.
         max_slices: see `subset`.
@@ -38,9 +37,7 @@ def load(data: Path, out: Path, rsna: bool, max_patients: int | None, max_slices
     Raises:
         InputError: there is no such dataset, or it has the other kind of labels.
     """
-    if rsna and not (data / LABELS_NAME).is_file():
-        raise InputError(f"{data} has no {LABELS_NAME}; this table needs the folder of the RSNA 2019 challenge.")
-    items = load_rsna(data, out) if rsna else load_datalist(data)
+    items = load_six_labels(data, out) if rsna else load_datalist(data)
     if not rsna and has_rsna_labels(items[0]):
         raise InputError(f"{data} has the labels of RSNA 2019; this table needs the locations of the DTViT data set.")
     items = subset(items, max_patients, max_slices, seed)

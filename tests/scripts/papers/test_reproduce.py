@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import monai.bundle
 import pytest
 import torch
 
+from ichmonai.classes import KINDS
+from ichmonai.datasets import load_datalist
 from ichmonai.datasets.phantom import PhantomKind, make_cohort, make_study, write_dtvit, write_rsna
 from ichmonai.errors import InputError
 from ichmonai.networks import RSNA_HEADS, create_network
+from ichmonai.tables import write_csv
 from scripts.papers.reproduce import parse, reproduce
 from scripts.papers.reproduction import page, paper, scopeformer
 from scripts.papers.reproduction.experiments import EXPERIMENTS
@@ -194,6 +198,31 @@ def test_scopeformers_table_and_figure_on_the_phantom(
 
 
 @pytest.mark.slow
+def test_scopeformer_on_slices_of_which_not_all_kinds_are_known(cohort: Path, tmp_path: Path) -> None:
+    items = load_datalist(cohort)
+    rows = [
+        {
+            "image": item["image"],
+            "patient": item["patient"],
+            "ich": int(item["label"][0]),
+            "location": ("deep", "lobar", "subtentorial", "")[item["label"][1]],
+            **({name: int(name == "intraparenchymal") for name in KINDS} if item["label"][1] == 0 else {}),
+        }
+        for item in items
+    ]
+    write_csv(tmp_path / "list.csv", ("image", "patient", "ich", "location", *KINDS), rows)
+    more = ["--networks", "scopeformer_vit", "--protocol", "published", "--scopeformer-set", "num_workers=0"]
+    more += ["network_options={'width': 32, 'depth': 1, 'num_heads': 2}"]
+    command("scopeformer-table1", tmp_path / "list.csv", tmp_path / "out", *more)
+    line = read(tmp_path / "out" / "scopeformer-table1.csv")[0]
+    (split,) = (tmp_path / "out" / "splits").rglob("published.json")
+    judged = [item["label"] for item in json.loads(split.read_text())["validation"]]
+    known = [label for label in judged if not any(math.isnan(value) for value in label)]
+    assert 0 < len(known) < len(judged)
+    assert line["slices"] == str(len(known))
+
+
+@pytest.mark.slow
 def test_all_says_what_is_there_what_cannot_be_made_and_what_the_rest_costs(
     cohort: Path, tmp_path: Path, started: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,7 +303,7 @@ def test_wrong_options_are_one_sentence(arguments: Sequence[str], sentence: str)
 def test_wrong_data_is_one_sentence(cohort: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         command("table4", tmp_path / "absent", tmp_path / "one")
-    with pytest.raises(InputError, match="needs the folder of the RSNA 2019 challenge"):
+    with pytest.raises(InputError, match="no slice with a haemorrhage all of whose kinds are known"):
         command("scopeformer-table1", cohort, tmp_path / "two", "--networks", "scopeformer_vit")
     with pytest.raises(InputError, match="table4 needs --data"):
         reproduce(*parse(["table4", "--out", str(tmp_path / "three")]))
