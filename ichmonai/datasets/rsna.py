@@ -200,8 +200,8 @@ def label_prevalence(items: Sequence[Item]) -> list[float]:
     """
     if not items or len(items[0]["label"]) != len(RSNA_LABELS):
         raise DatasetError(f"The prevalence of {', '.join(RSNA_LABELS)} needs slices with these six labels.")
-    shares: list[float] = np.nanmean(np.stack([item["label"] for item in items]), axis=0, dtype=np.float64).tolist()
-    return shares
+    labels = np.stack([item["label"] for item in items])
+    return [float(share) for share in np.atleast_1d(np.nanmean(labels, axis=0, dtype=np.float64))]
 
 
 def _report(left_out: list[str], names: Collection[str], total: int, what: str) -> None:
