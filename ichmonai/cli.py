@@ -16,6 +16,7 @@ from ichmonai.commands.label import label
 from ichmonai.commands.merge import merge
 from ichmonai.commands.phantom import phantom
 from ichmonai.commands.predict import predict
+from ichmonai.commands.serve import serve
 
 app = typer.Typer(
     help="Find intracerebral haemorrhage on head CT and say where it is. Research software; not for clinical use.",
@@ -40,6 +41,7 @@ def _before(
 
 
 app.command()(predict)
+app.command()(serve)
 app.command()(merge)
 app.command()(evaluate)
 app.command()(export)

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 WIDTH, HEIGHT = 720, 150
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 8, 10, 24
+LEFT, RIGHT = 34, 8
+"""Margins; between them each slice has the same room."""
+_TOP, _BOTTOM = 10, 24
 
 
 def curve(slices: Sequence[Mapping[str, Any]], leading: int) -> str:
@@ -24,8 +26,8 @@ def curve(slices: Sequence[Mapping[str, Any]], leading: int) -> str:
     for level in (0.0, 0.5, 1.0):
         y = _y(level)
         parts += [
-            f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{level:g}</text>',
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{level:g}</text>',
         ]
     step = max(len(values) // 10, 1)
     for i in range(0, len(values), step):
@@ -53,7 +55,7 @@ def _runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
 
 
 def _x(index: int, count: int) -> float:
-    return _LEFT + (WIDTH - _LEFT - _RIGHT) * (index + 0.5) / count
+    return LEFT + (WIDTH - LEFT - RIGHT) * (index + 0.5) / count
 
 
 def _y(probability: float) -> float:

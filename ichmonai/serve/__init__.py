@@ -1,0 +1,1 @@
+"""The answers on a web page of one's own machine: uploads, worklist, studies, and what readers say of them."""

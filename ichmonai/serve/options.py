@@ -1,0 +1,40 @@
+"""What a server is told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MB = 2**20
+
+SHORTEST_TOKEN = 16
+"""Characters that a token must have."""
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """What a server does and how much it takes.
+
+    Attributes:
+        data: folder of the uploads, their results and the database.
+        upload_bytes: of one upload at most.
+        quota_bytes: of all uploads together at most.
+        upload_files: files of one upload at most.
+        keep_days: days after which an upload goes with all that belongs to it; None keeps it until it is deleted.
+        token: what a reader must know; empty where everybody who reaches the server may use it.
+        tls: whether connections are encrypted.
+        hosts: names by which the server is called, without port.
+        identify: show PatientID, AccessionNumber, StudyDate and SeriesDescription.
+        workers: processes that read and prepare; one a core where None.
+        timeout: seconds that one of them may take for a series.
+    """
+
+    data: Path
+    upload_bytes: int = 2048 * MB
+    quota_bytes: int = 20480 * MB
+    upload_files: int = 20_000
+    keep_days: float | None = None
+    token: str = ""
+    tls: bool = False
+    hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    identify: bool = False
+    workers: int | None = None
+    timeout: float = 600
