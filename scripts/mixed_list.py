@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+import networkx  # of torch and scikit-image
 import numpy as np
 from PIL import Image
 
@@ -83,13 +84,27 @@ def studies(folder: Path, odd: bool = False) -> Iterator[Row]:
 
 
 def divide(rows: list[Row], fold: int, folds: int) -> None:
-    """Write the split of each row: those of `mbh` by fold, of the others by the digest of the patient's name."""
-    patients = sorted({row["patient"] for row in rows if row["source"] == "mbh"}, key=digest)
+    """Write the split of each row: those of `mbh` by fold, of the others by the digest of the patient's name.
+
+    Patients who share an image stay together.
+    """
+    group = groups(rows)
+    tested = sorted({group[row["patient"]] for row in rows if row["source"] == "mbh"}, key=digest)
     for row in rows:
-        if row["source"] == "mbh":
-            row["split"] = "test" if patients.index(row["patient"]) % folds == fold else "training"
+        one = group[row["patient"]]
+        if one in tested:
+            row["split"] = "test" if tested.index(one) % folds == fold else "training"
         else:
-            row["split"] = "validation" if int(digest(row["patient"]), 16) % 10 == 0 else "training"
+            row["split"] = "validation" if int(digest(one), 16) % 10 == 0 else "training"
+
+
+def groups(rows: list[Row]) -> dict[str, str]:
+    """Patient -> name of those who share an image with it, or with one who does."""
+    graph = networkx.Graph()
+    for row in rows:
+        graph.add_edge(row["patient"], hashlib.sha256(Path(row["image"]).read_bytes()).digest())
+    parts = ([one for one in part if isinstance(one, str)] for part in networkx.connected_components(graph))
+    return {patient: min(part) for part in map(sorted, parts) for patient in part}
 
 
 def digest(patient: str) -> str:

@@ -68,6 +68,21 @@ def test_folds_test_every_patient_of_the_masks_once(data, tmp_path, monkeypatch)
     assert sorted(tested) == ["mbh-0", "mbh-1", "mbh-2"]  # a0 and b0 may be one patient
 
 
+def test_patients_who_share_an_image_are_not_divided(tmp_path):
+    rows = []
+    for number, shared in enumerate("abbca"):
+        image = tmp_path / f"{number}.png"
+        image.write_text(shared)
+        rows.append({"image": str(image), "patient": f"healthy-{number}", "source": "healthy"})
+    assert mixed_list.groups(rows) == dict(
+        zip(
+            (f"healthy-{n}" for n in range(5)),
+            ("healthy-0", "healthy-1", "healthy-1", "healthy-3", "healthy-0"),
+            strict=True,
+        )
+    )
+
+
 def test_slices_are_judged_by_the_network_that_has_not_seen_them(data, tmp_path, monkeypatch, capsys):
     networks = []
     for number, patients in enumerate((["mbh-0", "mbh-1"], ["mbh-2"])):
