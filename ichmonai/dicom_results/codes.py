@@ -58,3 +58,12 @@ KIND_CODES = {
     "subdural": KindCode(Code("35486000", "SCT", "Subdural intracranial hemorrhage")),
 }
 """Of `ichmonai.classes.KINDS`."""
+
+REGIONS: dict[str, Code] = {
+    "epidural": codes.SCT.IntracranialStructure,
+    "intraparenchymal": codes.SCT.Brain,
+    "intraventricular": codes.SCT.BrainVentricle,
+    "subarachnoid": codes.SCT.SubarachnoidSpace,
+    "subdural": codes.SCT.IntracranialStructure,
+}
+"""Of the same kinds, the smallest structure of DICOM's own lists that holds them."""

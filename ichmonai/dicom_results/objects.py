@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import pydicom.config
 from pydicom.dataset import Dataset
 
+from ichmonai.dicom_results.captures import make_captures
 from ichmonai.dicom_results.case import Case
 from ichmonai.dicom_results.device import Device
 from ichmonai.dicom_results.report import make_report
+from ichmonai.dicom_results.segmentation import make_segmentation
 from ichmonai.dicom_results.source import SourceSlice, read_source
 from ichmonai.io.series import Series
 from ichmonai.prediction.steps import Answer
 
-REPORT = "report.dcm"
+REPORT, SEGMENTATION = "report.dcm", "segmentation.dcm"
 
 # It quotes names of patients that are not written as DICOM wants them.
 logging.getLogger("highdicom").setLevel(logging.CRITICAL)
@@ -35,10 +37,7 @@ def case_of(series: Series, answer: Answer, device: Device) -> Case | None:
         HeadCTReadError: where an image cannot be read.
     """
     slices = [] if answer.finding else read_source(series, answer.slices)
-    if not slices:
-        return None
-    content = f"{answer.content} {answer.study.get('sha256', '')}"
-    return Case(device, answer.study, answer.slices, slices, content, answer.mask)
+    return Case(device, answer, slices) if slices else None
 
 
 def make_objects(case: Case) -> dict[str, Dataset]:
@@ -52,7 +51,10 @@ def make_objects(case: Case) -> dict[str, Dataset]:
     """
     with pydicom.config.disable_value_validation(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # patients are called as their images call them
-        made: dict[str, Dataset] = {REPORT: make_report(case)}
+        made: dict[str, Dataset] = make_captures(case)
+        if (segmentation := make_segmentation(case)) is not None:
+            made[SEGMENTATION] = segmentation
+        made[REPORT] = make_report(case)
     for one in made.values():
         _set_character_set(one, case.slices)
     return made

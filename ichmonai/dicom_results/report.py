@@ -90,8 +90,9 @@ def _comments(case: Case) -> list[str]:
         NOTICE,
         f"Probability of the study: {RULE}. Of a site: that of the site if there is a haemorrhage.",
     ]
-    if case.volumes:
-        said.append("Volumes are of the mask that the network draws.")
+    if (low := number(case.study.get("volume_low_ml"))) is not None:
+        high = number(case.study.get("volume_high_ml"))
+        said.append(f"Volumes are of the mask that the network draws; all blood is between {low} and {high} mL.")
     return said
 
 
@@ -103,7 +104,7 @@ def _study(case: Case) -> MeasurementsAndQualitativeEvaluations:
         case.study.get("p_ich"),
         presence={"positive": PRESENT, "negative": ABSENT}.get(case.study["outcome"], UNDETERMINED),
         place=SITES.get(case.study.get("location", "")),
-        volume=case.volumes.get("any"),
+        volume=case.study.get("volume_ml"),
         images=case.keys,
     )
 
@@ -122,7 +123,7 @@ def _kinds(case: Case) -> list[MeasurementsAndQualitativeEvaluations]:
             p,
             presence=PRESENT if p > KIND_THRESHOLD else ABSENT,
             place=KIND_CODES[kind].place,
-            volume=case.volumes.get(kind),
+            volume=case.study.get(f"volume_{kind}_ml"),
         )
         for kind, p in kinds_of(case.study).items()
     ]
@@ -134,7 +135,8 @@ def _slices(case: Case) -> list[MeasurementsAndQualitativeEvaluations]:
         p = number(row.get("p_ich"))
         if row["state"] == CLASSIFIED:
             presence = UNDETERMINED if p is None else PRESENT if p > case.device.threshold else ABSENT
-            groups.append(_group(case, f"slice {i + 1}", FINDING, p, presence=presence, images=[i]))
+            area = row.get("area_mm2")
+            groups.append(_group(case, f"slice {i + 1}", FINDING, p, presence=presence, area=area, images=[i]))
     return groups
 
 
@@ -145,15 +147,17 @@ def _group(
     probability: Any,
     presence: Code | None = None,
     place: Place | None = None,
-    volume: float | None = None,
+    volume: Any = None,
+    area: Any = None,
     images: Sequence[int] = (),
 ) -> MeasurementsAndQualitativeEvaluations:
     """A measurement group, TID 1501."""
-    measurements = []
-    if (p := number(probability)) is not None:
-        measurements.append(Measurement(codes.DCM.Probability, p, codes.UCUM.NoUnits))
-    if volume is not None:
-        measurements.append(Measurement(codes.SCT.Volume, round(volume, 2), MILLILITRE))
+    said = (
+        (codes.DCM.Probability, number(probability), codes.UCUM.NoUnits),
+        (codes.SCT.Volume, number(volume), MILLILITRE),
+        (codes.SCT.Area, number(area), codes.UCUM.SquareMillimeter),
+    )
+    measurements = [Measurement(name, value, unit) for name, value, unit in said if value is not None]
     return MeasurementsAndQualitativeEvaluations(
         TrackingIdentifier(case.uid(what), f"ichmonai {what}"),
         finding_type=finding,

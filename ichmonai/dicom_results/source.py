@@ -44,6 +44,9 @@ _IMAGE = (
     "ImageOrientationPatient",
     "FrameOfReferenceUID",
     "PositionReferenceIndicator",
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
 )
 _NEVER_ABSENT = (
     "PatientName",

@@ -18,7 +18,7 @@ from ichmonai.private_files import make_folder, replacing
 
 
 class DicomObjects(Writer):
-    """Writes `REPORT.dcm` and the others into a folder of each series that was DICOM and got an answer.
+    """Writes report, pictures and segmentation into a folder of each series that was DICOM and got an answer.
 
     Unlike the tables they name the patient, as the images do. An answer that is new replaces the objects of the old
     one; objects that are there already stay.
@@ -27,6 +27,8 @@ class DicomObjects(Writer):
         folder: for all of them; made if absent.
         identity: what decides the results, as the journal has it.
     """
+
+    needs_mask = True
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         super().__init__(folder, identify=True)

@@ -12,8 +12,11 @@ from ichmonai.datasets.phantom import make_study
 from ichmonai.datasets.phantom.dicom import slice_dataset
 from ichmonai.dicom_results.device import Device
 from ichmonai.io.discovery.find import find_head_ct
+from ichmonai.io.geometry import Geometry
+from ichmonai.io.head_ct import load_head_ct
 from ichmonai.io.series import ImageSource, Series
 from ichmonai.prediction.steps import Answer
+from ichmonai.tables import VOLUMES
 from tests.prediction.conftest import small_bundle, volume
 
 __all__ = ["small_bundle", "volume"]
@@ -80,7 +83,7 @@ def answer_of(phantom, series: Series, outcome: str = "positive") -> Answer:
             "state": "classified" if i else "outside_brain",
             "slices_apart": 1,
         }
-        | ({"p_normal": f"{1 - p:.6f}", "p_ich": f"{p:.6f}"} if i else {})
+        | ({"p_ich": f"{p:.6f}", "area_mm2": f"{100.0 * sick[i]:.1f}"} if i else {})
         for i, p in enumerate(0.95 - i / 1000 if one else 0.02 for i, one in enumerate(sick))
     ]
     leading = sick.index(True) if True in sick else len(sick) // 2
@@ -89,7 +92,6 @@ def answer_of(phantom, series: Series, outcome: str = "positive") -> Answer:
         "series": series.series,
         "path": series.path,
         "outcome": outcome,
-        "p_normal": "0.125" if outcome == "positive" else "0.98",
         "p_ich": "0.875" if outcome == "positive" else "0.02",
         **dict(zip((f"p_{one}" for one in LOCATIONS), ("0.75", "0.125", "0.125"), strict=True)),
         **dict(zip((f"p_{one}" for one in KINDS), ("0.01", "0.9", "0.6", "0.03", "0.02"), strict=True)),
@@ -102,6 +104,9 @@ def answer_of(phantom, series: Series, outcome: str = "positive") -> Answer:
         "sha256": "ef" * 32,
     }
     mask = np.moveaxis(phantom.blood, -1, 0) > 0
-    return Answer(
-        None, study, rows, content="01" * 32, mask=mask.astype(np.uint8) * (1 + KINDS.index("intraparenchymal"))
-    )
+    geometry = Geometry.of(load_head_ct(list(series.images)))
+    none = dict.fromkeys(VOLUMES, "0.000")
+    study |= none | {"volume_ml": "12.500", "volume_low_ml": "9.000", "volume_high_ml": "20.000"}
+    study["volume_intraparenchymal_ml"] = "12.500"
+    blood = mask.astype(np.uint8) * (1 + KINDS.index("intraparenchymal"))
+    return Answer(None, study, rows, content="01" * 32, mask=blood, geometry=geometry)

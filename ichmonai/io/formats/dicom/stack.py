@@ -33,7 +33,7 @@ def read_image(source: ImageSource) -> Voxels:
     if len(images) > 1:
         return stack_slices(images)
     if not images[0].header.is_placed:
-        return _voxels(images[0].hu, None, images, images[0].findings)
+        return _voxels(images[0].hu, None, None, images, images[0].findings)
     volume = stack_slices(images)
     return volume._replace(hu=volume.hu[..., 0])
 
@@ -91,11 +91,9 @@ def stack_slices(images: Sequence[CTSlice]) -> Voxels:
 
     places = in_order(group)
     slices = [by_source[one.source] for _, one in places]
-    affine = _lps(places, folder)
+    as_acquired = np.diag([-1.0, -1.0, 1.0, 1.0]) @ _lps(places, folder)
     # The last axis stays the last and ascending, since the series is axial.
-    hu, acquired, affine = empty_volume(
-        (*slices[0].stored.shape, len(slices)), np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
-    )
+    hu, acquired, affine = empty_volume((*slices[0].stored.shape, len(slices)), as_acquired)
     steps = []
     for index, one in enumerate(slices):
         acquired[:, :, index] = one.rescale(one.stored)
@@ -108,7 +106,9 @@ def stack_slices(images: Sequence[CTSlice]) -> Voxels:
         findings.append(Finding(Code.DUPLICATES, f"{folder} holds {copies} copies of images, which were left out."))
     for one in images:
         one.stored = one.stored[:0]
-    return _voxels(hu, affine, slices, findings, [place for place, _ in places])
+    # Columns first, as ITK and NIfTI have them.
+    original_affine = as_acquired[:, [1, 0, 2, 3]]
+    return _voxels(hu, affine, original_affine, slices, findings, [place for place, _ in places])
 
 
 def _lps(places: Sequence[tuple[float, ImageHeader]], folder: ImageSource) -> NDArray[np.float64]:
@@ -140,6 +140,7 @@ def _thickness(header: ImageHeader) -> float:
 def _voxels(
     hu: NDArray[np.float32],
     affine: NDArray[np.float64] | None,
+    original_affine: NDArray[np.float64] | None,
     slices: Sequence[CTSlice],
     findings: Sequence[Finding],
     places: Sequence[float] = (),
@@ -149,8 +150,7 @@ def _voxels(
     return Voxels(
         hu,
         affine,
-        # Columns first, as ITK and NIfTI have them.
-        None if affine is None else affine[:, [1, 0, 2, 3]],
+        original_affine,
         findings,
         [one.sop_instance_uid for one in headers],
         _thickness(headers[0]),

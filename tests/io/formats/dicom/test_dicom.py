@@ -8,6 +8,7 @@ import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from ichmonai.io import Code, HeadCTReadError, load_head_ct
+from ichmonai.io.geometry import Geometry
 from tests.io.dicom_factory import PRONE, SUPINE, hu_at, uid_of, write_series, write_slice
 
 TILT = np.deg2rad(18.5)
@@ -36,6 +37,12 @@ def test_series_of_any_orientation(tmp_path, orientation, heights):
     files = [pydicom.dcmread(path) for path in tmp_path.iterdir()]
     files.sort(key=lambda file: file.ImagePositionPatient[2])
     assert volume.meta["sop_instance_uids"] == [file.SOPInstanceUID for file in files]
+    beside = Geometry.of(volume).in_original_axes(np.moveaxis(volume.numpy()[0], -1, 0))
+    for index, file in enumerate(files):
+        np.testing.assert_array_equal(beside[..., index].T, np.maximum(file.pixel_array - 1024.0, -1024))
+    assert list(volume.meta["spatial_shape"]) == [24, 32, 4]
+    along_columns = volume.meta["original_affine"].numpy()[:3, 0]  # 1 mm apart
+    np.testing.assert_allclose(along_columns * [-1, -1, 1], orientation[:3], atol=1e-6)
 
 
 def test_one_slice_is_a_volume_and_a_file_is_a_slice(tmp_path):
