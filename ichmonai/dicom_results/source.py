@@ -60,6 +60,7 @@ _NEVER_ABSENT = (
     "ReferringPhysicianName",
     "PositionReferenceIndicator",
 )
+_METHODS = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 _CHECKS: dict[str, Any] = {"PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM, "PatientSex": PatientSexValues}
 
 
@@ -142,12 +143,15 @@ def known_header(dataset: Dataset) -> Dataset:
     for tag in list(dataset.keys()):  # iterating over the data set itself would convert values
         if tag in tags or tag.group in _PATIENT_GROUPS:
             try:
-                kept.add(dataset[tag])
+                if dataset[tag].value not in (None, ""):
+                    kept.add(dataset[tag])
             except Exception:  # noqa: S112  pydicom raises errors of many kinds on values that are damaged
                 continue
     for name in _NEVER_ABSENT:
         if name not in kept or not _is_allowed(name, kept[name].value):
             setattr(kept, name, "")
+    if kept.get("PatientIdentityRemoved") == "YES" and not any(name in kept for name in _METHODS):
+        kept.DeidentificationMethod = "that of the images, which do not say it"
     return kept
 
 
