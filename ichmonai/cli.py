@@ -6,6 +6,7 @@ import typer
 
 from ichmonai import __version__
 from ichmonai.commands.audit import audit
+from ichmonai.commands.benchmark import benchmark
 from ichmonai.commands.bundle import bundle
 from ichmonai.commands.check_bundle import check_bundle
 from ichmonai.commands.crossval import crossval
@@ -44,6 +45,7 @@ app.command()(predict)
 app.command()(serve)
 app.command()(merge)
 app.command()(evaluate)
+app.command()(benchmark)
 app.command()(export)
 app.command()(audit)
 app.command()(crossval)
