@@ -1,5 +1,7 @@
 """From the slices of a series to the series: the one rule, of prediction and of evaluation."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +19,31 @@ MAX_APART = 100
 Real = TypeVar("Real", bound=np.floating[Any])
 
 _EPS = float(np.finfo(np.float32).eps)
+
+
+@dataclass(frozen=True)
+class StudyDecision:
+    """What is said of a study by its probabilities.
+
+    Attributes:
+        threshold: it is positive where the probability of a haemorrhage is higher.
+        negative_up_to: it is negative up to this probability; what lies between the two gets no prediction.
+        kinds: kind -> the probability above which a positive study shows it; 0.5 where a kind is absent.
+    """
+
+    threshold: float = 0.5
+    negative_up_to: float = 0.5
+    kinds: Mapping[str, float] = field(default_factory=dict)
+
+    def outcome(self, probability: float) -> str:
+        """`positive`, `negative` or `no_prediction`; the last of nan, too."""
+        if probability > self.threshold:
+            return "positive"
+        return "negative" if probability <= self.negative_up_to else "no_prediction"
+
+    def shown(self, probabilities: Mapping[str, float]) -> list[str]:
+        """The kinds that a positive study shows, in the order given."""
+        return [kind for kind, p in probabilities.items() if p > self.kinds.get(kind, 0.5)]
 
 
 def highest_of_neighbours(

@@ -12,7 +12,7 @@ from ichmonai.evaluation.levels import series_of
 from ichmonai.evaluation.tables import read_table
 from ichmonai.prediction import study_probabilities
 from ichmonai.prediction.rows import SLICE_COLUMNS, STUDY_COLUMNS, study_rows
-from ichmonai.study_rule import MAX_APART, highest_of_neighbours
+from ichmonai.study_rule import MAX_APART, StudyDecision, highest_of_neighbours
 from ichmonai.tables import write_csv
 
 PROBABILITIES = st.lists(st.floats(0, 1, width=32), min_size=1, max_size=40)
@@ -30,7 +30,7 @@ def predicted(folder, studies):
         kept = [i + (i > len(ich) // 2) for i in range(len(ich))]
         meta = {"slice_count": len(ich) + 1, "brain_slices": kept, "slices_apart": apart}
         row, its_slices = study_rows(
-            f"study {number}", "1.2", study_probabilities(probabilities, apart), probabilities, meta, 0.5
+            f"study {number}", "1.2", study_probabilities(probabilities, apart), probabilities, meta, StudyDecision()
         )
         rows.append(row)
         slices += [{**one, "sop_instance_uid": f"{number}.{one['slice']}"} for one in its_slices]

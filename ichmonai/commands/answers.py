@@ -12,7 +12,7 @@ from rich.text import Text
 from ichmonai.classes import LOCATIONS
 from ichmonai.io.findings import Code, in_words
 from ichmonai.notice import NOTICE
-from ichmonai.prediction.rows import kinds_of, volume_of
+from ichmonai.prediction.rows import volume_of
 
 if TYPE_CHECKING:
     from ichmonai.prediction.run import Summary
@@ -66,7 +66,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
         "study": str(row.get("path") or row.get("study", "")),
         "haemorrhage": outcome.replace("_", " "),
         "p": f"{float(row['p_ich']):.2f}" if row.get("p_ich", "") not in ("", "nan") else "",
-        "kind": ", ".join(kind for kind, p in kinds_of(row).items() if p > 0.5) if outcome == "positive" else "",
+        "kind": ", ".join(str(row.get("kinds") or "").split(";")),
         "location": f"{location}{probability}",
         "volume": volume_of(row) if outcome == "positive" else "",
         "slice": f"{int(leading) + 1} of {row.get('slices', '')}" if leading != "" else "",

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit, softmax
 
-from ichmonai.classes import ICH_CLASSES, LOCATIONS
+from ichmonai.classes import ICH_CLASSES, KINDS, LOCATIONS
 from ichmonai.errors import InputError, first_line
 from ichmonai.networks.heads import split_heads
 from ichmonai.notice import NOTICE
+from ichmonai.study_rule import StudyDecision
 
 ArrayOrTensor = TypeVar("ArrayOrTensor")
 
@@ -26,6 +27,9 @@ OPERATING_POINTS = {
     "sensitivity_95": ("sensitivity", 0.95),
 }
 """Name of a threshold -> what it holds on validation, and at what share."""
+
+ZONES = {"zone_90": ("sensitivity_90", "specificity_90"), "zone_95": ("sensitivity_95", "specificity_95")}
+"""Name of a three-way decision -> the thresholds up to which a study is negative, and above which it is positive."""
 
 _SMALLEST = 5e-7
 """Half the last digit of a written probability: 0.000000 and 1.000000 are no certainty."""
@@ -97,7 +101,8 @@ class Calibration:
         """The ICH probability above which a study is positive.
 
         Args:
-            operating_point: one of `OPERATING_POINTS`. None: 90% specificity where that was fitted, else 0.5.
+            operating_point: one of `OPERATING_POINTS` or `ZONES`. None: 90% specificity where that was fitted, else
+                0.5.
 
         Raises:
             InputError: there is no such operating point, or nothing was fitted for it.
@@ -105,14 +110,34 @@ class Calibration:
         fitted = self.thresholds.get("series", {}).get("ich", {})
         if operating_point is None:
             return float(fitted.get("specificity_90", 0.5))
-        if operating_point not in OPERATING_POINTS:
-            raise InputError(f"operating_point is {operating_point!r}; choose from {', '.join(OPERATING_POINTS)}.")
+        known = (*OPERATING_POINTS, *ZONES)
+        if operating_point not in known:
+            raise InputError(f"operating_point is {operating_point!r}; choose from {', '.join(known)}.")
+        if operating_point in ZONES and fitted.keys() >= set(ZONES[operating_point]):
+            return zone(fitted, operating_point)[1]
         if operating_point not in fitted:
             raise InputError(
                 f"No threshold was fitted for operating_point {operating_point}; fit one with ichmonai evaluate "
                 "--validation, and give its calibration.json as calibration_path."
             )
         return float(fitted[operating_point])
+
+    def decision(self, operating_point: str | None = None, threshold: float | None = None) -> StudyDecision:
+        """What is said of a study by its probabilities.
+
+        Args:
+            operating_point: as of `study_threshold`.
+            threshold: another than that of the operating point.
+
+        Raises:
+            InputError: as `study_threshold`.
+        """
+        fitted = self.thresholds.get("series", {})
+        above = self.study_threshold(operating_point) if threshold is None else float(threshold)
+        below = min(zone(fitted["ich"], operating_point)[0], above) if operating_point in ZONES else above
+        point = ZONES[operating_point][1] if operating_point in ZONES else operating_point or "specificity_90"
+        kinds = {kind: fitted[kind][point] for kind in KINDS if point in fitted.get(kind, {})}
+        return StudyDecision(above, below, kinds)
 
     def write(self, path: str | PathLike) -> None:
         """Write as JSON."""
@@ -139,8 +164,8 @@ class Calibration:
         as 5e-7 and 1 - 5e-7.
 
         Args:
-            probabilities: array or tensor. DTViT's (N, 5), [normal, ich | deep, lobar, subtentorial]; of a multi-label
-                network (N, K), the labels in the order of `temperature`.
+            probabilities: array or tensor. DTViT's (N, 5), [normal, ich | deep, lobar, subtentorial], or with kinds
+                (N, 10); of a multi-label network (N, K), the labels in the order of `temperature`.
 
         Returns:
             The same kind, shape, dtype and device.
@@ -160,7 +185,7 @@ class Calibration:
         """Probabilities at the fitted temperatures of DTViT's logits.
 
         Args:
-            logits: array or tensor, as of `softmax_heads`; kinds have no temperature.
+            logits: array or tensor, as of `softmax_heads`.
 
         Returns:
             (N, 5) of the same kind, with the kinds (N, 10).
@@ -174,14 +199,18 @@ class Calibration:
             softmax(part.astype(np.float64) / self.temperature.get(name, 1.0), axis=1)
             for name, part in zip(("ich", "location"), heads, strict=True)
         ]
-        scaled.append(expit(kinds.astype(np.float64)))
+        of_kinds = [self.temperature.get(kind, 1.0) for kind in KINDS[: kinds.shape[1]]]
+        scaled.append(expit(kinds.astype(np.float64) / of_kinds))
         result = np.concatenate(scaled, axis=1).astype(values.dtype)
         return logits.new_tensor(result) if hasattr(logits, "new_tensor") else result  # type: ignore[return-value]
 
     def _apply(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         first, last = len(ICH_CLASSES), len(ICH_CLASSES) + len(LOCATIONS)
-        dtvit = self.temperature.keys() <= {"ich", "location"}
+        dtvit = not self.temperature or bool(self.temperature.keys() & {"ich", "location"})
         columns = last if dtvit else len(self.temperature)
+        if dtvit and values.ndim == 2 and values.shape[1] == last + len(KINDS):
+            kinds = [self.scale(kind, values[:, last + i]) for i, kind in enumerate(KINDS)]
+            return np.concatenate([self._apply(values[:, :last]), np.stack(kinds, axis=1)], axis=1)
         if values.ndim != 2 or values.shape[1] != columns:
             raise ValueError(f"This calibration takes probabilities (N, {columns}), not {values.shape}.")
         if not dtvit:
@@ -249,6 +278,21 @@ def fit_thresholds(truth: NDArray[np.integer], score: NDArray[np.floating]) -> d
             between = np.searchsorted(values, last) - 1
         thresholds[name] = float(values[between] + values[between + 1]) / 2
     return thresholds
+
+
+def zone(thresholds: Mapping[str, float], name: str) -> tuple[float, float]:
+    """Up to which probability a study is negative, and above which it is positive, so that both errors stay rare.
+
+    Of the validation's haemorrhages no more than 5% (`zone_95`) are called negative, and of the others no more than 5%
+    positive; what lies between gets no prediction. The better the two are apart, the narrower it is, and where one
+    threshold holds both there is none: the two are one, in the middle.
+
+    Args:
+        thresholds: operating point -> threshold, with those of the zone.
+        name: of `ZONES`.
+    """
+    low, high = (float(thresholds[point]) for point in ZONES[name])
+    return (low, high) if low < high else ((low + high) / 2,) * 2
 
 
 def _scale(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:

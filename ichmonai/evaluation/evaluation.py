@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from ichmonai.classes import LOCATIONS
 from ichmonai.errors import InputError
-from ichmonai.evaluation.calibration import Calibration
+from ichmonai.evaluation.calibration import ZONES, Calibration, zone
 from ichmonai.evaluation.cases import Cases, Intake, read_cases, read_scores
 from ichmonai.evaluation.delong import AUCComparison, compare_auc
 from ichmonai.evaluation.fitting import fit_calibration, levels_of
 from ichmonai.evaluation.intervals import RESAMPLES, Estimate, estimate
 from ichmonai.evaluation.metrics import THRESHOLD, Estimator, binary_estimator, confusion, location_estimator
-from ichmonai.evaluation.operating import in_sample_reading, net_benefit, operating_estimator
+from ichmonai.evaluation.operating import in_sample_reading, net_benefit, operating_estimator, zone_estimator
 from ichmonai.evaluation.reliability import location_reliability_estimator, reliability_estimator
 from ichmonai.evaluation.subgroups import Subgroup, subgroup_metrics
 from ichmonai.evaluation.tables import Table, match, read_table
@@ -39,6 +39,8 @@ class HeadResult:
         calibration: `before` and, with a calibration, `after` temperature.
         operating_points: a label's `default` threshold of 0.5, and those fitted on validation.
         thresholds: of the operating points.
+        zones: of a label's three-way decisions whose thresholds were fitted, see `zone_estimator`.
+        bounds: of these, up to which probability a case is negative, and above which it is positive.
         in_sample: operating points read off this sample's own ROC curve; optimistic.
         decision_curve: net benefit by threshold, calibrated where there is a calibration.
         comparison: with the other model.
@@ -54,6 +56,8 @@ class HeadResult:
     calibration: dict[str, Estimates]
     operating_points: dict[str, Estimates] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
+    zones: dict[str, Estimates] = field(default_factory=dict)
+    bounds: dict[str, tuple[float, float]] = field(default_factory=dict)
     in_sample: dict[str, float] = field(default_factory=dict)
     decision_curve: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     comparison: AUCComparison | None = None
@@ -263,11 +267,16 @@ def _head(
         for name, threshold in thresholds.items():
             p = score if name == "default" or after is None else after  # thresholds are of calibrated probabilities
             estimators[name] = operating_estimator(truth, p, patient, patients, threshold)
+        bounds = {name: zone(points, name) for name, needed in ZONES.items() if points.keys() >= set(needed)}
+        for name, pair_of in bounds.items():
+            estimators[name] = zone_estimator(truth, score if after is None else after, patient, patients, pair_of)
         found = estimate(estimators, patients, n, seed)
         predicted = score > THRESHOLD
         facts |= {
             "operating_points": {name: found[name] for name in thresholds},
             "thresholds": thresholds,
+            "zones": {name: found[name] for name in bounds},
+            "bounds": bounds,
             "in_sample": in_sample_reading(truth, score),
             "decision_curve": net_benefit(truth, score if after is None else after),
             "subgroups": {column: subgroup_metrics(cases, head, column, n, seed) for column in columns},

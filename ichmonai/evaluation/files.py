@@ -103,6 +103,8 @@ def _sections(found: HeadResult) -> Iterator[tuple[str, str, Estimates]]:
         yield "calibration", version, estimates
     for point, estimates in found.operating_points.items():
         yield "operating_point", point, estimates
+    for name, estimates in found.zones.items():
+        yield "zone", name, estimates
     for column, groups in found.subgroups.items():
         for group in groups:
             shown = {name: one for name, one in group.metrics.items() if one is not None}
@@ -142,6 +144,10 @@ def _head(found: HeadResult) -> dict[str, Any]:
         }
         if len(found.operating_points) == 1:
             record["operating_points"]["sensitivity and specificity at 90 and 95%"] = "not fitted"
+        record["zones"] = {
+            name: {"negative_up_to": low, "positive_above": high, **_estimates(found.zones[name])}
+            for name, (low, high) in found.bounds.items()
+        }
         record["in_sample_reading_optimistic"] = {name: json_number(value) for name, value in found.in_sample.items()}
         record["decision_curve"] = {name: values.round(6).tolist() for name, values in found.decision_curve.items()}
         record["subgroups"] = {

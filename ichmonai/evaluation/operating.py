@@ -53,6 +53,49 @@ def operating_estimator(
     return estimator
 
 
+def zone_estimator(
+    truth: NDArray[np.integer],
+    score: NDArray[np.floating],
+    patient: NDArray[np.integer],
+    patients: int,
+    bounds: tuple[float, float],
+) -> Estimator:
+    """What a three-way decision is worth, whose thresholds were fixed elsewhere.
+
+    Args:
+        truth: (N,) 0 or 1.
+        score: (N,) probabilities.
+        patient: (N,) number of each case's patient.
+        patients: how many there are.
+        bounds: a case is negative up to the first and positive above the second; between it gets no prediction.
+
+    Returns:
+        Estimator of `no_prediction`, the share of cases without one; `missed`, the share of all haemorrhages called
+        negative, and `false_alarms`, that of all others called positive; `sensitivity`, `specificity`, `ppv` and `npv`
+        of the cases that got a prediction.
+    """
+    low, high = bounds
+    positive, negative = score > high, score <= low
+    decided = positive | negative
+    of_decided = binary_estimator(truth[decided], score[decided], patient[decided], patients, high, ranking=False)
+
+    def share(cases: NDArray[np.bool_], among: NDArray[np.bool_]) -> Estimator:
+        sums = [np.bincount(patient, one.astype(np.float64), patients) for one in (cases & among, among)]
+        return lambda weights: {"": ratio(weights @ sums[0], weights @ sums[1])}
+
+    shares = {
+        "no_prediction": share(~decided, np.ones_like(decided)),
+        "missed": share(negative, truth == 1),
+        "false_alarms": share(positive, truth == 0),
+    }
+
+    def estimator(weights: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
+        metrics = of_decided(weights)
+        return {name: one(weights)[""] for name, one in shares.items()} | {name: metrics[name] for name in _SHOWN}
+
+    return estimator
+
+
 def in_sample_reading(truth: NDArray[np.integer], score: NDArray[np.floating]) -> dict[str, float]:
     """Sensitivity at 90 and 95% specificity and the reverse, read off this very sample's ROC curve.
 

@@ -51,6 +51,8 @@ class Code(str, Enum):
     """No slice shows enough brain."""
     NOT_SELECTED = "not_selected"
     """Another series of the study was taken."""
+    UNCERTAIN = "uncertain"
+    """Its probability lies between those up to which a study is negative and above which it is positive."""
     FAILED = "failed"
     """The work on it crashed or did not end; a fault of the software or the machine, and not of the input."""
 
@@ -80,6 +82,7 @@ IN_WORDS = {
     Code.TOO_LARGE: "too large",
     Code.NO_BRAIN: "no brain",
     Code.NOT_SELECTED: "another series was taken",
+    Code.UNCERTAIN: "too uncertain to say",
     Code.FAILED: "the work on it failed",
 }
 """What a reader is told of a code in a word or two, where there is no room for the sentence."""
@@ -100,6 +103,7 @@ WARNINGS = frozenset(
         Code.DUPLICATES,
         Code.INTERCEPT_CORRECTED,
         Code.DAMAGED_PIXELS,
+        Code.UNCERTAIN,
     }
 )
 """Codes with which an input is answered all the same; every other code refuses it."""

@@ -19,6 +19,7 @@ from ichmonai.prediction.engines import make_engine
 from ichmonai.prediction.identity import identity_of
 from ichmonai.prediction.progress import BatchProgress
 from ichmonai.prediction.run import BatchOptions, Summary, run_batch
+from ichmonai.study_rule import StudyDecision
 
 
 class StudyEvaluator:
@@ -33,7 +34,7 @@ class StudyEvaluator:
         ckpt_path: file of the network's weights.
         description: of the network.
         calibration: temperatures and thresholds.
-        threshold: ICH probability above which a study is positive.
+        decision: what is said of a study by its probabilities.
         device: where the network runs.
         preprocessing: from an item with `image` locations to the network's input.
         network: on its runtime.
@@ -60,7 +61,7 @@ class StudyEvaluator:
         ckpt_path: str | PathLike,
         description: ModelDescription,
         calibration: Calibration,
-        threshold: float,
+        decision: StudyDecision,
         device: torch.device,
         preprocessing: Compose,
         network: nn.Module,
@@ -85,7 +86,8 @@ class StudyEvaluator:
         self.facts = {
             "description": description,
             "calibration": calibration,
-            "threshold": threshold,
+            "threshold": decision.threshold,
+            "decision": decision,
             "device": device,
             "accept": list(accept),
         }

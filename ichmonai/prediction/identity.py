@@ -15,7 +15,7 @@ from ichmonai.digests import sha256_of_file
 from ichmonai.prediction.source import Parts
 
 _PARTS = ("preprocessing", "inferer", "postprocessing")
-_SETTINGS = ("description", "calibration", "threshold", "accept")
+_SETTINGS = ("description", "calibration", "threshold", "decision", "accept")
 
 
 def identity_of(parts: Parts) -> dict[str, Any]:

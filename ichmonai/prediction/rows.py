@@ -7,7 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from ichmonai.classes import KINDS, LOCATIONS
+from ichmonai.io.findings import Code
 from ichmonai.io.series import Rejection
+from ichmonai.study_rule import StudyDecision
 from ichmonai.tables import AREAS, KIND_PROBABILITIES, PROBABILITIES, VOLUMES, probability_columns
 
 STUDY_COLUMNS = (
@@ -17,6 +19,7 @@ STUDY_COLUMNS = (
     "outcome",
     *PROBABILITIES,
     *KIND_PROBABILITIES,
+    "kinds",
     "location",
     *VOLUMES,
     "mask",
@@ -27,7 +30,8 @@ STUDY_COLUMNS = (
     "flags",
     "sha256",
 )
-"""Columns of the table of studies; `mask` is the file of its mask in the folder of the table, where one was written."""
+"""Columns of the table of studies; `kinds` those that a positive study shows, the most
+probable first; `mask` is the file of its mask in the folder of the table, where one was written."""
 
 SLICE_COLUMNS = (
     "study",
@@ -54,7 +58,7 @@ CLASSIFIED, OUTSIDE_BRAIN = "classified", "outside_brain"
 
 
 def study_rows(
-    study: str, series: str, summary: Tensor, slices: Tensor, meta: Mapping[str, Any], threshold: float
+    study: str, series: str, summary: Tensor, slices: Tensor, meta: Mapping[str, Any], decision: StudyDecision
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """One row for the study and one for each of its slices, inferior to superior.
 
@@ -66,7 +70,7 @@ def study_rows(
         meta: of the image: `findings` with code and sentence, `sop_instance_uids` of all S slices, and, where slices
             were left out, `slice_count` S, `brain_slices` (S',) indices and `brain_content` (S,); where they overlap,
             `slices_apart`.
-        threshold: ICH probability above which a study is positive.
+        decision: what is said of a study by its probabilities. One between its thresholds has the flag `uncertain`.
 
     Returns:
         The row of the study, and S rows of slices.
@@ -76,18 +80,24 @@ def study_rows(
     uids = list(meta.get("sop_instance_uids") or [""] * count)
     content = list(meta.get("brain_content") or [""] * count)
     leading = kept[int(slices[1].argmax())]
-    positive = float(summary[1]) > threshold
+    outcome = "no_prediction" if summary.isnan().any() else decision.outcome(float(summary[1]))
+    positive = outcome == "positive"
+    flags = [code for code, _ in meta.get("findings") or ()]
+    if outcome == "no_prediction" and not summary.isnan().any():
+        flags.append(Code.UNCERTAIN.value)
+    probabilities = probability_columns(summary)
     row = {
         "study": study,
         "series": series,
-        "outcome": "no_prediction" if summary.isnan().any() else "positive" if positive else "negative",
-        **probability_columns(summary),
+        "outcome": outcome,
+        **probabilities,
+        "kinds": ";".join(decision.shown(kinds_of(probabilities))) if positive else "",
         "location": LOCATIONS[int(summary[2 : 2 + len(LOCATIONS)].argmax())] if positive else "",
         "slices": count,
         "brain_slices": len(kept),
         "leading_slice": leading,
         "leading_sop_instance_uid": uids[leading],
-        "flags": ";".join(dict.fromkeys(code for code, _ in meta.get("findings") or ())),
+        "flags": ";".join(dict.fromkeys(flags)),
     }
     by_index = dict(zip(kept, slices.T, strict=True))
     rows = [
@@ -136,13 +146,15 @@ def mask_file(row: Mapping[str, Any]) -> str:
 def worklist_rank(row: Mapping[str, Any]) -> float:
     """Ascending order of a worklist.
 
-    Positives come first, from -2 (certain) to -1; what has no prediction follows at 0, since a failure is no negative;
-    negatives are last, from 1 to 2.
+    Positives come first, from -2 (certain) to -1; what has no prediction follows, since it is no negative: first what
+    was too uncertain, from -1 to 0, then failures at 0; negatives are last, from 1 to 2.
     """
     outcome = row.get("outcome", "no_prediction")
-    if outcome == "no_prediction":
+    if row.get("p_ich", "") in ("", "nan"):
         return 0.0
     score = float(row["p_ich"])
+    if outcome == "no_prediction":
+        return -score
     return -1 - score if outcome == "positive" else 2 - score
 
 

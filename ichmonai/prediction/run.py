@@ -311,7 +311,7 @@ def _is_in_shard(study: str, shard: tuple[int, int]) -> bool:
 def _identity(bundle: Parts, options: BatchOptions) -> dict[str, Any]:
     return {
         "version": __version__,
-        **({} if options.dry_run else {**bundle.identity, "threshold": float(bundle.setting("threshold"))}),
+        **({} if options.dry_run else {**bundle.identity, **_thresholds(bundle)}),
         "accept": sorted(bundle.setting("accept")),
         "all_series": options.all_series,
         "shard": list(options.shard),
@@ -337,6 +337,12 @@ def _settings(bundle: Parts) -> dict[str, Any]:
     return {"device": str(bundle.setting("device")), "batch_size": batch_size, **bundle.placement}
 
 
+def _thresholds(bundle: Parts) -> dict[str, Any]:
+    decision = bundle.setting("decision")
+    zone = {"negative_up_to": decision.negative_up_to} if decision.negative_up_to < decision.threshold else {}
+    return {"threshold": float(decision.threshold), **zone}
+
+
 def _write_record(
     folder: Path,
     source: Source,
@@ -352,7 +358,7 @@ def _write_record(
         overlays=list(map(str, source.overlays)),
         settings=_settings(bundle),
         config_sha256=bundle.identity["config_sha256"],
-        threshold=bundle.setting("threshold"),
+        **_thresholds(bundle),
         temperature=dict(bundle.setting("calibration").temperature),
         accept=bundle.setting("accept"),
         all_series=options.all_series,

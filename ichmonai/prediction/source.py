@@ -41,7 +41,7 @@ class Parts(Protocol):
         """What decides the results, see `identity_of`."""
 
     def setting(self, name: str) -> Any:
-        """`device`, `threshold`, `accept`, `calibration` or `description`."""
+        """`device`, `threshold`, `decision`, `accept`, `calibration` or `description`."""
 
 
 class Source(Protocol):

@@ -195,7 +195,7 @@ def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
     logits, mask = (found[0].cpu(), None) if isinstance(found, torch.Tensor) else (part[0].cpu() for part in found)
     item = bundle.postprocessing({CommonKeys.PRED: logits, CommonKeys.IMAGE: MetaTensor(image, meta=dict(meta))})
     summary, slices = item[CommonKeys.PRED], item[f"{CommonKeys.PRED}_slices"]
-    row, rows = study_rows(series.study, series.series, summary, slices, meta, bundle.setting("threshold"))
+    row, rows = study_rows(series.study, series.series, summary, slices, meta, bundle.setting("decision"))
     seconds = {**prepared.seconds, "infer": time.perf_counter() - started}
     choice = getattr(bundle.network, "choice", None)
     record = choice and choice.record()

@@ -50,8 +50,9 @@ class StudyAnswer:
     """What was found in a study. Research software; not for clinical use.
 
     Attributes:
-        outcome: `positive`, `negative`, or `no_prediction` where the network gave no number.
-        probability: of a haemorrhage; None where there is no prediction.
+        outcome: `positive`, `negative`, or `no_prediction` where the network gave no number, or one between the
+            thresholds of a three-way decision.
+        probability: of a haemorrhage; None where the network gave no number.
         locations: probability of deep, lobar and subtentorial if there is one.
         location: the most probable of them; empty where the answer is not positive.
         leading_slice: number of the slice that shows it most.
@@ -60,6 +61,7 @@ class StudyAnswer:
         row: of the table of studies that `ichmonai predict` writes.
         pictures: slices as a reader sees them.
         kinds: probability of each kind, the most probable first; empty where the network does not say them.
+        shown_kinds: those that a positive study shows, by their thresholds.
         volume_ml: of blood, in the mask; None where the network makes none, and where the image is one slice or has no
             geometry.
         volume_range_ml: of the pixels in which blood is more probable than 75%, and than 25%. It tells how far the
@@ -81,6 +83,7 @@ class StudyAnswer:
     row: Mapping[str, Any] = field(repr=False)
     pictures: Pictures = field(repr=False)
     kinds: Mapping[str, float] = field(default_factory=dict)
+    shown_kinds: tuple[str, ...] = ()
     volume_ml: float | None = None
     volume_range_ml: tuple[float, float] | None = None
     kind_volumes_ml: Mapping[str, float] = field(default_factory=dict)
@@ -157,6 +160,7 @@ def study_answer(answer: Answer, warnings: tuple[Finding, ...]) -> StudyAnswer:
         row=row,
         pictures=answer.pictures,
         kinds=kinds_of(row),
+        shown_kinds=tuple(filter(None, row["kinds"].split(";"))),
         volume_ml=_number(row.get("volume_ml", "")),
         volume_range_ml=None if low is None or high is None else (low, high),
         kind_volumes_ml=_numbers(row, KINDS, "volume_{}_ml"),

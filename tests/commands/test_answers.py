@@ -51,10 +51,10 @@ def test_several_studies_are_rows_in_the_order_of_the_worklist():
 
 
 def test_kinds_are_said_where_the_network_says_them():
-    kinds = {"p_epidural": 0.7, "p_subdural": 0.9, "p_subarachnoid": 0.1}
+    kinds = {"p_epidural": 0.7, "p_subdural": 0.9, "p_subarachnoid": 0.1, "kinds": "subdural;epidural"}
     assert "subdural, epidural" in shown(worklist=[POSITIVE | kinds])
     assert "dural" not in shown(worklist=[POSITIVE])
-    assert "dural" not in shown(worklist=[NEGATIVE | kinds])
+    assert "dural" not in shown(worklist=[NEGATIVE | kinds | {"kinds": ""}])
 
 
 def test_the_volume_is_said_where_blood_is_marked():

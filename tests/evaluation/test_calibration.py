@@ -77,6 +77,41 @@ def test_multi_label():
     np.testing.assert_allclose(found, [[expit(logit(0.9) / 2), 0.5, 0.2]])
 
 
+def test_kinds_have_temperatures():
+    logits = np.random.default_rng(0).normal(scale=2, size=(20, 10))
+    fitted = Calibration({"ich": 2.5, "subdural": 3.0})
+    found = fitted.apply_logits(logits)
+    np.testing.assert_allclose(found[:, 9], expit(logits[:, 9] / 3))
+    np.testing.assert_allclose(found[:, 5:9], expit(logits[:, 5:9]))
+    np.testing.assert_allclose(fitted.apply(softmax_heads(logits)), found, rtol=1e-6)
+    np.testing.assert_allclose(Calibration({}).apply(softmax_heads(logits)), softmax_heads(logits))
+
+
+def test_a_decision_of_three():
+    points = {"specificity_90": 0.4, "specificity_95": 0.7, "sensitivity_90": 0.5, "sensitivity_95": 0.2}
+    kinds = {"subdural": {"specificity_95": 0.3, "specificity_90": 0.25}, "epidural": {}}
+    fitted = Calibration({}, {"series": {"ich": points, **kinds}})
+    three = fitted.decision("zone_95")
+    assert [three.outcome(p) for p in (0.2, 0.21, 0.7, 0.71, float("nan"))] == [
+        "negative",
+        "no_prediction",
+        "no_prediction",
+        "positive",
+        "no_prediction",
+    ]
+    assert three.shown({"subdural": 0.31, "epidural": 0.45, "subarachnoid": 0.51}) == ["subdural", "subarachnoid"]
+    one = fitted.decision("zone_90")  # 0.4 holds 90% specificity, 0.5 still 90% sensitivity: no zone is needed
+    assert (one.threshold, one.negative_up_to) == (0.45, 0.45)
+    two = fitted.decision()
+    assert (two.threshold, two.negative_up_to, two.kinds) == (0.4, 0.4, {"subdural": 0.25})
+    assert fitted.decision("zone_95", 0.9).threshold == 0.9
+    assert Calibration({}).decision().outcome(0.5) == "negative"
+    with pytest.raises(InputError, match="No threshold was fitted for operating_point zone_95; fit one"):
+        Calibration({}, {"series": {"ich": {"specificity_95": 0.5}}}).decision("zone_95")
+    with pytest.raises(InputError, match=r"choose from specificity_90.*zone_95"):
+        fitted.decision("zone_99")
+
+
 def test_certainty_stays_finite():
     found = DTVIT.apply(np.array([[0.0, 1.0, 1.0, 0.0, 0.0]]))
     assert np.isfinite(found).all()

@@ -118,6 +118,39 @@ def test_one_truth_for_validation_and_test(columns, write):
     assert found.calibration.n == 120
 
 
+def test_the_zone_without_a_prediction_is_fitted_on_validation_and_judged_on_the_test(table, tmp_path):
+    test, validation = table(patients=200, seed=1), table(patients=200, seed=2, prefix="v")
+    found = evaluate(test, validation=validation, resamples=20)
+    record, rows = written(found, tmp_path)
+    for level, result in found.levels.items():
+        head = result.heads["ich"]
+        points = found.calibration.thresholds[level]["ich"]
+        score, truth = result.calibrated.scores["ich"], result.cases.truth["ich"]
+        for name, share in (("zone_90", 0.9), ("zone_95", 0.95)):
+            low, high = head.bounds[name]
+            assert low <= high
+            if low < high:
+                assert (low, high) == (points[f"sensitivity_{share:.0%}"[:-1]], points[f"specificity_{share:.0%}"[:-1]])
+            one = {metric: estimate.value for metric, estimate in head.zones[name].items()}
+            between = (score > low) & (score <= high)
+            assert one["no_prediction"] == pytest.approx(between.mean())
+            assert one["missed"] == pytest.approx((score[truth == 1] <= low).mean())
+            assert one["false_alarms"] == pytest.approx((score[truth == 0] > high).mean())
+            decided = truth[~between]
+            assert one["ppv"] == pytest.approx(decided[score[~between] > high].mean())
+            assert one["npv"] == pytest.approx(1 - decided[score[~between] <= low].mean())
+    slices = found.levels["slice"].heads["ich"]
+    assert slices.zones["zone_90"]["no_prediction"].value < slices.zones["zone_95"]["no_prediction"].value
+    assert record["heads"]["ich"]["zones"]["zone_95"]["negative_up_to"] == slices.bounds["zone_95"][0]
+    assert any((row["section"], row["condition"], row["metric"]) == ("zone", "zone_95", "missed") for row in rows)
+    assert "Three-way decision" in (tmp_path / "report.html").read_text()
+    own = evaluate(validation, calibration=found.calibration, resamples=5)
+    for result in own.levels.values():
+        for name, error in (("zone_90", 0.1), ("zone_95", 0.05)):
+            judged = result.heads["ich"].zones[name]
+            assert max(judged["missed"].value, judged["false_alarms"].value) <= error + 1e-9
+
+
 def test_operating_points_use_the_validation_s_thresholds(table):
     test, validation = table(patients=60, seed=1), table(patients=60, seed=2, prefix="v")
     found = evaluate(test, validation=validation, resamples=10)

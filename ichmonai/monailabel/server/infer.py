@@ -172,7 +172,8 @@ class HaemorrhageInfer(BasicInferTask):
         meta["findings"] = [*data["findings"], *(meta.get("findings") or ())]
         threshold = self.bundle(data).setting("threshold")
         slices = data[f"{self.output_label_key}_slices"]
-        row, rows = study_rows("", "", data[self.output_label_key], slices, meta, threshold)
+        decision = self.bundle(data).setting("decision")
+        row, rows = study_rows("", "", data[self.output_label_key], slices, meta, decision)
         return {
             "study": _numbers(row),
             "slices": [_numbers(one) for one in rows],

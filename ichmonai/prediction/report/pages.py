@@ -70,8 +70,8 @@ class Page:
 
     @property
     def likely_kinds(self) -> list[str]:
-        """The kinds that are more probable than not."""
-        return [kind for kind, p in self.kinds.items() if p > 0.5]
+        """The kinds that it is said to show."""
+        return str(self.row.get("kinds") or "").split(";")
 
     @property
     def volume(self) -> str:
