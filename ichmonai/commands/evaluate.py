@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _SHOWN = ("sensitivity", "specificity", "ppv", "npv", "balanced_accuracy", "auc", "average_precision")
 
+_OF_MASKS = ("dice", "surface_mm", "volume_bias_ml", "relative_error")
+
 
 def evaluate(
     predictions: Annotated[
@@ -22,7 +24,11 @@ def evaluate(
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder for report.html, metrics.json and metrics.csv.")],
     truth: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="csv of the truth, unless the predictions hold it."),
+        typer.Option(
+            exists=True,
+            help="csv of the truth, unless predictions hold it (masks are judged where both have a column mask), or "
+            "a folder of true masks, NIfTI named as the scans.",
+        ),
     ] = None,
     validation: Annotated[
         Path | None,
@@ -38,6 +44,7 @@ def evaluate(
         Path | None, typer.Option(exists=True, dir_okay=False, help="Predictions of another model for the same cases.")
     ] = None,
     subgroup: Annotated[list[str] | None, typer.Option(help="Column to divide the cases by; may be repeated.")] = None,
+    binary: Annotated[bool, typer.Option("--binary", help="True masks say blood, and not its kind.")] = False,
     resamples: Annotated[int, typer.Option(min=1, help="Resamples of the patients for the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")] = 0,
     gallery: Annotated[int, typer.Option(min=0, help="False positives and false negatives to show.")] = 12,
@@ -61,6 +68,7 @@ def evaluate(
             subgroups=subgroup or (),
             resamples=resamples,
             seed=seed,
+            binary_masks=binary,
         )
         write_evaluation(result, out, gallery)
     except InputError as error:
@@ -98,6 +106,15 @@ def _show(result: "Evaluation", out: Path) -> None:
         shown = [f"{c.difference:+.3f} ({format_p(c.p_value)})" if c else "" for c in compared]
         table.add_row("AUC less that of --compare", *shown)
     console.print(table)
+    if result.masks:
+        masks = Table(title="Masks, 95% intervals by patient")
+        masks.add_column("")
+        of_masks = result.masks.heads
+        for name, mask in of_masks.items():
+            masks.add_column(f"{name}\n{mask.bleeding} of {mask.n} studies")
+        for name in _OF_MASKS:
+            masks.add_row(METRIC_NAMES[name], *(format_estimate(mask.metrics[name]) for mask in of_masks.values()))
+        console.print(masks)
     for level, found in result.levels.items():
         if level != "slice":
             console.print(f"[bold]{level}[/bold]: {found.cases.rule}", highlight=False)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from ichmonai.evaluation.cases import Cases, Intake, read_cases, read_scores
 from ichmonai.evaluation.delong import AUCComparison, compare_auc
 from ichmonai.evaluation.fitting import fit_calibration, levels_of
 from ichmonai.evaluation.intervals import RESAMPLES, Estimate, estimate
+from ichmonai.evaluation.mask_files import mask_pairs, truth_of_folder
+from ichmonai.evaluation.mask_metrics import MaskResult, judge_masks
 from ichmonai.evaluation.metrics import THRESHOLD, Estimator, binary_estimator, confusion, location_estimator
 from ichmonai.evaluation.operating import in_sample_reading, net_benefit, operating_estimator, zone_estimator
 from ichmonai.evaluation.reliability import location_reliability_estimator, reliability_estimator
@@ -93,6 +96,7 @@ class Evaluation:
         seed: of the draws.
         comparison_unmatched: cases that the other model has no prediction of.
         split: what the cases are, for the record.
+        masks: what was found of masks; None where predictions and truth do not both name some.
     """
 
     levels: dict[str, LevelResult]
@@ -104,6 +108,7 @@ class Evaluation:
     seed: int
     comparison_unmatched: int = 0
     split: str = ""
+    masks: MaskResult | None = None
 
     @property
     def finest(self) -> LevelResult:
@@ -122,12 +127,14 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
     split: str = "",
+    binary_masks: bool = False,
 ) -> Evaluation:
     """Evaluate predictions at slice, series and patient level.
 
     Args:
         predictions: csv file or table; see `ichmonai.evaluation.cases.read_cases` for its columns.
-        truth: csv file or table of the truth; without it the predictions hold it.
+        truth: csv file or table of the truth, or folder of true masks named as their scans; without it the predictions
+            hold it. Where predictions and truth have a column `mask`, masks are judged, too.
         validation: predictions that temperature and thresholds are fitted on. Their truth is in `truth` or in
             themselves. Their patients must be others.
         calibration: a calibration fitted before, instead of `validation`. Without either nothing is fitted.
@@ -136,6 +143,7 @@ def evaluate(
         resamples: draws of the intervals.
         seed: of the draws.
         split: what the cases are, for the record.
+        binary_masks: true masks say blood, and not its kind.
 
     Raises:
         InputError: the files do not fit, see `read_cases`; validation and test share a patient; a column is not there.
@@ -149,6 +157,9 @@ def evaluate(
     """
     if validation is not None and calibration is not None:
         raise InputError("Give either validation predictions or a calibration that was fitted before, not both.")
+    if isinstance(truth, str | PathLike) and Path(truth).is_dir():
+        predictions = predictions if isinstance(predictions, Table) else read_table(predictions)
+        truth = truth_of_folder(Path(truth), predictions, binary_masks)
     tables = {
         role: source if isinstance(source, Table) else read_table(source)
         for role, source in {
@@ -192,6 +203,7 @@ def evaluate(
         seed=seed,
         comparison_unmatched=0 if rows is None else len(intake.cases) - len(rows),
         split=split,
+        masks=judge_masks(mask_pairs(tables["predictions"], known, binary_masks), binary_masks, resamples, seed),
     )
 
 

@@ -15,8 +15,10 @@ from ichmonai import __version__
 from ichmonai.csv_cells import csv_cell
 from ichmonai.evaluation.evaluation import Estimates, Evaluation, HeadResult, LevelResult
 from ichmonai.evaluation.intervals import json_number
+from ichmonai.evaluation.mask_metrics import MaskResult
 from ichmonai.notice import NOTICE
 from ichmonai.private_files import make_folder, replacing, write_text
+from ichmonai.tables import write_csv
 
 _COLUMNS = ("level", "head", "section", "condition", "metric", "value", "low", "high")
 
@@ -29,6 +31,7 @@ def write_evaluation(
     - `metrics.json`: all of it; null where a metric is not defined.
     - `metrics.csv`: tidy, a number a row, with its interval; empty where not defined.
     - `report.html`: to read; opens without a network.
+    - `masks.csv`: of each study and kind, where masks were judged.
     - `calibration.json`: to keep beside the weights; only where it was fitted here, on validation.
 
     Args:
@@ -49,6 +52,16 @@ def write_evaluation(
         writer.writerows(
             [*map(csv_cell, row[:5]), *(_cell(value) for value in row[5:])] for row in measures(evaluation)
         )
+    if evaluation.masks is not None:
+        rows = [
+            {
+                name: _cell(value) if isinstance(value, float) else value
+                for name, value in row.items()
+                if name != "patient"
+            }
+            for row in evaluation.masks.rows
+        ]
+        write_csv(folder / "masks.csv", rows[0], rows)
     write_text(folder / "report.html", render_report(evaluation, gallery))
     if evaluation.calibration is not None and evaluation.calibration_is_new:
         evaluation.calibration.write(folder / "calibration.json")
@@ -79,6 +92,7 @@ def evaluation_record(evaluation: Evaluation, more: Mapping[str, float] | None =
         "temperature": dict(evaluation.calibration.temperature) if evaluation.calibration else None,
         **top,
         "levels": {level: _level(level, result) for level, result in coarser},
+        **({} if evaluation.masks is None else {"masks": _masks(evaluation.masks)}),
     }
 
 
@@ -95,6 +109,16 @@ def measures(evaluation: Evaluation) -> Iterator[tuple]:
                 compared = found.comparison
                 yield level, head, "comparison", "", "auc_difference", compared.difference, *compared.interval
                 yield level, head, "comparison", "", "p_value", compared.p_value, math.nan, math.nan
+    for head, mask in evaluation.masks.heads.items() if evaluation.masks else ():
+        for metric, one in mask.metrics.items():
+            yield "study", head, "mask", "", metric, *one
+
+
+def _masks(result: MaskResult) -> dict[str, Any]:
+    return {
+        head: {"studies": one.n, "bleeding": one.bleeding, "metrics": _estimates(one.metrics)}
+        for head, one in result.heads.items()
+    }
 
 
 def _sections(found: HeadResult) -> Iterator[tuple[str, str, Estimates]]:

@@ -10,9 +10,10 @@ from ichmonai import __version__
 from ichmonai.evaluation.evaluation import Evaluation
 from ichmonai.evaluation.gallery import worst_failures
 from ichmonai.evaluation.intervals import Estimate
+from ichmonai.evaluation.mask_metrics import ENOUGH_ML
 from ichmonai.evaluation.operating import PREVALENCES
 from ichmonai.evaluation.reliability import BINS
-from ichmonai.evaluation.report_figures import curves_figure, decision_figure, reliability_figure
+from ichmonai.evaluation.report_figures import bland_altman_figure, curves_figure, decision_figure, reliability_figure
 from ichmonai.evaluation.subgroups import FEWEST
 from ichmonai.figures import figure_uri
 from ichmonai.notice import NOTICE
@@ -35,6 +36,14 @@ METRIC_NAMES = {
     "ece": "ECE",
     "calibration_slope": "Slope",
     "calibration_intercept": "Intercept",
+    "dice": "Dice, mean",
+    "surface_mm": "Distance of the surfaces, mm, mean",
+    "hausdorff95_mm": "95th percentile of it, mm, mean",
+    "volume_bias_ml": "Predicted less true volume, mL, mean",
+    "agreement_low_ml": "lower limit of agreement",
+    "agreement_high_ml": "upper limit of agreement",
+    "volume_error_ml": "Size of the volume's error, mL, median",
+    "relative_error": "the same over the true volume",
 }
 """What a reader calls each metric."""
 
@@ -57,6 +66,8 @@ def render_report(evaluation: Evaluation, gallery: int = 12) -> str:
         evaluation=evaluation,
         figures={level: _figures(evaluation, level) for level in evaluation.levels},
         failures=worst_failures(evaluation, gallery),
+        mask_figure=figure_uri(bland_altman_figure(evaluation.masks)) if evaluation.masks else "",
+        enough_ml=ENOUGH_ML,
         names=METRIC_NAMES,
         prevalences=[round(100 * p) for p in PREVALENCES],
         notice=NOTICE,

@@ -8,6 +8,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from ichmonai.evaluation.cases import Cases
 from ichmonai.evaluation.evaluation import HeadResult, LevelResult
+from ichmonai.evaluation.mask_metrics import MaskResult
 from ichmonai.evaluation.reliability import reliability_curve, top_label
 from ichmonai.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 
@@ -88,6 +89,30 @@ def decision_figure(head: str, result: HeadResult) -> Figure:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
+    return figure
+
+
+def bland_altman_figure(result: MaskResult) -> Figure:
+    """Predicted less true volume by their mean, a point a study, of any blood and of each kind."""
+    heads = list(result.heads)
+    columns = min(len(heads), 3)
+    rows = -(-len(heads) // columns)
+    figure = Figure(figsize=(3.6 * columns, 3.1 * rows), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for axes, head in zip(panels, heads, strict=False):
+        pairs = np.array([(row["true_ml"], row["predicted_ml"]) for row in result.rows if row["head"] == head])
+        axes.plot(pairs.mean(axis=1), pairs[:, 1] - pairs[:, 0], "o", color=BLUE, markersize=4, alpha=0.6)
+        metrics = result.heads[head].metrics
+        axes.axhline(0, color=_REFERENCE, linewidth=1)
+        axes.axhline(metrics["volume_bias_ml"].value, color=VERMILION)
+        for name in ("agreement_low_ml", "agreement_high_ml"):
+            if np.isfinite(metrics[name].value):
+                axes.axhline(metrics[name].value, color=VERMILION, linestyle="--", linewidth=1)
+        axes.set(title="any blood" if head == "any" else head, xlabel="mean of both, mL", ylabel="predicted - true, mL")
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels[len(heads) :]:
+        axes.set_visible(False)
     return figure
 
 
