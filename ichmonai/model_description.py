@@ -4,16 +4,19 @@ import inspect
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from monai.transforms import Randomizable, Transform
+import torch
+from monai.transforms.transform import Randomizable, Transform
 
 import ichmonai.transforms
 from ichmonai.classes import ICH_CLASSES, KINDS, LOCATIONS, RSNA_LABELS
 from ichmonai.errors import InputError, first_line
-from ichmonai.networks import DUAL_HEADS, KIND_HEADS, SliceClassifier, create_network
+from ichmonai.networks.classifier import SliceClassifier
+from ichmonai.networks.heads import DUAL_HEADS, KIND_HEADS
 from ichmonai.transforms.dictionary import DictionaryTransform
 
 NAME = "model.json"
@@ -89,6 +92,10 @@ class ModelDescription:
         Raises:
             InputError: this version has no such network.
         """
+        from ichmonai.networks.registry import (
+            create_network,  # with timm, which what runs a converted network never needs
+        )
+
         try:
             return create_network(**self.network)
         except TypeError as error:
@@ -139,6 +146,38 @@ class ModelDescription:
                 f"heads {' and '.join(DUAL_HEADS)}."
             )
         return self
+
+
+class TrainedNetwork:
+    """A network with its weights that is built when it is needed: what runs a converted one never needs it.
+
+    Args:
+        description: of the network.
+        weights: file of its weights.
+        device: where it is to be.
+    """
+
+    def __init__(self, description: ModelDescription, weights: str | PathLike, device: torch.device) -> None:
+        self.description = description
+        self.weights = weights
+        self.device = device
+
+    @cached_property
+    def network(self) -> SliceClassifier:
+        """The network, in evaluation mode.
+
+        Raises:
+            InputError: it cannot be built, or the weights are no file of this network.
+        """
+        from ichmonai.networks.weights import load_trained
+
+        network = load_trained(self.description.create_network(), self.weights)
+        return network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    @property
+    def form(self) -> str:
+        """What tells it from other networks that the same weights may be of."""
+        return json.dumps(self.description.network, sort_keys=True)
 
 
 def _described(transform: Any) -> dict[str, Any]:

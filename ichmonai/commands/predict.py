@@ -89,15 +89,21 @@ def predict(
     """
     console = Console(stderr=True)
     # Imported late, so that the help answers at once.
-    from ichmonai.commands.answers import show_answers
     from ichmonai.processes.contexts import prepare_workers
+    from ichmonai.processes.late_imports import spare_monai
+    from ichmonai.processes.safe_path import is_ours
 
-    if engine is EngineName.LOCAL:
+    if is_ours() and not (bundle or config):
+        spare_monai()
+    if engine is EngineName.LOCAL and not is_ours():
         prepare_workers()
+    from ichmonai.commands.answers import show_answers
     from ichmonai.prediction.engines import make_engine
     from ichmonai.prediction.progress import BatchProgress
     from ichmonai.prediction.run import REPORTED, BatchOptions, ResultsError, run_batch
 
+    if engine is EngineName.LOCAL and is_ours():
+        prepare_workers(here=True)
     try:
         formats, share = output_names(format), _shard(shard)
         more = {"batch_size": batch_size, "runtime": runtime and runtime.value, "accept": accept or None}

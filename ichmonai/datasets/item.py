@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from monai.data import MetaTensor
+from monai.data.meta_tensor import MetaTensor
 
 from ichmonai.classes import LOCATIONS, NOT_APPLICABLE, RSNA_LABELS
 from ichmonai.errors import InputError

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from monai.data import CacheDataset
-from monai.transforms import Compose
+from monai.transforms.compose import Compose
 
 from ichmonai.datasets.item import Item
 

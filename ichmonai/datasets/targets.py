@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
-from monai.transforms import MapTransform
+from monai.config.type_definitions import KeysCollection
+from monai.transforms.transform import MapTransform
 
 from ichmonai.classes import KINDS, UNKNOWN
 from ichmonai.datasets.item import DatasetError

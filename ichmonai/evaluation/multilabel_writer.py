@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 from ignite.engine import Engine, Events
-from monai.utils import CommonKeys
+from monai.utils.enums import CommonKeys
 
 from ichmonai.classes import RSNA_LABELS
 from ichmonai.evaluation.intervals import Estimate, estimate

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
-from monai.utils import CommonKeys
+from monai.utils.enums import CommonKeys
 from torch import Tensor
 
 from ichmonai.classes import LOCATIONS, NOT_APPLICABLE

@@ -1,7 +1,6 @@
 """Find and read head CT."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ichmonai.io.discovery.choose import choose_series
 from ichmonai.io.discovery.find import find_head_ct
@@ -10,6 +9,7 @@ from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.header import ImageHeader
 from ichmonai.io.series import ImageSource, OtherFile, Rejection, Series
+from ichmonai.late_names import late_names
 
 if TYPE_CHECKING:
     from ichmonai.io.head_ct import head_ct_of, load_head_ct
@@ -35,10 +35,4 @@ __all__ = [
 ]
 
 # Readers import torch, MONAI and ITK, which takes seconds; processes that read headers do without.
-_READERS = {"load_head_ct": "head_ct", "head_ct_of": "head_ct", "LoadHeadCT": "load", "LoadHeadCTd": "load"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _READERS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_READERS[name]}"), name)
+__getattr__ = late_names(__name__, {"head_ct": ("load_head_ct", "head_ct_of"), "load": ("LoadHeadCT", "LoadHeadCTd")})

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
+from monai.data.meta_tensor import MetaTensor
 from numpy.typing import NDArray
 
 from ichmonai.io.findings import Code, HeadCTReadError

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
+from monai.data.meta_tensor import MetaTensor
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 from timm.models.vision_transformer import VisionTransformer

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
+from monai.data.meta_tensor import MetaTensor
 from PIL import Image
 
 from ichmonai.classes import LOCATIONS

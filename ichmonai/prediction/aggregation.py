@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
-from monai.data import MetaTensor
-from monai.transforms import MapTransform, Transform
+from monai.config.type_definitions import KeysCollection
+from monai.data.meta_tensor import MetaTensor
+from monai.transforms.transform import MapTransform, Transform
 from torch import Tensor
 
 from ichmonai.classes import LOCATIONS

@@ -1,20 +1,21 @@
 """A bundle's inference config, taken apart into what batch prediction runs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser
-from monai.inferers import Inferer
-from monai.transforms import Compose
+from monai.bundle.config_parser import ConfigParser
+from monai.transforms.compose import Compose
 from torch import nn
 
 from ichmonai.errors import InputError, first_line, nearest, printable
+from ichmonai.model_description import TrainedNetwork
 from ichmonai.prediction.identity import identity_of
+from ichmonai.processes.late_imports import load_monai
 from ichmonai.trust.rules import all_own, parts
 
 
@@ -83,11 +84,22 @@ class InferenceBundle:
                 f"is not readable as a config ({first_line(error)}); give the folder of a MONAI bundle."
             ) from error
         config = self.parser.get()
-        if not source.trusted and not all_own([self.path, *source.overlays]):
-            _refuse_foreign_code(source, config)
+        if all_own([self.path, *source.overlays]):
+            self._put_off_the_network()
+        else:
+            load_monai()  # all of it, among which names without a module are looked for
+            if not source.trusted:
+                _refuse_foreign_code(source, config)
         if unknown := sorted(set(source.settings) - set(config)):
             raise InputError(f"{self.path} has no setting {unknown[0]}; {nearest(unknown[0], config)}.")
         self.parser.update({"bundle_root": str(source.root), **source.settings})
+
+    def _put_off_the_network(self) -> None:
+        """Let it be built only where it was not converted before; a config of others may have another in its place."""
+        if "placed" in self.parser.get():
+            late = {"description": "@description", "weights": "@ckpt_path", "device": "@device"}
+            late["_target_"] = f"{TrainedNetwork.__module__}.{TrainedNetwork.__name__}"
+            self.parser.set(late, "placed#network")
 
     @cached_property
     def preprocessing(self) -> Compose:
@@ -101,7 +113,7 @@ class InferenceBundle:
             return self._content("network" if "network" in self.parser.get() else "trained_network").eval()
 
     @cached_property
-    def inferer(self) -> Inferer:
+    def inferer(self) -> Callable[..., Any]:
         """How the network runs on slices."""
         return self._content("inferer")
 

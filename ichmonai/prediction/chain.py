@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from monai.transforms import Compose, Transform
+from monai.transforms.compose import Compose
+from monai.transforms.transform import Transform
 
 from ichmonai.model_description import ModelDescription
 from ichmonai.transforms import RemoveHeadHolderd

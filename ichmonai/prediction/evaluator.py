@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.inferers import Inferer
-from monai.transforms import Compose
+from monai.transforms.compose import Compose
 from rich.console import Console
 from torch import nn
 
@@ -65,7 +64,7 @@ class StudyEvaluator:
         device: torch.device,
         preprocessing: Compose,
         network: nn.Module,
-        inferer: Inferer,
+        inferer: Callable[..., Any],
         postprocessing: Compose,
         placed: Callable[..., nn.Module] | None = None,
         runtime: str | None = None,

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
-from monai.data import MetaTensor
-from monai.inferers import Inferer
+from monai.data.meta_tensor import MetaTensor
 from torch import Tensor
 
 from ichmonai.errors import InputError
@@ -13,10 +12,11 @@ from ichmonai.errors import InputError
 Precision = Literal["fp32", "bf16"]
 
 
-class SliceInferer(Inferer):
+class SliceInferer:
     """Runs a network (B, C, H, W) -> (B, K) on a batch of slices, or on volumes slice by slice.
 
-    A network may give the logits of a mask (B, C', H, W) beside its own; the result is a pair then.
+    A network may give the logits of a mask (B, C', H, W) beside its own; the result is a pair then. It is called as
+    one of MONAI's inferers, and is none by class, because their module brings all of MONAI's networks with it.
 
     Args:
         precision: `bf16` runs under autocast; logits are float32 in any case.
@@ -27,7 +27,6 @@ class SliceInferer(Inferer):
     """
 
     def __init__(self, precision: Precision = "fp32", batch_size: int = 16) -> None:
-        super().__init__()
         if precision not in ("fp32", "bf16"):
             raise InputError(f"precision is {precision!r}; choose fp32 or bf16.")
         self.precision = precision

@@ -53,15 +53,15 @@ def predict_locally(
         Each series with its answer, in the order in which they are done.
     """
     parts = bundle.open()
-    if classifies:
-        _ = parts.network, parts.inferer, parts.postprocessing  # whatever is wrong with them is said before work starts
     queue = iter(tasks)
     first = list(itertools.islice(queue, workers + 2))
     if not first:
         return
     with (
         scratch_folder() as scratch,
-        ProcessPool(workers, initializer=_start, initargs=(bundle, scratch), context=worker_context()) as pool,
+        ProcessPool(
+            min(workers, len(first)), initializer=_start, initargs=(bundle, scratch), context=worker_context()
+        ) as pool,
     ):
         running: dict[Future, tuple[Series, int]] = {}
 
@@ -71,6 +71,8 @@ def predict_locally(
         for series in first:
             start(series)
         try:
+            if classifies:  # meanwhile; whatever is wrong with them is said before anything is answered
+                _ = parts.network, parts.inferer, parts.postprocessing
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.data import MetaTensor
+from monai.data.meta_tensor import MetaTensor
 
 from ichmonai.errors import InputError
 from ichmonai.io import head_ct_of

@@ -1,11 +1,10 @@
 """What a batch is told to run: parts that turn a series into rows, and where they come from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from monai.inferers import Inferer
-from monai.transforms import Compose
+from monai.transforms.compose import Compose
 from torch import nn
 
 
@@ -21,7 +20,7 @@ class Parts(Protocol):
         """The network on its device and runtime."""
 
     @property
-    def inferer(self) -> Inferer:
+    def inferer(self) -> Callable[..., Any]:
         """How the network runs on slices."""
 
     @property

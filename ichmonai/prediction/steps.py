@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
-from monai.transforms import Compose
-from monai.utils import CommonKeys
+from monai.data.meta_tensor import MetaTensor
+from monai.transforms.compose import Compose
+from monai.utils.enums import CommonKeys
 from numpy.typing import NDArray
 
 from ichmonai.digests import sha256_of_hu

@@ -10,7 +10,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.config.type_definitions import KeysCollection
 from monai.transforms.transform import MapTransform
-from monai.utils import CommonKeys
+from monai.utils.enums import CommonKeys
 from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.transforms.v2 import functional as tvf

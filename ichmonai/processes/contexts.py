@@ -38,17 +38,21 @@ def worker_context() -> BaseContext:
     return context
 
 
-def prepare_workers() -> None:
-    """Let the fork server import its modules, which takes seconds, while this process imports its own.
+def prepare_workers(here: bool = False) -> None:
+    """Start the fork server, which imports its modules, for seconds, while this process imports its own.
 
     To be called in the main thread.
+
+    Args:
+        here: let it be forked from this process, with what that has imported. For a process that is ours alone and has
+            done nothing yet but import: whatever threads it has otherwise may hold locks.
     """
     if os.name != "posix":
         return
     worker_context()
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for this process, which then ends the others
     try:
-        with _safely():
+        with _safely(), _forking() if here and threading.active_count() == 1 else contextlib.nullcontext():
             _ensure_server()
     finally:
         signal.signal(signal.SIGINT, before)
@@ -94,6 +98,32 @@ def _safely() -> Iterator[None]:
                 os.environ.pop(name, None)
                 if value is not None:
                     os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _forking() -> Iterator[None]:
+    """What is started meanwhile as a new interpreter that runs a command is forked instead, and runs it."""
+    real = util.spawnv_passfds  # type: ignore[attr-defined]
+
+    def fork(path: bytes | str, args: list[str], kept: list[int]) -> int:
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            limit, first = os.sysconf("SC_OPEN_MAX"), 3
+            for one in sorted(kept):
+                os.closerange(first, one)
+                first = one + 1
+            os.closerange(first, limit)
+            exec(args[-1], {})  # noqa: S102  multiprocessing's own
+        finally:
+            os._exit(0)  # nothing of this process's end is the other's
+
+    util.spawnv_passfds = fork  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        util.spawnv_passfds = real  # type: ignore[attr-defined]
 
 
 def _ensure_tracker() -> None:

@@ -9,6 +9,7 @@ import sys
 _HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _CARRIED = os.path.basename(_HOME) == "ichmonai_code"
 """Whether this package is a bundle's own, which no Python finds by itself."""
+_ours = False
 
 
 def safe_environment(environment: dict[str, str] | None = None) -> dict[str, str]:
@@ -49,8 +50,15 @@ def without_current_folder(paths: list[str], folder: str) -> list[str]:
     return kept
 
 
+def is_ours() -> bool:
+    """Whether this process is a command of ours and nobody else's, see `leave_current_folder`."""
+    return _ours
+
+
 def leave_current_folder() -> None:
     """Make this process, and all that it starts, safe; for a process that is ours alone, at its beginning."""
+    global _ours
+    _ours = True
     try:
         folder = os.getcwd()
     except OSError:  # it is gone

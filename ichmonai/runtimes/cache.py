@@ -14,8 +14,8 @@ from pathlib import Path
 import platformdirs
 import torch
 from filelock import FileLock
-from torch import nn
 
+import ichmonai.networks
 from ichmonai import __version__
 from ichmonai.digests import sha256_of_file
 from ichmonai.runtimes.parity import Trial
@@ -32,18 +32,19 @@ class NetworkCache:
     """What is kept of one network: a folder named by its weights, form and the versions of what converts and runs it.
 
     Args:
-        network: its printed form counts, because the same weights may belong to another.
+        form: what tells the network from others that the same weights may be of.
         weights_sha256: of the file of its weights.
         image_size: height and width of its input.
     """
 
-    def __init__(self, network: nn.Module, weights_sha256: str, image_size: int) -> None:
-        form = {
-            "network": repr(network),
+    def __init__(self, form: str, weights_sha256: str, image_size: int) -> None:
+        known_by = {
+            "network": form,
+            "code": _code(),
             "image_size": image_size,
             "versions": [__version__, *(_version(name) for name in _CONVERTERS)],
         }
-        digest = hashlib.sha256(json.dumps(form).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(known_by).encode()).hexdigest()
         self.folder = cache_root() / "runtimes" / f"{weights_sha256[:20]}-{digest[:12]}"
         computer = json.dumps([_cpu(), torch.get_num_threads()])
         self.computer = hashlib.sha256(computer.encode()).hexdigest()[:8]
@@ -99,6 +100,14 @@ def _digest(file: Path | None) -> str:
         return ""
     parts = [file, *([file.with_suffix(".bin")] if file.suffix == ".xml" else [])]
     return "".join(sha256_of_file(part) for part in parts)
+
+
+def _code() -> str:
+    """SHA-256 of what builds networks: a version may be worked on."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(ichmonai.networks.__path__[0]).glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _version(name: str) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError, first_line
-from ichmonai.networks import SliceClassifier
+from ichmonai.model_description import TrainedNetwork
+from ichmonai.networks.classifier import SliceClassifier
 from ichmonai.runtimes.cache import NetworkCache
 from ichmonai.runtimes.formats import FORMATS, describe, export_network, head_sizes
 from ichmonai.runtimes.int8 import checked_int8
@@ -66,7 +68,7 @@ class RuntimeNetwork(nn.Module):
 
 
 def on_runtime(
-    network: SliceClassifier,
+    network: SliceClassifier | TrainedNetwork,
     weights: str | PathLike,
     image_size: int,
     runtime: str = "auto",
@@ -81,7 +83,7 @@ def on_runtime(
     `ichmonai export --int8` has made and found good on real slices. On a GPU the network stays with torch.
 
     Args:
-        network: on its device.
+        network: on its device; one that is not built yet stays so where it was converted before.
         weights: file that its weights came from.
         image_size: height and width of its input in pixels.
         runtime: `auto` or one of `RUNTIMES`. One that is named and cannot be used is an error; `auto` takes another.
@@ -97,8 +99,7 @@ def on_runtime(
         raise InputError(f"runtime is {runtime!r}; choose from auto, {', '.join(RUNTIMES)}.")
     if precision not in PRECISIONS:
         raise InputError(f"precision is {precision!r}; choose from {', '.join(PRECISIONS)}.")
-    network.eval()
-    device = next(network.parameters()).device
+    device = network.device if isinstance(network, TrainedNetwork) else next(network.parameters()).device
     if device.type != "cpu" and runtime in ("auto", "torch") and precision != "int8":
         return _on_torch(network, precision, f"the network is on {device}")
     if device.type != "cpu":
@@ -114,22 +115,32 @@ def on_runtime(
     return chosen
 
 
-def _on_torch(network: SliceClassifier, precision: str, reason: str) -> RuntimeNetwork:
+def _on_torch(given: SliceClassifier | TrainedNetwork, precision: str, reason: str) -> RuntimeNetwork:
+    network = _built(given)
     return RuntimeNetwork(
         open_torch(network.with_mask(), precision), RuntimeChoice("torch", precision, reason), network
     )
 
 
+def _built(given: SliceClassifier | TrainedNetwork) -> SliceClassifier:
+    return given.network if isinstance(given, TrainedNetwork) else given.eval()
+
+
 class _Candidates:
     """The runtimes of one network on this computer."""
 
-    def __init__(self, network: SliceClassifier, weights: Path, image_size: int) -> None:
-        self.network = network
+    def __init__(self, given: SliceClassifier | TrainedNetwork, weights: Path, image_size: int) -> None:
+        self.given = given
         self.weights = weights
+        self.sha256 = sha256_of_file(weights)
         self.image_size = image_size
-        self.heads = head_sizes(network)
-        self.facts = describe(network, weights, image_size)
-        self.cache = NetworkCache(network, self.facts["weights"]["sha256"], image_size)
+        form = given.form if isinstance(given, TrainedNetwork) else repr(given)
+        self.cache = NetworkCache(form, self.sha256, image_size)
+
+    @property
+    def network(self) -> SliceClassifier:
+        """Built where it was not yet."""
+        return _built(self.given)
 
     def named(self, runtime: str, precision: str) -> RuntimeNetwork:
         """The runtime that was asked for, or an error."""
@@ -190,7 +201,7 @@ class _Candidates:
             return f"it failed ({first_line(error)})"
 
     def _try(self, runtime: str, precision: str) -> Trial:
-        return try_out(self._open(runtime, precision), *self._reference, self.heads)
+        return try_out(self._open(runtime, precision), *self._reference, head_sizes(self.network))
 
     def _open(self, runtime: str, precision: str) -> Run:
         file = self._file(runtime, precision)
@@ -200,11 +211,12 @@ class _Candidates:
         if runtime == "torch":
             return None
         if precision == "int8":
-            return checked_int8(self.weights, self.facts["weights"]["sha256"])
+            return checked_int8(self.weights, self.sha256)
         format = FORMAT_OF[runtime]
 
         def write(file: Path) -> None:
-            export_network(self.network.with_mask(), format, file, self.facts)
+            facts = describe(self.network, self.weights, self.image_size)
+            export_network(self.network.with_mask(), format, file, facts)
 
         return self.cache.model(f"model{FORMATS[format]}", write)
 

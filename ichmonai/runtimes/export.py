@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ichmonai.errors import InputError
-from ichmonai.networks import SliceClassifier
+from ichmonai.networks.classifier import SliceClassifier
 from ichmonai.runtimes.formats import describe, export_network, head_sizes
 from ichmonai.runtimes.names import FORMAT_OF, missing
 from ichmonai.runtimes.parity import Trial, drawn_slices, try_out

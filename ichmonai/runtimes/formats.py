@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.data import load_net_with_metadata, save_net_with_metadata
 from torch import nn
 
 from ichmonai import __version__
 from ichmonai.classes import ICH_CLASSES, KINDS, LOCATIONS, RSNA_LABELS
 from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError
-from ichmonai.networks import SliceClassifier
+from ichmonai.networks.classifier import SliceClassifier
 from ichmonai.notice import NOTICE
 from ichmonai.runtimes.libraries import openvino
 from ichmonai.runtimes.names import FORMATS, missing
@@ -95,6 +94,8 @@ def export_network(network: nn.Module, format: str, file: Path, facts: dict[str,
 
 
 def _write_torchscript(network: nn.Module, image: torch.Tensor, file: Path, facts: dict[str, Any]) -> None:
+    from monai.data import save_net_with_metadata  # with all of MONAI's data sets
+
     partial = file.with_name(f"{file.name}.partial")
     traced = torch.jit.trace(network, image, check_trace=False)
     with partial.open("wb") as stream:
@@ -158,6 +159,8 @@ def read_facts(file: Path) -> dict[str, Any]:
     """
     try:
         if file.suffix == FORMATS["torchscript"]:
+            from monai.data import load_net_with_metadata
+
             return load_net_with_metadata(str(file))[1]
         if file.suffix == FORMATS["onnx"]:
             import onnx

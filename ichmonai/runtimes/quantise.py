@@ -18,7 +18,7 @@ from torch import Tensor
 from ichmonai.datasets.item import Item
 from ichmonai.errors import InputError
 from ichmonai.evaluation.reliability import reliability_estimator
-from ichmonai.networks import SliceClassifier
+from ichmonai.networks.classifier import SliceClassifier
 from ichmonai.runtimes.formats import describe, head_sizes, save_openvino, to_openvino
 from ichmonai.runtimes.libraries import nncf
 from ichmonai.runtimes.names import missing

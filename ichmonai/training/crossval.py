@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
+from monai.bundle.config_parser import ConfigParser
 
 from ichmonai.datasets import make_folds, write_splits
 from ichmonai.datasets.item import has_rsna_labels

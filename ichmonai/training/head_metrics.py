@@ -6,7 +6,7 @@ import torch
 import torch.distributed as dist
 from ignite.engine import Engine
 from ignite.metrics import Metric
-from monai.utils import CommonKeys
+from monai.utils.enums import CommonKeys
 
 from ichmonai.classes import NOT_APPLICABLE
 from ichmonai.evaluation.metrics import head_metrics

@@ -6,7 +6,7 @@ import torch
 from ignite.engine import Engine
 from ignite.metrics import Metric
 from monai.metrics import compute_roc_auc
-from monai.utils import CommonKeys
+from monai.utils.enums import CommonKeys
 from torch import Tensor
 
 from ichmonai.classes import KINDS, UNKNOWN

@@ -24,3 +24,42 @@ assert ignored & 1 << signal.SIGINT - 1  # Ctrl-C is for the command
 def test_workers_are_prepared_before_anything_heavy_is_imported():
     result = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+FORKED = """
+import os, sys, threading
+from concurrent.futures import ProcessPoolExecutor
+from ichmonai.processes import contexts as workers
+workers._PRELOAD = []
+
+
+def seen(name):
+    return name in sys.modules, [one for one in os.listdir("/proc/self/fd") if readable(one) == "/dev/full"]
+
+
+def readable(one):
+    try:
+        return os.readlink(f"/proc/self/fd/{one}")
+    except OSError:
+        return ""
+
+
+if __name__ == "__main__":
+    import json.tool  # which no interpreter loads by itself
+    secret = open("/dev/full")
+    stop = threading.Event()
+    if sys.argv[1] == "threads":
+        threading.Thread(target=stop.wait, daemon=True).start()
+    workers.prepare_workers(here=sys.argv[1] != "not here")
+    with ProcessPoolExecutor(1, workers.worker_context()) as pool:
+        print(*pool.submit(seen, "json.tool").result(), sep=";")
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="looks at the process in /proc")
+@pytest.mark.parametrize(("how", "forked"), [("here", True), ("not here", False), ("threads", False)])
+def test_workers_have_what_this_process_has_imported_but_not_its_files(tmp_path, how, forked):
+    program = tmp_path / "program.py"
+    program.write_text(FORKED)
+    result = subprocess.run([sys.executable, program, how], capture_output=True, text=True, timeout=60)
+    assert (result.stdout, result.stderr, result.returncode) == (f"{forked};[]\n", "", 0)

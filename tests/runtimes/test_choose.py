@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from ichmonai.errors import InputError
+from ichmonai.model_description import ModelDescription, TrainedNetwork
 from ichmonai.networks import create_network
 from ichmonai.prediction import SliceInferer
-from ichmonai.runtimes import choose, on_runtime, sessions
+from ichmonai.runtimes import cache, choose, on_runtime, sessions
 from ichmonai.runtimes import names as names_module
 from ichmonai.runtimes.parity import TOLERANCE, Trial, decisions, drawn_slices
-from tests.runtimes.conftest import SIZE, needs
+from tests.runtimes.conftest import SIZE, SMALLEST, needs
 
 FAST = {"torch": 1.0, "onnxruntime": 2.0, "openvino": 3.0}
 
@@ -197,3 +198,31 @@ def test_decisions_are_by_head():
     logits = torch.tensor([[0.0, 1, 3, 2, 1], [1, 0, 0, 0, 1]])
     assert decisions(logits, {"ich": 2, "location": 3}).tolist() == [[1, 0], [0, 2]]
     assert decisions(logits - 0.5, {"rsna": 5}).tolist() == [[0, 1, 1, 1, 1], [1, 0, 0, 0, 1]]
+
+
+def test_a_network_that_was_converted_before_is_not_built(small, clock, empty_cache, monkeypatch):
+    needs("openvino")
+    description = ModelDescription({"name": SMALLEST, "image_size": SIZE}, ())
+    images = torch.randn(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+
+    def late() -> TrainedNetwork:
+        return TrainedNetwork(description, small.weights, torch.device("cpu"))
+
+    first = on_runtime(late(), small.weights, SIZE)
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelDescription, "create_network", None)
+        again = on_runtime(late(), small.weights, SIZE)
+    assert again.choice == first.choice
+    assert again.choice.runtime == "openvino"
+    with torch.inference_mode():
+        torch.testing.assert_close(again(images), small.network(images), atol=1e-4, rtol=0)
+    wider = ModelDescription({"name": SMALLEST, "image_size": SIZE, "heads": {"ich": 2}}, ())
+    with pytest.raises(InputError, match="does not fit"):
+        on_runtime(TrainedNetwork(wider, small.weights, torch.device("cpu")), small.weights, SIZE)
+
+
+def test_another_code_of_the_networks_is_another_network(small, clock, empty_cache, monkeypatch):
+    on_runtime(small.network, small.weights, SIZE)
+    monkeypatch.setattr(cache, "_code", lambda: "another")
+    on_runtime(small.network, small.weights, SIZE)
+    assert len(list((empty_cache / "runtimes").iterdir())) == 2

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from fastapi import HTTPException
-from monai.data import MetaTensor
+from monai.data.meta_tensor import MetaTensor
 from monai.inferers import Inferer
-from monai.transforms import MapTransform
+from monai.transforms.transform import MapTransform
 from monailabel.interfaces.tasks.infer_v2 import InferType
 from monailabel.tasks.infer.basic_infer import BasicInferTask
 from monailabel.transform.writer import ClassificationWriter, Writer

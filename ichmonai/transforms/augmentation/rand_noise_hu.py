@@ -2,7 +2,6 @@
 
 import torch
 from monai.config.type_definitions import NdarrayOrTensor
-from monai.networks.layers import GaussianFilter
 from monai.transforms.transform import RandomizableTransform
 
 from ichmonai.transforms.augmentation.rand_window_hu import NEAR
@@ -69,6 +68,8 @@ class RandNoiseHU(RandomizableTransform):
         generator = torch.Generator().manual_seed(self.seed)
         noise = torch.randn(slices.shape[1:], generator=generator)[None]  # a volume is its slices
         if self.blur > 0.2:  # less does not reach the next pixel
+            from monai.networks.layers import GaussianFilter  # which takes a second, and only training needs it
+
             noise = GaussianFilter(2, self.blur)(noise)
         noise = (noise * (self.strength / noise.std())).to(slices.device)
         low, high = self.clipped

@@ -4,8 +4,6 @@ import numpy as np
 import torch
 from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import RandomizableTransform
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as tvf
 
 from ichmonai.transforms.dictionary import RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
@@ -55,6 +53,9 @@ class RandRotateInPlane(RandomizableTransform):
         slices = to_slices(img).float()
         if not self._do_transform:
             return from_slices(slices, img)
+        from torchvision.transforms.v2 import InterpolationMode  # which takes a second, and only training needs it
+        from torchvision.transforms.v2 import functional as tvf
+
         rotated = tvf.rotate(slices, self.angle, InterpolationMode.BILINEAR, fill=[self.fill])
         return from_slices(rotated, img, self._to_input(slices.shape[-2], slices.shape[-1]))
 

@@ -3,7 +3,6 @@
 import torch
 from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import RandomizableTransform
-from torchvision.transforms.v2 import functional as tvf
 
 from ichmonai.transforms.dictionary import RandDictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
@@ -48,6 +47,8 @@ class RandSharpness(RandomizableTransform):
         if self._do_transform:
             # torchvision takes 1 or 3 channels only: any number of them goes in as a batch of grey images.
             grey = slices.reshape(-1, 1, *slices.shape[-2:])
+            from torchvision.transforms.v2 import functional as tvf  # which takes a second, and only training needs it
+
             slices = tvf.adjust_sharpness(grey, self.factor).reshape(slices.shape)
         return from_slices(slices, img)
 

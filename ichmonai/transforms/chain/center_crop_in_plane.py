@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import Transform
-from torchvision.transforms.v2 import functional as tvf
+from torch.nn import functional as F
 
 from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
@@ -44,10 +44,12 @@ class CenterCropInPlane(Transform):
         slices = to_slices(img)
         top, left = (self._start(side) for side in slices.shape[-2:])
         to_input = np.array([[1, 0, top], [0, 1, left], [0, 0, 1]])
-        return from_slices(tvf.center_crop(slices, [self.size]), img, to_input)
+        (height, width), size = slices.shape[-2:], self.size
+        cropped = F.pad(slices, [-left, left + size - width, -top, top + size - height])
+        return from_slices(cropped, img, to_input)
 
     def _start(self, side: int) -> int:
-        """First row or column of the crop; negative where torchvision pads before it crops."""
+        """First row or column of the crop; negative where the slice is padded."""
         if side < self.size:
             return -((self.size - side) // 2)
         return round((side - self.size) / 2)

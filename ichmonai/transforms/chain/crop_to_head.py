@@ -10,8 +10,6 @@ from monai.data.meta_tensor import MetaTensor
 from monai.transforms.transform import Transform
 from monai.utils.misc import ensure_tuple
 from torch.nn import functional as F
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as tvf
 
 from ichmonai.transforms.anatomy.head_mask import head_mask
 from ichmonai.transforms.dictionary import DictionaryTransform, P
@@ -112,10 +110,10 @@ class CropToHead(Transform):
         """
         cropped = torch.stack(
             [
-                tvf.resize(_cut(one, 0, *at), [self.size, self.size], InterpolationMode.NEAREST_EXACT)
-                for one, at in zip(to_slices(mask), squares, strict=True)
+                F.interpolate(_cut(one, 0, *at)[None], (self.size, self.size), mode="nearest-exact")[0]
+                for one, at in zip(to_slices(mask).float(), squares, strict=True)
             ]
-        )
+        ).to(to_slices(mask).dtype)
         return cropped.movedim(0, -1) if mask.ndim == 4 else cropped[0]
 
     def _square(self, head: torch.Tensor) -> Square:
@@ -131,7 +129,7 @@ class CropToHead(Transform):
 
     def _crop(self, one: torch.Tensor, top: int, left: int, side: int) -> torch.Tensor:
         square = _cut(one.clamp(*self.limits), self.limits[0], top, left, side)
-        return tvf.resize(square, [self.size, self.size], antialias=True)
+        return F.interpolate(square[None], (self.size, self.size), mode="bilinear", antialias=True)[0]
 
     def _to_input(self, top: int, left: int, side: int) -> np.ndarray:
         """3x3 homogeneous matrix from (row, column) of the result to that of the image, at the centres of pixels."""

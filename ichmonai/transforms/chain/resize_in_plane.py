@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import Transform
-from torchvision.transforms.v2 import functional as tvf
+from torch.nn import functional as F
 
 from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
@@ -43,7 +43,10 @@ class ResizeInPlane(Transform):
             float32 (C, H', W') or (C, H', W', S) with min(H', W') = size.
         """
         slices = to_slices(img).float()
-        resized = tvf.resize(slices, [self.size], antialias=True)
+        height, width = slices.shape[-2:]
+        longer = int(self.size * max(height, width) / min(height, width))
+        size = (longer, self.size) if height > width else (self.size, longer)
+        resized = F.interpolate(slices, size, mode="bilinear", antialias=True)
         # Pixel centres: the result's index i lies at (i + 1/2) * scale - 1/2 of the input.
         scale = np.array(slices.shape[-2:]) / np.array(resized.shape[-2:])
         to_input = np.array([[scale[0], 0, (scale[0] - 1) / 2], [0, scale[1], (scale[1] - 1) / 2], [0, 0, 1]])
