@@ -51,20 +51,15 @@ def test_the_answer_does_not_depend_on_the_company(small_bundle, volume):
         assert (answer.study, answer.slices) == (alone[name].study, alone[name].slices)
 
 
-def test_what_is_wrong_with_the_bundle_is_said_before_any_work(small_bundle, volume, tmp_path):
+def test_what_is_wrong_with_the_bundle_is_said_before_anything_is_answered(small_bundle, volume, tmp_path):
     shutil.copy(small_bundle.root / "models" / "model.pt", tmp_path)
     ModelDescription({"name": "deit_tiny_patch16_224"}, ()).write(tmp_path)
     settings = {**small_bundle.settings, "ckpt_path": str(tmp_path / "model.pt")}
     wrong = replace(small_bundle, settings=settings)
-    started = []
-
-    def tasks():
-        started.append(True)
-        yield series(volume("a"))
-
+    unreadable = [series(str(tmp_path / f"none{i}.nii.gz"), str(i)) for i in range(2)]  # which need no network
     with pytest.raises(InputError, match="weights"):
-        answers(wrong, tasks())
-    assert not started
+        next(predict_locally(wrong, iter(unreadable), workers=1, timeout=60))
+    assert not workers()
 
 
 def test_no_more_is_taken_than_there_is_room_for(small_bundle, volume):
