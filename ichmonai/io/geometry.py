@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from monai.data import MetaTensor
+from monai.data.meta_tensor import MetaTensor
 from numpy.typing import NDArray
 
 from ichmonai.io.orientation import to_original_orientation

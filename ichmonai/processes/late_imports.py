@@ -49,6 +49,11 @@ class _Late(ModuleType):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         if self.__name__ == _ROOT and name in _PARTS:
             return importlib.import_module(f"{_ROOT}.{name}")
+        for inner, module in list(sys.modules.items()):  # MONAI names its own classes by their package, too
+            value = vars(module).get(name) if inner.startswith(f"{self.__name__}.") else None
+            if getattr(value, "__module__", "") == inner and _is_sparing():
+                setattr(self, name, value)
+                return value
         if self.__name__ in _LIBRARIES or not _is_sparing():  # or all of MONAI is being loaded, and this is its turn
             _run(self)
         else:

@@ -10,11 +10,14 @@ PATH = """
 import sys
 from ichmonai.processes.late_imports import spare_monai
 spare_monai()
+import monai.data, torch
 import ichmonai.commands.answers, ichmonai.prediction.engines, ichmonai.prediction.run
 from ichmonai.paths import bundle_root
 from ichmonai.prediction.bundle import BundleSource
 parts = BundleSource(bundle_root()).open()
 parts.preprocessing, parts.inferer, parts.postprocessing, parts.setting("threshold")
+image = monai.data.MetaTensor(torch.zeros(1, 4, 4, 2))
+assert image.pixdim.tolist() == [1, 1, 1]  # looks for MetaTensor in monai.data
 late = [name for name, one in sys.modules.items() if type(one).__name__ == "_Late"]
 assert "monai" in late and "monai.transforms" in late and "monai.data" in late, late
 loaded = [name for name in HEAVY if name in sys.modules and name not in late]
