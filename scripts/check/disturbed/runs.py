@@ -107,7 +107,7 @@ def wait_for(condition: Callable[[], bool], process: psutil.Popen, patience: flo
 def fork_server(process: psutil.Process) -> psutil.Process | None:
     """The process that workers are forked from."""
     for child in children(process):
-        if any("forkserver" in part for part in _command(child)):
+        if _command(child) == _command(process):  # it is forked from the command, which has imported all
             return child
     return None
 
