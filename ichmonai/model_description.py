@@ -171,7 +171,7 @@ class TrainedNetwork:
         """
         from ichmonai.networks.weights import load_trained
 
-        network = load_trained(self.description.create_network(), self.weights)
+        network = load_trained(self.description.create_network(), Path(self.weights))
         return network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     @property

@@ -119,7 +119,7 @@ def _forking() -> Iterator[None]:
         finally:
             os._exit(0)  # nothing of this process's end is the other's
 
-    util.spawnv_passfds = fork  # type: ignore[attr-defined]
+    util.spawnv_passfds = fork  # type: ignore[attr-defined, assignment]
     try:
         yield
     finally:

@@ -63,7 +63,7 @@ class _Late(ModuleType):
 
 def _run(module: ModuleType) -> None:
     if isinstance(module, _Late):
-        module.__class__ = ModuleType  # first: what it imports may ask for what it has so far, as ever
+        module.__class__ = ModuleType  # type: ignore[assignment]  # first: what it imports may ask for what it has so far, as ever
         loader = vars(module).pop("_loader")
         loader.exec_module(module)
 

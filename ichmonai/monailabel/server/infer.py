@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from fastapi import HTTPException
 from monai.data.meta_tensor import MetaTensor
-from monai.inferers import Inferer
 from monai.transforms.transform import MapTransform
 from monailabel.interfaces.tasks.infer_v2 import InferType
 from monailabel.tasks.infer.basic_infer import BasicInferTask
@@ -123,7 +122,7 @@ class HaemorrhageInfer(BasicInferTask):
         bundle = self.bundle(data or {})
         return [FindHeadCTd(self.input_key, bundle.setting("accept")), *bundle.preprocessing.transforms]
 
-    def inferer(self, data: dict[str, Any] | None = None) -> Inferer:
+    def inferer(self, data: dict[str, Any] | None = None) -> Callable[..., Any]:
         """The bundle's."""
         return self.bundle(data or {}).inferer
 
