@@ -24,11 +24,16 @@ from ichmonai.transforms.chain.remove_head_holder_as_published import (
 )
 from ichmonai.transforms.chain.resize_in_plane import ResizeInPlane, ResizeInPlaned
 from ichmonai.transforms.chain.window_hu import DTVIT_WINDOWS, RSNA_WINDOWS, WindowHU, WindowHUd
+from ichmonai.transforms.counterfactual.add_streaks import RandAddStreaks, RandAddStreaksd
 from ichmonai.transforms.counterfactual.bleeding import Bleeding, Layer
 from ichmonai.transforms.counterfactual.bleeding_bank import bleeding_bank
 from ichmonai.transforms.counterfactual.cover_brain import RandCoverBrain, RandCoverBraind
 from ichmonai.transforms.counterfactual.draw_bleeding import RandDrawBleeding, RandDrawBleedingd
 from ichmonai.transforms.counterfactual.draw_calcification import RandDrawCalcification, RandDrawCalcificationd
+from ichmonai.transforms.counterfactual.draw_dura import RandDrawDura, RandDrawDurad
+from ichmonai.transforms.counterfactual.draw_infarct import RandDrawInfarct, RandDrawInfarctd
+from ichmonai.transforms.counterfactual.draw_partial_bone import RandDrawPartialBone, RandDrawPartialBoned
+from ichmonai.transforms.counterfactual.draw_skull_base import RandDrawSkullBase, RandDrawSkullBased
 from ichmonai.transforms.counterfactual.erase_bleeding import RandEraseBleeding, RandEraseBleedingd
 from ichmonai.transforms.counterfactual.transplant_bleeding import RandTransplantBleeding, RandTransplantBleedingd
 
@@ -52,12 +57,22 @@ __all__ = [
     "LoadNeighbouringSlicesd",
     "NormalizeImageNet",
     "NormalizeImageNetd",
+    "RandAddStreaks",
+    "RandAddStreaksd",
     "RandCoverBrain",
     "RandCoverBraind",
     "RandDrawBleeding",
     "RandDrawBleedingd",
     "RandDrawCalcification",
     "RandDrawCalcificationd",
+    "RandDrawDura",
+    "RandDrawDurad",
+    "RandDrawInfarct",
+    "RandDrawInfarctd",
+    "RandDrawPartialBone",
+    "RandDrawPartialBoned",
+    "RandDrawSkullBase",
+    "RandDrawSkullBased",
     "RandEraseBleeding",
     "RandEraseBleedingd",
     "RandNoiseHU",

@@ -25,7 +25,12 @@ PAIRS = [
     ("RandRotateInPlane", {"degrees": 20, "prob": 0.7}),
     ("RandSharpness", {"factor": 2.0, "prob": 0.7}),
     ("RandWindowHU", {"level_shift": 10.0, "prob": 0.7}),
+    ("RandAddStreaks", {"prob": 0.7}),
     ("RandDrawCalcification", {"prob": 0.7}),
+    ("RandDrawDura", {"prob": 0.7}),
+    ("RandDrawInfarct", {"prob": 0.7}),
+    ("RandDrawPartialBone", {"prob": 0.7}),
+    ("RandDrawSkullBase", {"prob": 0.7}),
     ("RandNoiseHU", {"highest": 8.0, "clipped": (-1000.0, 3000.0), "prob": 0.7}),
 ]
 OTHERS = {

@@ -26,6 +26,14 @@ NAMES = sorted(
     if isinstance(getattr(T, name), type) and issubclass(getattr(T, name), DictionaryTransform)
 )
 RANDOM = [name for name in NAMES if issubclass(getattr(T, name), RandDictionaryTransform)]
+MASKED = [
+    "RandAddStreaksd",
+    "RandDrawCalcificationd",
+    "RandDrawDurad",
+    "RandDrawInfarctd",
+    "RandDrawPartialBoned",
+    "RandDrawSkullBased",
+]
 CHANGES_LABEL = ["RandCoverBraind", "RandDrawBleedingd", "RandEraseBleedingd", "RandTransplantBleedingd"]
 
 
@@ -67,7 +75,7 @@ def test_signature(name):
         assert parameters.pop("kinds_key").default == "kinds"
     if name == "CropToHeadd":
         assert parameters.pop("mask_keys").default == ()
-    if name in (*CHANGES_LABEL, "RandDrawCalcificationd"):
+    if name in CHANGES_LABEL + MASKED:
         assert parameters.pop("mask_key").default == "mask"
     assert parameters == dict(inspect.signature(array).parameters)
     assert list(inspect.signature(dictionary.__init__).parameters)[:2] == ["self", "keys"]
