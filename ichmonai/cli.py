@@ -18,6 +18,7 @@ from ichmonai.commands.merge import merge
 from ichmonai.commands.phantom import phantom
 from ichmonai.commands.predict import predict
 from ichmonai.commands.serve import serve
+from ichmonai.commands.train import train
 
 app = typer.Typer(
     help="Find intracerebral haemorrhage on head CT and say where it is. Research software; not for clinical use.",
@@ -44,6 +45,7 @@ def _before(
 app.command()(predict)
 app.command()(serve)
 app.command()(merge)
+app.command()(train)
 app.command()(evaluate)
 app.command()(benchmark)
 app.command()(export)

@@ -124,7 +124,7 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 
 def show_input_errors_plainly() -> None:
-    """From now on, let an uncaught `InputError` end the process with its sentence instead of a traceback.
+    """From now on, let an uncaught `InputError` or Ctrl-C end the process with a sentence instead of a traceback.
 
     `monai.bundle` wraps what a config's expressions raise in errors of its own, three deep, so that the sentence would
     be in the middle of a page of traceback. Other errors are shown as always. The exit code is 1 in both cases.
@@ -136,7 +136,9 @@ def _show(kind: type[BaseException], error: BaseException, traceback: TracebackT
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, InputError):
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    if cause is None:
+    if kind is KeyboardInterrupt:
+        print("ichmonai: stopped.", file=sys.stderr)
+    elif cause is None:
         sys.__excepthook__(kind, error, traceback)
     else:
         print(f"ichmonai: {' '.join(str(cause).split())}", file=sys.stderr)

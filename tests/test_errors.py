@@ -72,6 +72,12 @@ def test_other_errors_are_shown_with_a_traceback(code, name):
     assert result.stderr.endswith(f"{name}\n")
 
 
+def test_ctrl_c_is_one_line():
+    result = run("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)")
+    assert result.returncode in (-2, 130)
+    assert result.stderr == "ichmonai: stopped.\n"
+
+
 def test_input_error_is_a_value_error():
     with pytest.raises(ValueError, match="convert it"):
         raise InputError(SENTENCE)

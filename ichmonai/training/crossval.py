@@ -8,8 +8,6 @@ pooled and evaluated like any others.
 import contextlib
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +24,8 @@ from ichmonai.evaluation.intervals import RESAMPLES
 from ichmonai.notice import NOTICE
 from ichmonai.paths import bundle_root
 from ichmonai.private_files import make_folder, write_text
-from ichmonai.processes.safe_path import safe_environment
 from ichmonai.tables import write_csv
+from ichmonai.training.workflows import config_files, require_known, run_workflow
 
 FIXED = (
     *("bundle_root", "dataset_dir", "output_dir", "ckpt_path", "evaluation_dir"),
@@ -64,7 +62,7 @@ class CrossValidation:
         """Make the folds and write the split of each, or check that these settings made them.
 
         Raises:
-            InputError: others did, the data cannot be divided, or a setting is one that is decided here.
+            InputError: others did, the data cannot be divided, or a setting is unknown or one that is decided here.
         """
         if fixed := sorted(self.settings.keys() & set(FIXED)):
             raise InputError(f"--set {fixed[0]} cannot be given: the cross-validation decides it; leave it out.")
@@ -84,7 +82,8 @@ class CrossValidation:
             return
         parser = ConfigParser()
         with contextlib.chdir(bundle_root()):  # where configs take parts of one another from
-            parser.read_config(self._files())
+            parser.read_config(config_files(self.configs))
+            require_known(list(self.settings), parser)
             parser.parse()
         parser.update({**self.settings, "dataset_dir": str(self.data.resolve())})
         items = parser.get_parsed_content("readable")
@@ -113,8 +112,8 @@ class CrossValidation:
             "seed": str(self.seed),
             "split_fractions": json.dumps(self._fractions()),
         }
-        self._run("training", fold, self._files(), {**settings, "resume": "True"})
-        self._run("evaluating", fold, [*self._files(), "configs/evaluate.json"], settings)
+        self._run("training", fold, self.configs, {**settings, "resume": "True"})
+        self._run("evaluating", fold, [*self.configs, "evaluate"], settings)
 
     def pool(self, resamples: int = RESAMPLES) -> None:
         """Evaluate what all folds predicted of the patients that they left out.
@@ -144,20 +143,9 @@ class CrossValidation:
         """Where a fold has its split, weights, calibration and evaluation."""
         return self.out / f"fold_{fold}"
 
-    def _run(self, run_id: str, fold: int, files: Sequence[str], settings: Mapping[str, str]) -> None:
+    def _run(self, run_id: str, fold: int, configs: Sequence[str], settings: Mapping[str, str]) -> None:
         self.say(f"fold {fold} of {self.folds}: {run_id}")
-        command = [sys.executable, "-P", "-m", "monai.bundle", "run", run_id, "--config_file", str(files)]
-        command += [part for key, value in settings.items() for part in (f"--{key}", value)]
-        done = subprocess.run(command, check=False, cwd=bundle_root(), env=safe_environment())  # noqa: S603  no shell
-        if done.returncode:
-            raise InputError(f"{run_id} of fold {fold} failed, its messages are above; mend it and run this again.")
-
-    def _files(self) -> list[str]:
-        own = bundle_root() / "configs"
-        return [
-            f"configs/{name}.json" if (own / f"{name}.json").is_file() else str(Path(name).resolve())
-            for name in self.configs
-        ]
+        run_workflow(run_id, config_files(configs), settings, f" of fold {fold}")
 
     def _fractions(self) -> list[float]:
         """Shares of the splits, for the record and for the comparison that a training makes with it."""

@@ -43,6 +43,16 @@ def test_demo_refuses_a_folder_in_use(tmp_path: Path) -> None:
     assert "is not empty" in result.output
 
 
+@pytest.mark.slow
+def test_the_shipped_weights_find_the_demo_s_haemorrhages(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["demo", str(tmp_path / "demo"), "--only-predict"])
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert "with a haemorrhage, 3 of 3 were found; of the normal ones, 0 of 3 were called positive" in said
+    assert (tmp_path / "demo" / "answers" / "report.html").is_file()
+    assert not (tmp_path / "demo" / "training").exists()
+
+
 def test_phantom_is_a_command(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["phantom", str(tmp_path / "out"), "--patients", "1", "--size", "64"])
     assert result.exit_code == 0, result.output

@@ -22,7 +22,7 @@ from ichmonai.cli import app
 from ichmonai.datasets import load_datalist
 from ichmonai.datasets.phantom import PhantomKind, make_study, write_dtvit
 from ichmonai.datasets.phantom.cohort import ICH_KINDS
-from ichmonai.training import crossval
+from ichmonai.training import workflows
 
 SETTINGS = {
     "backbone": "test_vit",
@@ -58,11 +58,12 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def in_this_process(command: list[str], check: bool, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess:
     """What `python -m monai.bundle` does, without the seconds that a new process takes to import it."""
-    assert command[:4] == [sys.executable, "-P", "-m", "monai.bundle"]
+    assert command[:4] == [sys.executable, "-P", "-W", "ignore:parsing config_file"]
+    assert command[4:7] == ["-m", "monai.bundle", "run"]
     assert not check
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(cwd)
-        patch.setattr(sys, "argv", ["monai.bundle", *command[4:]])
+        patch.setattr(sys, "argv", ["monai.bundle", *command[6:]])
         runpy.run_module("monai.bundle", run_name="__main__", alter_sys=False)
     return subprocess.CompletedProcess(command, 0)
 
@@ -82,7 +83,7 @@ def result(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def until_killed(command: list[str], check: bool, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess:
         fold = Path(command[command.index("--output_dir") + 1]).name
-        calls.append((fold, command[5]))
+        calls.append((fold, command[7]))
         if fold == "fold_2":
             command = [part if before != "--max_epochs" else "1" for before, part in zip(["", *command], command)]  # noqa: B905
             in_this_process(command, check, cwd, env)
@@ -90,20 +91,20 @@ def result(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return in_this_process(command, check, cwd, env)
 
     def go_on(command: list[str], check: bool, cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess:
-        calls.append((Path(command[command.index("--output_dir") + 1]).name, command[5]))
+        calls.append((Path(command[command.index("--output_dir") + 1]).name, command[7]))
         return in_this_process(command, check, cwd, env)
 
     messages: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crossval.subprocess, "run", until_killed)
+        patch.setattr(workflows.subprocess, "run", until_killed)
         assert cross_validate(cohort, out).exit_code == 1
         assert calls == [("fold_1", "training"), ("fold_1", "evaluating"), ("fold_2", "training")]
         assert not (out / "predictions.csv").exists()
         kept = (out / "fold_1" / "model.pt").stat().st_mtime_ns
         calls.clear()
-        patch.setattr(crossval.subprocess, "run", go_on)
+        patch.setattr(workflows.subprocess, "run", go_on)
         log = logging.getLogger("ichmonai.training.checkpoints")
         patch.setattr(log, "level", logging.INFO)
         log.addHandler(handler)
@@ -166,6 +167,13 @@ def test_another_command_is_refused(result: Path, cohort: Path) -> None:
     assert (result / "predictions.csv").stat().st_mtime_ns == before
 
 
+def test_an_unknown_setting_leaves_nothing_and_names_the_nearest(cohort: Path, tmp_path: Path) -> None:
+    other = cross_validate(cohort, tmp_path / "out", epochs="1")
+    assert other.exit_code == 1
+    assert "--set epochs names no setting of the training; the nearest is max_epochs." in other.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "setting", ["seed=1", "split_fractions=[1,0,0]", "output_dir=x", "image_size", "balance=$print(1)"]
 )
@@ -193,7 +201,7 @@ def test_more_folds_than_patients_of_a_class_are_refused(cohort: Path, tmp_path:
 def test_a_failed_training_stops_the_command(cohort: Path, tmp_path: Path) -> None:
     failed: Callable = lambda command, **options: subprocess.CompletedProcess(command, 1)  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crossval.subprocess, "run", failed)
+        patch.setattr(workflows.subprocess, "run", failed)
         result = cross_validate(cohort, tmp_path)
     assert result.exit_code == 1
     assert "training of fold 1 failed" in result.stderr

@@ -9,7 +9,6 @@ import pytest
 
 from ichmonai.monailabel.environment import make_environment
 from ichmonai.monailabel.folder import write_apps
-from ichmonai.paths import bundle_root
 from ichmonai.processes.safe_path import safe_environment, without_current_folder
 from tests.prediction.conftest import small_bundle, volume  # noqa: F401  fixtures
 
@@ -111,16 +110,14 @@ if __name__ == "__main__":
     assert trap.ran == ""
 
 
-def test_the_demo_s_steps_start_nothing_in_the_current_folder(script, trap, tmp_path):
+def test_the_bundle_s_workflows_start_nothing_in_the_current_folder(script, trap, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"run": [f"$open({str(tmp_path / 'answer')!r}, 'w').close()"]}))
     program = """
 import sys
-from rich.console import Console
-from ichmonai.commands.demo import _bundle
-_bundle(Console(), "run", sys.argv[1:])
+from ichmonai.training.workflows import config_files, run_workflow
+run_workflow("run", config_files(sys.argv[1:]), {})
 """
-    name = os.path.relpath(tmp_path / "config", bundle_root() / "configs")
-    trap.run(sys.executable, script(program), name, PYTHONPATH=ROOT)
+    trap.run(sys.executable, script(program), str(tmp_path / "config.json"), PYTHONPATH=ROOT)
     assert (tmp_path / "answer").exists()
     assert trap.ran == ""
 
