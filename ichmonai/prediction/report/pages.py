@@ -168,7 +168,7 @@ def study_page(
         cell=CELL,
         columns=min(COLUMNS, len(slices)),
         rows=-(-len(slices) // COLUMNS),
-        curve=curve(slices, leading),
+        curve=curve(slices, leading, float(facts["threshold"])),
         marked={kind: COLOURS[kind] for kind in KINDS if float(slices[leading].get(f"area_{kind}_mm2") or 0) > 0},
         **_common(facts),
     )

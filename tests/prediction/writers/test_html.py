@@ -170,7 +170,8 @@ def test_pictures_have_square_pixels():
 
 def test_the_curve_is_broken_where_a_slice_was_left_out():
     rows = [{"slice": i, "p_ich": p} for i, p in enumerate(["0.1", "0.9", "", "0.5"])]
-    drawn = curve(rows, leading=1)
+    drawn = curve(rows, leading=1, threshold=0.25)
+    assert drawn.count('class="threshold"') == 1
     assert drawn.count("<polyline") == 2
     assert drawn.count('class="mark"') == 1
     assert "slice 2: 0.90" in drawn
