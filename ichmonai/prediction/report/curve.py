@@ -9,7 +9,7 @@ LEFT, RIGHT = 34, 8
 _TOP, _BOTTOM = 10, 24
 
 
-def curve(slices: Sequence[Mapping[str, Any]], leading: int, threshold: float) -> str:
+def curve(slices: Sequence[Mapping[str, Any]], leading: int, threshold: float | None = None) -> str:
     """Draw the probability of each slice, inferior at the left.
 
     Slices that show no brain leave a gap. Colours come from the page's style.
@@ -17,7 +17,7 @@ def curve(slices: Sequence[Mapping[str, Any]], leading: int, threshold: float) -
     Args:
         slices: rows of the table of slices.
         leading: index of the slice that is marked.
-        threshold: probability above which a study is positive.
+        threshold: probability above which a study is positive, for a dashed line.
 
     Returns:
         SVG made of numbers alone.
@@ -30,8 +30,9 @@ def curve(slices: Sequence[Mapping[str, Any]], leading: int, threshold: float) -
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
             f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{level:g}</text>',
         ]
-    y = _y(threshold)
-    parts += [f'<line class="threshold" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>']
+    if threshold is not None:
+        y = _y(threshold)
+        parts += [f'<line class="threshold" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>']
     step = max(len(values) // 10, 1)
     for i in range(0, len(values), step):
         parts += [f'<text x="{_x(i, len(values)):.1f}" y="{HEIGHT - 6}" text-anchor="middle">{i + 1}</text>']
