@@ -13,6 +13,7 @@ from ichmonai.commands.crossval import crossval
 from ichmonai.commands.demo import demo
 from ichmonai.commands.evaluate import evaluate
 from ichmonai.commands.export import export
+from ichmonai.commands.feedback import feedback
 from ichmonai.commands.label import label
 from ichmonai.commands.merge import merge
 from ichmonai.commands.phantom import phantom
@@ -55,4 +56,5 @@ app.command()(bundle)
 app.command()(check_bundle)
 app.command()(demo)
 app.command()(phantom)
+app.add_typer(feedback, name="feedback")
 app.add_typer(label, name="label")

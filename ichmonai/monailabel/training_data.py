@@ -1,7 +1,7 @@
 """What readers have labelled in MONAI Label, as a dataset of slices to train on."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -9,13 +9,13 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from monai.data.meta_tensor import MetaTensor
-from PIL import Image
+from PIL import Image as Picture
 
 from ichmonai.classes import LOCATIONS
 from ichmonai.errors import InputError, first_line
 from ichmonai.io import load_head_ct
 from ichmonai.io.formats import format_of
-from ichmonai.io.head_ct import DTVIT_WINDOW
+from ichmonai.io.head_ct import DTVIT_WINDOW, Image
 from ichmonai.io.header import Kind
 from ichmonai.io.series import ImageSource
 from ichmonai.tables import write_csv
@@ -33,7 +33,7 @@ class LabelledStudy(NamedTuple):
     """
 
     name: str
-    image: str
+    image: Image | Sequence[Image]
     label: str
     label_info: Mapping[str, Any] = {}
 
@@ -118,7 +118,7 @@ def write_training_data(studies: Iterable[LabelledStudy], folder: str | PathLike
             if index not in labels:
                 continue
             image = place / f"{index:03d}.png"
-            Image.fromarray(grey[..., position]).save(image)
+            Picture.fromarray(grey[..., position]).save(image)
             relative = image.relative_to(folder).as_posix()
             rows.append({"image": relative, "patient": study.name, "study": study.name, "slice": index})
             rows[-1] |= labels[index]._asdict()

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from ichmonai.prediction.report.drawing import SEEN, SMALL
 from ichmonai.prediction.rows import mask_file, stem
 from ichmonai.serve.parts import Shared, Study
+from ichmonai.serve.readings import Reading
 from ichmonai.serve.uploads import remove_upload
 from ichmonai.serve.volumes import mask_array
 
@@ -177,6 +178,26 @@ def get_table(study: Study, table: str, parts: Shared) -> FileResponse:
     if path.name not in _TABLES or not path.is_file():
         raise HTTPException(404, "There is no such table yet.")
     return FileResponse(path, media_type="text/csv", filename=f"{table}-{study['id']}.csv")
+
+
+@router.post("/studies/{study}/readings", status_code=201, tags=["readings"])
+def add_reading(study: Study, reading: Reading, parts: Shared) -> dict[str, Any]:
+    """Say what a reader sees in a study; a later reading of the same reader takes the place of this one."""
+    if any(not 0 <= number < len(study["slices"]) for number in reading.slices):
+        raise HTTPException(422, f"The study has {len(study['slices'])} slices.")
+    return parts.readings.add(study, reading)
+
+
+@router.get("/studies/{study}/readings", tags=["readings"])
+def get_readings(study: Study, parts: Shared) -> list[dict[str, Any]]:
+    """What readers said of a study, the newest first."""
+    return parts.readings.of(study["id"])
+
+
+@router.get("/agreement", tags=["readings"])
+def get_agreement(parts: Shared) -> list[dict[str, Any]]:
+    """How often readers agree with the answers of each weights, with 95% intervals."""
+    return parts.readings.agreement()
 
 
 def study_record(study: dict[str, Any]) -> dict[str, Any]:

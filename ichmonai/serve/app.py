@@ -9,14 +9,17 @@ from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, Response
 
 from ichmonai import __version__
 from ichmonai.errors import InputError
 from ichmonai.notice import NOTICE
 from ichmonai.serve import api, pages
+from ichmonai.serve.metrics import metrics
 from ichmonai.serve.options import ServeOptions
 from ichmonai.serve.parts import Parts
+from ichmonai.serve.readings import Readings
 from ichmonai.serve.security import Gate
 from ichmonai.serve.store import QUEUED, RUNNING, Store
 from ichmonai.serve.uploads import Intake, TooLargeError, remove_old
@@ -47,7 +50,7 @@ def create_app(options: ServeOptions, worker: Worker) -> FastAPI:
         An ASGI application.
     """
     store = Store(options.data)
-    parts = Parts(options, store, Intake(store, options), Volumes(store, options.timeout))
+    parts = Parts(options, store, Intake(store, options), Volumes(store, options.timeout), Readings(store))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -73,6 +76,11 @@ def create_app(options: ServeOptions, worker: Worker) -> FastAPI:
         """Whether the server answers and predicts."""
         waiting = sum(one["state"] in (QUEUED, RUNNING) for one in store.uploads())
         return JSONResponse({"alive": worker.alive, "waiting": waiting}, 200 if worker.alive else 503)
+
+    @app.get("/metrics", tags=["server"], response_class=Response)
+    def numbers() -> Response:
+        """Counts for Prometheus."""
+        return Response(metrics(parts, worker.alive), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(api.router)
     app.include_router(pages.router)

@@ -1,6 +1,7 @@
 """The pages, written by the server."""
 
 import asyncio
+import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -10,6 +11,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ichmonai import __version__
+from ichmonai.classes import KINDS, LOCATIONS
 from ichmonai.notice import NOTICE
 from ichmonai.prediction import report
 from ichmonai.prediction.report.curve import LEFT, RIGHT, WIDTH, curve
@@ -68,7 +70,16 @@ def study_page(study: Study, parts: Shared) -> HTMLResponse:
         siblings=len(parts.store.studies(study["upload"])) - 1,
         facts=study["facts"],
         colours=COLOURS,
+        readings=[_told(one) for one in parts.readings.of(study["id"])],
+        kinds=KINDS,
+        locations=LOCATIONS,
     )
+
+
+@router.get("/readings")
+def readings_page(parts: Shared) -> HTMLResponse:
+    """How far readers agree."""
+    return _page("readings.html.j2", agreement=parts.readings.agreement())
 
 
 @router.get("/api")
@@ -107,6 +118,23 @@ async def login(request: Request, parts: Shared) -> Response:
 def report_style() -> FileResponse:
     """The report's style, which the pages share."""
     return FileResponse(Path(report.__path__[0]) / "style.css", media_type="text/css")
+
+
+def _told(reading: dict[str, Any]) -> dict[str, Any]:
+    """A reading with its time and slices in words."""
+    when = datetime.datetime.fromtimestamp(reading["time"]).astimezone()
+    return {**reading, "when": f"{when:%Y-%m-%d %H:%M}", "slices": ranges(reading["slices"])}
+
+
+def ranges(numbers: list[int]) -> str:
+    """Slices as readers count them: from 1, neighbours as 12-15."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{low + 1}" if low == high else f"{low + 1}-{high + 1}" for low, high in runs)
 
 
 class Shown:

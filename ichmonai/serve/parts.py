@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, HTTPException, Request
 
 from ichmonai.serve.options import ServeOptions
+from ichmonai.serve.readings import Readings
 from ichmonai.serve.store import Store
 from ichmonai.serve.uploads import Intake
 from ichmonai.serve.volumes import Volumes
@@ -20,12 +21,14 @@ class Parts:
         store: its database.
         intake: takes uploads.
         volumes: to scroll through.
+        readings: what readers say.
     """
 
     options: ServeOptions
     store: Store
     intake: Intake
     volumes: Volumes
+    readings: Readings
 
 
 def _parts(request: Request) -> Parts:

@@ -56,12 +56,13 @@ class Intake:
         self.store, self.options = store, options
         self.arriving = 0
 
-    def check(self, upload: str, size: int) -> None:
+    def check(self, upload: str, size: int, arrived: int = 0) -> None:
         """Find that there is room for a file.
 
         Args:
             upload: that it is of.
             size: bytes, as far as they are known.
+            arrived: those of them that are on the disk already.
 
         Raises:
             InputError: there is no such upload, or it does not take files any more.
@@ -74,9 +75,9 @@ class Intake:
             raise TooLargeError(f"An upload has {self.options.upload_files} files at most; divide it.")
         if found["bytes"] + size > self.options.upload_bytes:
             raise TooLargeError(f"An upload has {self.options.upload_bytes // MB} MB at most; divide it.")
-        if self.store.used_bytes() + self.arriving + size > self.options.quota_bytes:
+        if self.store.used_bytes() + self.arriving - arrived + size > self.options.quota_bytes:
             raise TooLargeError("The server is full; delete studies, or start it with a larger --quota.")
-        if shutil.disk_usage(self.options.data).free - size < FREE_SPACE:
+        if shutil.disk_usage(self.options.data).free - (size - arrived) < FREE_SPACE:
             raise TooLargeError("The server's disk is full; delete studies.")
 
     async def take(self, upload: str, name: str, chunks: AsyncIterator[bytes], declared: int = 0) -> int:
@@ -104,9 +105,9 @@ class Intake:
                     size += len(chunk)
                     self.arriving += len(chunk)
                     if size > declared and size // MB != (size - len(chunk)) // MB:  # every megabyte that was not said
-                        self.check(upload, size)
+                        self.check(upload, size, size)
                     file.write(chunk)
-            self.check(upload, size)
+            self.check(upload, size, size)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
