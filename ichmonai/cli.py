@@ -16,6 +16,7 @@ from ichmonai.commands.export import export
 from ichmonai.commands.feedback import feedback
 from ichmonai.commands.label import label
 from ichmonai.commands.merge import merge
+from ichmonai.commands.node import node
 from ichmonai.commands.phantom import phantom
 from ichmonai.commands.predict import predict
 from ichmonai.commands.serve import serve
@@ -45,6 +46,7 @@ def _before(
 
 app.command()(predict)
 app.command()(serve)
+app.command()(node)
 app.command()(merge)
 app.command()(train)
 app.command()(evaluate)

@@ -8,7 +8,7 @@ from ichmonai.paths import BUNDLE_NAME, bundle_root
 from ichmonai.release.configs import CODE, built_configs
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_NOT_CARRIED = ("__main__.py", "audit", "bundle", "cli.py", "commands", "dicom_results", "monailabel")
+_NOT_CARRIED = ("__main__.py", "audit", "bundle", "cli.py", "commands", "dicom_node", "dicom_results", "monailabel")
 """Of the package: what only the command line, archives of hospitals and MONAI Label's own server need."""
 _MODELS = ("calibration.json", "model.json", "model.pt", "model.safetensors")
 """Of the folder `models`, where exports and runtimes' files may lie beside them."""

@@ -14,8 +14,9 @@ from ichmonai.cores import usable_cores
 from ichmonai.errors import InputError
 from ichmonai.io.findings import IN_WORDS, Code
 from ichmonai.io.series import Series
-from ichmonai.prediction.bundle import BundleSource, InferenceBundle
+from ichmonai.prediction.bundle import BundleSource
 from ichmonai.prediction.identify import identity
+from ichmonai.prediction.loaded import Loaded
 from ichmonai.prediction.local import predict_locally
 from ichmonai.prediction.run import BatchOptions, run_batch
 from ichmonai.prediction.source import Source
@@ -30,42 +31,6 @@ POLL = 0.3
 """Seconds between looks at an empty queue."""
 
 _FORMATS = ("csv", "jsonl", "html")
-
-
-class Loaded:
-    """A bundle that is opened once in this process; workers open it themselves.
-
-    Args:
-        source: the bundle.
-    """
-
-    def __init__(self, source: BundleSource) -> None:
-        self.source = source
-        self.parts: InferenceBundle | None = None
-
-    @property
-    def root(self) -> Path:
-        """The bundle's folder."""
-        return self.source.root
-
-    @property
-    def overlays(self) -> tuple[Path, ...]:
-        """Further configs."""
-        return self.source.overlays
-
-    def open(self) -> InferenceBundle:
-        """The parts, made at the first call."""
-        if self.parts is None:
-            self.parts = self.source.open()
-        return self.parts
-
-    def with_runtime(self, runtime: str) -> Source:
-        """The same on a runtime that is named: this one where it is what the network runs on already."""
-        choice = getattr(self.open().network, "choice", None)
-        return self if choice and choice.record()["runtime"] == runtime else self.source.with_runtime(runtime)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Loaded, (self.source,)
 
 
 def work(source: BundleSource, options: ServeOptions) -> None:

@@ -1,0 +1,73 @@
+"""The command ``ichmonai node``."""
+
+import functools
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, TrustOption, bundle_source
+from ichmonai.commands.stop import stop, stoppable
+from ichmonai.errors import InputError
+
+
+def node(
+    config: Annotated[Path, typer.Option(help="The toml file that says what the node does; see docs/pacs.md.")],
+    check: Annotated[bool, typer.Option("--check", help="Say what is wrong with it; then end.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Count what came and went; then end.")] = False,
+    bundle: BundleOption = None,
+    bundle_config: ConfigOption = None,
+    settings: SettingsOption = None,
+    trust: TrustOption = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 and so on; a GPU if there is one.")] = None,
+) -> None:
+    """Receive head CT over the network, and send what was found into the archive."""
+    console = Console(stderr=True)
+    try:
+        from ichmonai.dicom_results.writer import DicomObjects
+
+        DicomObjects.require()
+        try:
+            from ichmonai.dicom_node.config import read_config
+            from ichmonai.dicom_node.node import JOURNAL, Node
+            from ichmonai.dicom_node.send import answers_echo
+            from ichmonai.dicom_node.store import NodeStore
+        except ModuleNotFoundError as error:
+            raise InputError(f'The node needs {error.name}; run pip install "ichmonai[pacs]".') from error
+        told = read_config(config)
+        if status:
+            if not (told.folder / JOURNAL).is_file():
+                raise InputError(f"{told.folder} holds no {JOURNAL}; start the node first.")
+            for name, count in NodeStore(told.folder / JOURNAL).status().items():
+                typer.echo(f"{name} {count}")
+            return
+        source = bundle_source(bundle, bundle_config, settings, device, trust)
+        _ = source.open().weights
+        silent = [one.name for one in told.destinations if check and not answers_echo(told, one)]
+        if silent:
+            raise InputError(f"{', '.join(silent)} does not answer C-ECHO; compare AE titles, host and port there.")
+        if check:
+            who = ", ".join(told.senders) or "anyone"
+            console.print(f"{config} is sound; {who} may send, and every destination answers.", soft_wrap=True)
+            return
+        from ichmonai.cores import usable_cores
+        from ichmonai.prediction.folder import claimed
+        from ichmonai.prediction.loaded import Loaded
+        from ichmonai.prediction.local import predict_locally
+        from ichmonai.processes.contexts import prepare_workers
+
+        prepare_workers()
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        for name in ("pynetdicom", "pydicom"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # they quote values
+        engine = functools.partial(predict_locally, workers=told.workers or usable_cores(), timeout=told.timeout)
+        with claimed(told.folder), stoppable("The node ended; what waits goes on when it is started again."):
+            console.print(f"{told.ae_title} listens at {told.host}:{told.port}; Ctrl-C ends it.", highlight=False)
+            try:
+                Node(told, Loaded(source), engine).run()
+            except OSError as error:
+                raise InputError(f"Port {told.port} cannot be used ({error.strerror}); choose another.") from error
+    except InputError as error:
+        stop(error, 2)

@@ -1,0 +1,162 @@
+"""What a node is told: one toml file."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
+
+from ichmonai.errors import InputError, first_line
+
+OBJECTS = ("report", "pictures", "segmentation")
+_LONGEST_AE = 16
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Certificates, as files in PEM; both sides show theirs (PS3.15 B.9 and later).
+
+    Attributes:
+        certificate: of this node.
+        key: of the certificate.
+        authorities: of the certificates that others show.
+    """
+
+    certificate: Path
+    key: Path
+    authorities: Path
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where results go.
+
+    Attributes:
+        name: in status and audit.
+        ae_title: of the archive.
+        host: its address.
+        port: the same.
+        always: objects that are sent of every answer, of `OBJECTS`.
+        positive: objects that are sent of positive answers besides.
+        tls: whether it speaks TLS.
+    """
+
+    name: str
+    ae_title: str
+    host: str
+    port: int
+    always: tuple[str, ...] = ("report",)
+    positive: tuple[str, ...] = ("pictures", "segmentation")
+    tls: bool = False
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """What a node is told.
+
+    Attributes:
+        folder: of what is received, answered and waits to be sent.
+        ae_title: its own.
+        host: address to listen at.
+        port: the same.
+        senders: AE titles that may send; empty for all.
+        quiet_seconds: a study is complete when nothing came for so long.
+        images: a study is complete with so many, too; 0 for no such number.
+        free_mb: what the disk must have free; below, images are refused as Out of Resources.
+        workers: processes that read; all cores where None.
+        timeout: seconds after which the work on a series is hung.
+        tls: certificates; None to speak without.
+        destinations: where results go.
+    """
+
+    folder: Path
+    ae_title: str = "ICHMONAI"
+    host: str = "0.0.0.0"  # noqa: S104  scanners are elsewhere; --check says who may send
+    port: int = 11112
+    senders: tuple[str, ...] = ()
+    quiet_seconds: float = 30
+    images: int = 0
+    free_mb: float = 500
+    workers: int | None = None
+    timeout: float = 600
+    tls: Tls | None = None
+    destinations: tuple[Destination, ...] = field(default=())
+
+
+def read_config(path: Path) -> NodeConfig:
+    """Read the file; paths in it are from where it lies.
+
+    Raises:
+        InputError: what is wrong with it, in one sentence.
+    """
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({first_line(error)}); give a toml file.") from error
+    node = dict(said.pop("node", {}))
+    tls, destinations = said.pop("tls", None), said.pop("destination", [])
+    if said:
+        raise InputError(f"{path} has a part {next(iter(said))}, which is not known; it has node, tls and destination.")
+    if not isinstance(destinations, list) or not destinations:
+        raise InputError(f"{path} has no [[destination]], so that no result would go anywhere; add one.")
+    if tls is not None:
+        node["tls"] = _made(Tls, _paths(tls, ("certificate", "key", "authorities"), path), f"[tls] of {path}")
+        for file in vars(node["tls"]).values():
+            if not file.is_file():
+                raise InputError(f"There is no file {file}, which [tls] of {path} names; give the path of a PEM file.")
+    found = tuple(_made(Destination, one, f"[[destination]] of {path}") for one in destinations)
+    made = _made(NodeConfig, {**_paths(node, ("folder",), path), "destinations": found}, f"[node] of {path}")
+    _check(made, path)
+    return made
+
+
+def _paths(part: Mapping[str, Any], names: tuple[str, ...], path: Path) -> dict[str, Any]:
+    return {
+        name: path.absolute().parent / value if name in names and isinstance(value, str) else value
+        for name, value in part.items()
+    }
+
+
+def _made(kind: type[T], said: Any, where: str) -> T:
+    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(said, Mapping):
+        raise InputError(f"{where} is no table of names and values; write it as the guide shows.")
+    if unknown := sorted(set(said) - set(known)):
+        raise InputError(f"{where} has {unknown[0]}, which is not known; it may have {', '.join(known)}.")
+    missing = [name for name, one in known.items() if one.default is MISSING and name not in said]
+    if missing:
+        raise InputError(f"{where} lacks {missing[0]}; add it.")
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    for name, value in values.items():
+        if not _fits(known[name].type, value):
+            raise InputError(f"{name} in {where} is {value!r}, which is no {known[name].type}; correct it.")
+    return kind(**values)
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    if isinstance(value, bool):
+        return kind is bool
+    if kind is float:
+        return isinstance(value, int | float)
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(isinstance(one, get_args(kind)[0]) for one in value)
+    return isinstance(value, kind)
+
+
+def _check(config: NodeConfig, path: Path) -> None:
+    names = [one.name for one in config.destinations]
+    titles = [config.ae_title, *config.senders, *(one.ae_title for one in config.destinations)]
+    ports = [config.port, *(one.port for one in config.destinations)]
+    objects = {name for one in config.destinations for name in (*one.always, *one.positive)}
+    if len(set(names)) < len(names):
+        raise InputError(f"{path} has two destinations of one name; give each its own.")
+    for title in titles:
+        if not title.strip() or len(title) > _LONGEST_AE or not title.isascii() or "\\" in title:
+            raise InputError(f"{title!r} in {path} is no AE title; take 1 to {_LONGEST_AE} letters and digits.")
+    if any(not 0 < port < 65536 for port in ports):
+        raise InputError(f"{path} has a port that does not exist; take one from 1 to 65535.")
+    if unknown := sorted(objects - set(OBJECTS)):
+        raise InputError(f"{path} sends {unknown[0]}, which is not known; choose from {', '.join(OBJECTS)}.")
+    if config.tls is None and any(one.tls for one in config.destinations):
+        raise InputError(f"A destination of {path} speaks TLS, and there are no certificates; add [tls].")

@@ -1,0 +1,134 @@
+"""The node: receives, predicts and sends."""
+
+import functools
+import logging
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pydicom
+
+from ichmonai.dicom_node.config import Destination, NodeConfig
+from ichmonai.dicom_node.receive import Receiver, stem
+from ichmonai.dicom_node.send import Sender
+from ichmonai.dicom_node.store import NodeStore
+from ichmonai.dicom_results.writer import DicomObjects
+from ichmonai.errors import InputError
+from ichmonai.prediction.run import BatchOptions, Engine, run_batch
+from ichmonai.prediction.source import Source
+from ichmonai.private_files import make_folder
+
+logger = logging.getLogger(__name__)
+JOURNAL = "node.sqlite"
+_POLL = 0.5
+_PAUSE = 60.0
+"""Seconds after which a study is tried again that got no answer."""
+
+
+class Node:
+    """Receives studies, predicts each that is complete with the code of `ichmonai predict`, and sends the objects.
+
+    Everything is on the disk before it is acknowledged; a node that was killed goes on where it was.
+
+    Args:
+        config: what it is told.
+        source: the bundle; one that stays loaded serves best.
+        engine: how series are predicted.
+    """
+
+    def __init__(self, config: NodeConfig, source: Source, engine: Engine) -> None:
+        self.config, self.source, self.engine = config, source, engine
+        make_folder(config.folder)
+        self.store = NodeStore(config.folder / JOURNAL)
+        self.receiver = Receiver(config, self.store)
+        self.senders = [Sender(config, one, self.store) for one in config.destinations]
+        self.ended = threading.Event()
+        self._later: dict[str, float] = {}
+
+    def run(self) -> None:
+        """Work until `ended` is set.
+
+        Raises:
+            OSError: the port is not free.
+        """
+        self.receiver.start()
+        for one in self.senders:
+            one.start()
+        try:
+            while not self.ended.is_set():
+                if not self.predict_complete():
+                    self.ended.wait(_POLL)
+        finally:
+            self.receiver.close()
+            for one in self.senders:
+                one.close()
+            self.store.close()
+
+    def predict_complete(self) -> int:
+        """Predict the studies that are complete.
+
+        Returns:
+            how many were answered.
+        """
+        answered = 0
+        for study, changes in self.store.complete(self.config.quiet_seconds, self.config.images):
+            if self._later.get(study, 0.0) > time.monotonic():
+                continue
+            try:
+                self._predict(study, changes)
+                answered += 1
+            except Exception as error:  # a full disk, say; the others go on
+                said = error if isinstance(error, InputError) else type(error).__name__
+                logger.error("Study %s got no answer, and is tried again (%s).", study, said)
+                self._later[study] = time.monotonic() + _PAUSE
+        return answered
+
+    def _predict(self, study: str, changes: int) -> None:
+        received, own = self.config.folder / "received" / stem(study), self.config.folder / "answered" / stem(study)
+        objects = own / "objects"
+        make_folder(own)
+        options = BatchOptions(workers=self.config.workers, more_writers=(functools.partial(DicomObjects, objects),))
+        results = own / "results"
+        try:
+            summary = run_batch([received], results, self.source, self.engine, options, _Silent())
+        except InputError:
+            if not results.exists():
+                raise
+            shutil.rmtree(results)  # of other weights or another version, or damaged: all is predicted anew
+            summary = run_batch([received], results, self.source, self.engine, options, _Silent())
+        found = _objects(objects)
+        chosen = [
+            (one.name, sop, str(path))
+            for one in self.config.destinations
+            for kind, sop, path in found
+            if kind in _wanted(one, bool(summary.positive))
+        ]
+        self.store.answer(study, changes, chosen, urgent=bool(summary.positive))
+        logger.info("Study %s: %d objects for %d destinations.", study, len(found), len(self.config.destinations))
+
+
+class _Silent:
+    """Is told how far a run is; see `ichmonai.prediction.run.Progress`."""
+
+    def found(self, images: int) -> None:
+        """Images were found."""
+
+    def planned(self, series: int, done: int) -> None:
+        """Series were planned."""
+
+    def answered(self) -> None:
+        """A series is done."""
+
+
+def _wanted(destination: Destination, positive: bool) -> set[str]:
+    return {*destination.always, *(destination.positive if positive else ())}
+
+
+def _objects(folder: Path) -> list[tuple[str, str, Path]]:
+    """Kind of `ichmonai.dicom_node.config.OBJECTS`, SOPInstanceUID and file of each object, the report first."""
+    found = []
+    for path in sorted(folder.glob("*/*.dcm")):
+        kind = path.stem if path.stem in ("report", "segmentation") else "pictures"
+        found.append((kind, str(pydicom.dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID), path))
+    return sorted(found, key=lambda one: one[0] != "report")

@@ -1,0 +1,114 @@
+"""Sends objects to the archives, again and again until they are taken."""
+
+import logging
+import threading
+from typing import Any
+
+import pydicom
+from pydicom.uid import (
+    ComprehensiveSRStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
+from pynetdicom import AE
+
+from ichmonai.dicom_node.config import Destination, NodeConfig
+from ichmonai.dicom_node.receive import VERIFICATION, tls_context
+from ichmonai.dicom_node.store import Item, NodeStore
+
+logger = logging.getLogger(__name__)
+_CLASSES = (ComprehensiveSRStorage, SecondaryCaptureImageStorage, SegmentationStorage, VERIFICATION)
+_WARNINGS = (0xB000, 0xB006, 0xB007)
+"""The object was stored all the same (PS3.4 B.2.3)."""
+_POLL = 0.5
+
+
+class Sender:
+    """Sends what waits for one destination, the most urgent study first.
+
+    Args:
+        config: of the node.
+        destination: where to.
+        store: the node's journal.
+    """
+
+    def __init__(self, config: NodeConfig, destination: Destination, store: NodeStore) -> None:
+        self.config, self.destination, self.store = config, destination, store
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End; what was not taken waits for the next start."""
+        self._ended.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                waits = not self.send_study()
+            except Exception as error:  # whatever an archive answers, the next try may do better
+                logger.warning("Sending to %s failed (%s).", self.destination.name, type(error).__name__)
+                self.store.postpone(self.destination.name)
+                waits = True
+            if waits:
+                self._ended.wait(_POLL)
+
+    def send_study(self) -> bool:
+        """Send what is due of one study.
+
+        Returns:
+            whether there was something, and all of it was taken.
+        """
+        items = self.store.due(self.destination.name)
+        if not items:
+            return False
+        association = associate(self.config, self.destination)
+        if association is None:
+            self.store.postpone(self.destination.name)
+            return False
+        taken = True
+        try:
+            for item in items:
+                if _is_taken(association, item):
+                    self.store.sent(item, self.destination.name)
+                else:
+                    self.store.postpone(self.destination.name, item)
+                    taken = False
+        finally:
+            association.release()
+        return taken
+
+
+def _is_taken(association: Any, item: Item) -> bool:
+    try:
+        status = association.send_c_store(pydicom.dcmread(item.file))
+    except ValueError:  # the archive does not take objects of this kind
+        return False
+    return "Status" in status and status.Status in (0, *_WARNINGS)
+
+
+def associate(config: NodeConfig, destination: Destination) -> Any:
+    """An association with an archive; None where it does not accept one."""
+    entity = AE(config.ae_title)
+    entity.acse_timeout = entity.network_timeout = 30
+    for one in _CLASSES:
+        entity.add_requested_context(one, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    tls = (tls_context(config.tls, server=False), destination.host) if destination.tls and config.tls else None
+    association = entity.associate(destination.host, destination.port, ae_title=destination.ae_title, tls_args=tls)
+    return association if association.is_established else None
+
+
+def answers_echo(config: NodeConfig, destination: Destination) -> bool:
+    """Whether an archive answers C-ECHO."""
+    association = associate(config, destination)
+    if association is None:
+        return False
+    status = association.send_c_echo()
+    association.release()
+    return "Status" in status and status.Status == 0

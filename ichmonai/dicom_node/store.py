@@ -1,0 +1,162 @@
+"""What a node has received, answered and sent, in one file that survives being killed."""
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS images (study TEXT, sop TEXT, sha256 TEXT, PRIMARY KEY (study, sop));
+CREATE TABLE IF NOT EXISTS studies (study TEXT PRIMARY KEY, changes INTEGER, last REAL, answered INTEGER DEFAULT 0);
+CREATE TABLE IF NOT EXISTS outbox (
+    id INTEGER PRIMARY KEY, study TEXT, destination TEXT, sop TEXT, file TEXT, urgent INTEGER,
+    tries INTEGER DEFAULT 0, due REAL DEFAULT 0, sent REAL, UNIQUE (destination, sop));
+CREATE TABLE IF NOT EXISTS audit (at REAL, event TEXT, peer TEXT, study TEXT, sop TEXT);
+"""
+_LONGEST_PAUSE = 900.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """An object that waits to be sent.
+
+    Attributes:
+        id: of its row.
+        study: StudyInstanceUID.
+        sop: SOPInstanceUID.
+        file: where it is.
+        tries: how often it was tried in vain.
+    """
+
+    id: int
+    study: str
+    sop: str
+    file: str
+    tries: int
+
+
+class NodeStore:
+    """The journal of a node: no identity but UIDs and AE titles.
+
+    Args:
+        path: SQLite file, made if absent.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, check_same_thread=False)
+        self._lock = threading.Lock()
+        path.chmod(0o600)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")  # what was answered is on the disk
+        self._connection.executescript(_SCHEMA)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._connection:
+            yield self._connection
+
+    def _rows(self, query: str, *values: Any) -> list[tuple]:
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    def receive(self, study: str, sop: str, sha256: str, peer: str) -> None:
+        """Note an image that is on the disk; what was there before, with the same content, changes nothing."""
+        with self._changing() as base:
+            known = base.execute("SELECT sha256 FROM images WHERE (study, sop) = (?, ?)", (study, sop)).fetchone()
+            base.execute("INSERT INTO audit VALUES (?, 'received', ?, ?, ?)", (time.time(), peer, study, sop))
+            if known == (sha256,):
+                return
+            base.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", (study, sop, sha256))
+            base.execute(
+                "INSERT INTO studies VALUES (?, 1, ?, 0) "
+                "ON CONFLICT (study) DO UPDATE SET changes = changes + 1, last = excluded.last",
+                (study, time.time()),
+            )
+
+    def complete(self, quiet: float, images: int) -> list[tuple[str, int]]:
+        """Studies that are complete and have no answer to all that came: UID, and how often they changed."""
+        return self._rows(
+            "SELECT study, changes FROM studies WHERE answered < changes AND (last <= ? OR (? > 0 AND ? <= "
+            "(SELECT COUNT(*) FROM images WHERE images.study = studies.study))) ORDER BY last",
+            time.time() - quiet,
+            images,
+            images,
+        )
+
+    def answer(self, study: str, changes: int, objects: list[tuple[str, str, str]], urgent: bool) -> None:
+        """Note an answer and what is to be sent of it; what waits of an earlier one is not sent any more.
+
+        Args:
+            study: StudyInstanceUID.
+            changes: how often it had changed before it was predicted.
+            objects: destination, SOPInstanceUID and file of each.
+            urgent: whether it overtakes others.
+        """
+        with self._changing() as base:
+            kept = [sop for _, sop, _ in objects]
+            for (sop,) in base.execute("SELECT sop FROM outbox WHERE study = ? AND sent IS NULL", (study,)).fetchall():
+                if sop not in kept:
+                    base.execute("DELETE FROM outbox WHERE (study, sop) = (?, ?) AND sent IS NULL", (study, sop))
+            base.executemany(
+                "INSERT OR IGNORE INTO outbox (study, destination, sop, file, urgent) VALUES (?, ?, ?, ?, ?)",
+                [(study, destination, sop, file, int(urgent)) for destination, sop, file in objects],
+            )
+            base.execute("UPDATE studies SET answered = ? WHERE study = ?", (changes, study))
+            base.execute("INSERT INTO audit VALUES (?, 'answered', '', ?, '')", (time.time(), study))
+
+    def due(self, destination: str) -> list[Item]:
+        """What is to be sent now, of one study: the most urgent, then the oldest."""
+        rows = self._rows(
+            "SELECT id, study, sop, file, tries FROM outbox WHERE destination = ? AND sent IS NULL AND due <= ? "
+            "ORDER BY urgent DESC, id",
+            destination,
+            time.time(),
+        )
+        return [Item(*row) for row in rows if row[1] == rows[0][1]]
+
+    def sent(self, item: Item, destination: str) -> None:
+        """Note that an archive took an object."""
+        with self._changing() as base:
+            base.execute("UPDATE outbox SET sent = ? WHERE id = ?", (time.time(), item.id))
+            base.execute(
+                "INSERT INTO audit VALUES (?, 'sent', ?, ?, ?)", (time.time(), destination, item.study, item.sop)
+            )
+
+    def postpone(self, destination: str, item: Item | None = None) -> None:
+        """Try something again later, after a pause that grows.
+
+        Args:
+            destination: where to.
+            item: what was not taken; None for all that waits, where nobody answers.
+        """
+        with self._changing() as base:
+            base.execute(
+                "UPDATE outbox SET tries = tries + 1, due = ? + MIN(?, 2.0 * (1 << MIN(tries, 12))) "
+                "WHERE destination = ? AND sent IS NULL AND (? IS NULL OR id = ?)",
+                (time.time(), _LONGEST_PAUSE, destination, item and item.id, item and item.id),
+            )
+
+    def status(self) -> dict[str, int]:
+        """Counts, for people and for machines that watch."""
+        counts = {
+            "images": "SELECT COUNT(*) FROM images",
+            "studies": "SELECT COUNT(*) FROM studies",
+            "studies_without_answer": "SELECT COUNT(*) FROM studies WHERE answered < changes",
+            "objects_sent": "SELECT COUNT(*) FROM outbox WHERE sent IS NOT NULL",
+            "objects_to_send": "SELECT COUNT(*) FROM outbox WHERE sent IS NULL",
+            "objects_tried_in_vain": "SELECT COUNT(*) FROM outbox WHERE sent IS NULL AND tries > 0",
+        }
+        return {name: self._rows(query)[0][0] for name, query in counts.items()}
+
+    def audit(self) -> list[tuple]:
+        """Time, event, AE title or destination, study and object, in their order."""
+        return self._rows("SELECT * FROM audit ORDER BY rowid")
+
+    def close(self) -> None:
+        """Leave the file."""
+        with self._lock:
+            self._connection.close()

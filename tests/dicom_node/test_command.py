@@ -1,0 +1,100 @@
+"""The command: what is wrong is one sentence, what is there is counted; and TLS."""
+
+import shutil
+import ssl
+import subprocess
+from dataclasses import replace
+
+import pytest
+from pydicom.uid import ComprehensiveSRStorage
+from pynetdicom import AE
+from typer.testing import CliRunner
+
+from ichmonai.cli import app
+from ichmonai.dicom_node.config import Tls
+from ichmonai.dicom_node.receive import VERIFICATION, tls_context
+from ichmonai.dicom_node.send import answers_echo
+from ichmonai.dicom_node.store import NodeStore
+from tests.dicom_node.conftest import free_port, running
+
+
+@pytest.fixture
+def file(tmp_path, archive):
+    path = tmp_path / "node.toml"
+    path.write_text(
+        f'[node]\nfolder = "node"\nport = {free_port()}\nsenders = ["CT1"]\n'
+        f'[[destination]]\nname = "archive"\nae_title = "ARCHIVE"\nhost = "127.0.0.1"\nport = {archive.port}\n'
+    )
+    return path
+
+
+def test_check_says_who_may_send_and_who_does_not_answer(file, archive):
+    good = CliRunner().invoke(app, ["node", "--config", str(file), "--check"])
+    assert good.exit_code == 0
+    assert "CT1 may send, and every destination answers" in good.output
+    archive.close()
+    bad = CliRunner().invoke(app, ["node", "--config", str(file), "--check"])
+    assert bad.exit_code == 2
+    assert "archive does not answer C-ECHO" in bad.output
+    file.write_text(file.read_text().replace("senders", "sender"))
+    assert "has sender, which is not known" in CliRunner().invoke(app, ["node", "--config", str(file)]).output
+
+
+def test_status_counts(file):
+    absent = CliRunner().invoke(app, ["node", "--config", str(file), "--status"])
+    assert absent.exit_code == 2
+    assert "start the node first" in absent.output
+    (file.parent / "node").mkdir()
+    store = NodeStore(file.parent / "node" / "node.sqlite")
+    store.receive("one", "image", "00", "CT1")
+    store.close()
+    said = CliRunner().invoke(app, ["node", "--config", str(file), "--status"]).output
+    assert "images 1" in said
+    assert "studies_without_answer 1" in said
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+def test_tls_both_ways(config, small_bundle, tmp_path):
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "cert.pem",
+            "-days",
+            "1",
+            "-subj",
+            "/CN=node",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    tls = Tls(tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "cert.pem")
+    secure = replace(config.destinations[0], port=free_port(), tls=True)
+    config = replace(config, tls=tls, destinations=(secure,))
+    archive = AE("ARCHIVE")
+    archive.add_supported_context(VERIFICATION)
+    archive.add_supported_context(ComprehensiveSRStorage)
+    server = archive.start_server(("127.0.0.1", secure.port), block=False, ssl_context=tls_context(tls, server=True))
+    assert answers_echo(config, secure)
+    assert not answers_echo(config, replace(secure, tls=False))
+    server.shutdown()
+    entity = AE("SCANNER")
+    entity.add_requested_context(VERIFICATION)
+    with running(config, small_bundle):
+        shown = (tls_context(tls, server=False), "127.0.0.1")
+        hidden = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))  # shows no certificate
+        for given, established in ((shown, True), (None, False), ((hidden, "127.0.0.1"), False)):
+            association = entity.associate("127.0.0.1", config.port, ae_title=config.ae_title, tls_args=given)
+            assert association.is_established is established
+            if established:
+                association.release()

@@ -1,0 +1,63 @@
+"""The toml file: what is wrong with it is said in one sentence."""
+
+import pytest
+
+from ichmonai.dicom_node.config import read_config
+from ichmonai.errors import InputError
+
+GOOD = """
+[node]
+folder = "node"
+senders = ["CT1", "CT2"]
+quiet_seconds = 20
+
+[[destination]]
+name = "archive"
+ae_title = "PACS"
+host = "pacs.example"
+port = 104
+positive = ["pictures"]
+"""
+
+
+def test_a_good_file(tmp_path):
+    path = tmp_path / "node.toml"
+    path.write_text(GOOD)
+    config = read_config(path)
+    assert config.folder == tmp_path / "node"
+    assert (config.senders, config.quiet_seconds, config.ae_title) == (("CT1", "CT2"), 20, "ICHMONAI")
+    (one,) = config.destinations
+    assert (one.ae_title, one.port, one.always, one.positive) == ("PACS", 104, ("report",), ("pictures",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[node]", "[node", "cannot be read"),
+        ("quiet_seconds", "quiet_secs", "has quiet_secs, which is not known"),
+        ('folder = "node"', "", r"\[node\] of .* lacks folder"),
+        ("= 20", '= "20"', "quiet_seconds in .* is '20'"),
+        ("port = 104", "port = true", "port in .* is True"),
+        ("port = 104", "port = 104000", "port that does not exist"),
+        ('"CT1"', '"A title that is too long"', "is no AE title"),
+        ('["pictures"]', '["photos"]', "sends photos"),
+        ("[[destination]]", "[[receiver]]", "has a part receiver"),
+        ("positive", "tls = true\npositive", "there are no certificates"),
+        ("[[destination]]", "[tls]\ncertificate = 'a'\nkey = 'b'\nauthorities = 'c'\n[[destination]]", "no file .*a,"),
+        ('senders = ["CT1", "CT2"]', 'senders = "CT1"', "senders in .* is 'CT1'"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(tmp_path, old, new, said):
+    path = tmp_path / "node.toml"
+    path.write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(InputError, match=said):
+        read_config(path)
+
+
+def test_without_destination(tmp_path):
+    path = tmp_path / "node.toml"
+    path.write_text(GOOD.split("[[")[0])
+    with pytest.raises(InputError, match=r"no \[\[destination\]\]"):
+        read_config(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_config(tmp_path / "absent.toml")

@@ -1,0 +1,187 @@
+"""The node: nothing is lost, nothing is answered twice or mixed."""
+
+import shutil
+from collections import namedtuple
+from dataclasses import replace
+
+import pydicom
+import pytest
+from pydicom.uid import ComprehensiveSRStorage, RLELossless
+from pynetdicom import AE
+
+from ichmonai.dicom_node.receive import stem
+from ichmonai.dicom_node.store import NodeStore
+from tests.dicom_node.conftest import Archive, running, send, wait_for, with_senders
+from tests.dicom_results.test_writer import write_study
+from tests.io.dicom_factory import uid_of
+
+
+def references(report):
+    (study,) = report.CurrentRequestedProcedureEvidenceSequence
+    return {one.ReferencedSOPInstanceUID for one in study.ReferencedSeriesSequence[0].ReferencedSOPSequence}
+
+
+def settled(node):
+    return wait_for(
+        lambda: node.store.status()["objects_to_send"] == node.store.status()["studies_without_answer"] == 0
+    )
+
+
+def test_results_come_back_with_the_right_patient_and_images(config, archive, small_bundle, tmp_path):
+    for seed, name in enumerate(("one", "two")):
+        write_study(tmp_path / name, name, seed, PatientID=name)
+    with running(config, small_bundle) as node:
+        for name in ("one", "two"):
+            assert set(send(config, tmp_path / name)) == {0}
+        for name in ("one", "two"):
+            (report,) = wait_for(lambda name=name: archive.of(uid_of(name)))
+            assert report.PatientID == name
+            assert references(report) == {uid_of(f"{name}{i}") for i in range(12)}
+            wait_for(lambda name=name: archive.of(uid_of(name), "OT"))
+        settled(node)
+        events = [(event, study) for _, event, _, study, _ in node.store.audit()]
+        assert events.count(("received", uid_of("one"))) == 12
+        assert events.count(("answered", uid_of("one"))) == 1
+        assert events.count(("sent", uid_of("one"))) == len([1 for x in archive.taken if x.PatientID == "one"])
+    assert b"Secret" not in (config.folder / "node.sqlite").read_bytes()
+
+
+def test_only_who_may_sends_and_echo_is_answered(config, small_bundle, tmp_path):
+    write_study(tmp_path / "scans", "one")
+    config = with_senders(config, "SCANNER")
+    with running(config, small_bundle) as node:
+        assert send(config, tmp_path / "scans", "STRANGER") == []
+        assert node.store.status()["images"] == 0
+        entity = AE("SCANNER")
+        entity.add_requested_context("1.2.840.10008.1.1")
+        association = entity.associate(config.host, config.port, ae_title=config.ae_title)
+        assert association.send_c_echo().Status == 0
+        association.release()
+        assert set(send(config, tmp_path / "scans")) == {0}
+
+
+def test_an_archive_that_was_down_gets_all_when_it_is_back(config, archive, small_bundle, tmp_path):
+    archive.close()
+    write_study(tmp_path / "scans", "one")
+    with running(config, small_bundle) as node:
+        send(config, tmp_path / "scans")
+        wait_for(lambda: node.store.status()["objects_tried_in_vain"])
+    back = Archive(archive.port)
+    with running(config, small_bundle) as node:  # a node that was ended in between goes on
+        assert len(wait_for(lambda: back.of(uid_of("one")))) == 1
+        settled(node)
+    assert len({one.SOPInstanceUID for one in back.taken}) == len(back.taken)
+    back.close()
+
+
+def test_a_study_that_comes_twice_is_answered_once_and_one_that_grows_anew(config, archive, small_bundle, tmp_path):
+    folder = write_study(tmp_path / "scans", "one")
+    late = tmp_path / "late" / "one11.dcm"
+    late.parent.mkdir()
+    shutil.move(folder / "one11.dcm", late)
+    with running(config, small_bundle) as node:
+        send(config, folder)
+        (first,) = wait_for(lambda: archive.of(uid_of("one")))
+        settled(node)
+        count = len(archive.taken)
+        send(config, folder)
+        assert not node.store.complete(0, 0)
+        assert len(archive.taken) == count
+        send(config, late.parent)
+        _, second = wait_for(lambda: len(archive.of(uid_of("one"))) == 2 and archive.of(uid_of("one")))
+    assert len(references(first)) == 11
+    assert len(references(second)) == 12
+    assert second.SOPInstanceUID != first.SOPInstanceUID
+
+
+def test_a_full_disk_is_said_and_nothing_that_was_taken_is_lost(config, archive, small_bundle, tmp_path, monkeypatch):
+    folder = write_study(tmp_path / "scans", "one")
+    usage = namedtuple("usage", "total used free")
+    with running(config, small_bundle) as node:
+        with monkeypatch.context() as full:
+            full.setattr("ichmonai.dicom_node.receive.shutil.disk_usage", lambda _: usage(1, 1, 0))
+            assert set(send(config, folder)) == {0xA700}
+        assert node.store.status()["images"] == 0
+        with monkeypatch.context() as full:
+            full.setattr("ichmonai.dicom_node.receive.replacing", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+            assert set(send(config, folder)) == {0xA700}
+        assert set(send(config, folder)) == {0}
+        assert wait_for(lambda: archive.of(uid_of("one")))
+
+
+def test_an_archive_that_refuses_a_kind_gets_the_others(config, archive, small_bundle, tmp_path):
+    archive.close()
+    narrow = Archive(archive.port, (ComprehensiveSRStorage,))
+    for name in ("one", "two"):
+        write_study(tmp_path / "scans", name)
+    with running(config, small_bundle) as node:
+        send(config, tmp_path / "scans")
+        assert wait_for(lambda: narrow.of(uid_of("one")) and narrow.of(uid_of("two")))
+        assert wait_for(lambda: node.store.status()["objects_tried_in_vain"])
+    narrow.close()
+
+
+def test_compressed_images_are_kept_as_sent(config, archive, small_bundle, tmp_path):
+    folder = write_study(tmp_path / "scans", "one")
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.compress(RLELossless, generate_instance_uid=False)
+        dataset.save_as(path)
+    with running(config, small_bundle):
+        assert set(send(config, folder)) == {0}
+        assert wait_for(lambda: archive.of(uid_of("one")))
+    kept = list((config.folder / "received" / stem(uid_of("one"))).iterdir())
+    assert len(kept) == 12
+    assert {pydicom.dcmread(path).file_meta.TransferSyntaxUID for path in kept} == {RLELossless}
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+
+
+def test_a_study_is_complete_by_its_number_of_images(config, archive, small_bundle, tmp_path):
+    write_study(tmp_path / "scans", "one")
+    with running(replace(config, quiet_seconds=3600, images=12), small_bundle):
+        send(config, tmp_path / "scans")
+        assert wait_for(lambda: archive.of(uid_of("one")))
+
+
+@pytest.fixture
+def store(tmp_path):
+    one = NodeStore(tmp_path / "node.sqlite")
+    yield one
+    one.close()
+
+
+def test_positives_overtake_what_waits(store):
+    for name, urgent in (("first", False), ("second", False), ("third", True)):
+        store.receive(name, f"{name} image", "00", "SCANNER")
+        store.answer(name, 1, [("archive", f"{name} {i}", f"{i}.dcm") for i in range(2)], urgent)
+    order = []
+    while items := store.due("archive"):
+        order += [one.sop for one in items]
+        for one in items:
+            store.sent(one, "archive")
+    assert order == ["third 0", "third 1", "first 0", "first 1", "second 0", "second 1"]
+    assert store.due("other") == []
+
+
+def test_what_waits_of_an_old_answer_is_not_sent(store):
+    store.receive("one", "image", "00", "SCANNER")
+    store.answer("one", 1, [("a", "old", "old.dcm"), ("b", "old", "old.dcm")], False)
+    store.sent(store.due("a")[0], "a")
+    store.receive("one", "another", "00", "SCANNER")
+    store.answer("one", 2, [("a", "new", "new.dcm"), ("b", "new", "new.dcm")], False)
+    assert [one.sop for one in store.due("a") + store.due("b")] == ["new", "new"]
+    assert store.status()["objects_sent"] == 1
+
+
+def test_pauses_grow_and_end(store, monkeypatch):
+    store.receive("one", "image", "00", "SCANNER")
+    store.answer("one", 1, [("a", "x", "x.dcm")], False)
+    now = 1e9
+    monkeypatch.setattr("ichmonai.dicom_node.store.time.time", lambda: now)
+    pauses = []
+    for _ in range(12):
+        store.postpone("a")
+        (due,) = store._rows("SELECT due FROM outbox")[0]
+        pauses.append(due - now)
+    assert pauses[:3] == [2, 4, 8]
+    assert max(pauses) == pauses[-1] == 900
