@@ -8,8 +8,18 @@ from ichmonai.paths import BUNDLE_NAME, bundle_root
 from ichmonai.release.configs import CODE, built_configs
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_NOT_CARRIED = ("__main__.py", "audit", "bundle", "cli.py", "commands", "dicom_node", "dicom_results", "monailabel")
-"""Of the package: what only the command line, archives of hospitals and MONAI Label's own server need."""
+_NOT_CARRIED = (
+    "__main__.py",
+    "audit",
+    "bundle",
+    "cli.py",
+    "commands",
+    "dicom_node",
+    "dicom_results",
+    "monailabel",
+    "serve",
+)
+"""Of the package: what only the command line, archives of hospitals and servers need."""
 _MODELS = ("calibration.json", "model.json", "model.pt", "model.safetensors")
 """Of the folder `models`, where exports and runtimes' files may lie beside them."""
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)

@@ -55,29 +55,9 @@ def test_status_counts(file):
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 def test_tls_both_ways(config, small_bundle, tmp_path):
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            "key.pem",
-            "-out",
-            "cert.pem",
-            "-days",
-            "1",
-            "-subj",
-            "/CN=node",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-        ],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]
+    named = ["-days", "1", "-subj", "/CN=node", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*make, *named], cwd=tmp_path, check=True, capture_output=True)
     tls = Tls(tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "cert.pem")
     secure = replace(config.destinations[0], port=free_port(), tls=True)
     config = replace(config, tls=tls, destinations=(secure,))
