@@ -33,8 +33,7 @@ def load_monai() -> None:
     sys.meta_path[:] = [one for one in sys.meta_path if not isinstance(one, _Finder)]
     importlib.import_module(_ROOT)
     for name in [*_PACKAGES[1:], _ROOT]:  # in MONAI's order; the root then loads what is not there yet
-        if name in sys.modules:
-            _run(sys.modules[name])
+        _run(importlib.import_module(name))
 
 
 def _is_sparing() -> bool:

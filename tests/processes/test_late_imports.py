@@ -60,6 +60,18 @@ def test_what_was_put_off_is_there_when_it_is_asked_for():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("first", ["data.meta_tensor", "transforms.transform", "bundle.config_parser", "losses"])
+def test_whatever_is_asked_for_first_the_rest_can_follow(first):
+    run(f"""
+from ichmonai.processes.late_imports import spare_monai
+spare_monai()
+import monai.{first}
+from monai.data import CacheDataset
+from monai.networks.nets import UNet
+""")
+
+
+@pytest.mark.slow
 def test_all_of_monai_is_there_when_it_is_loaded_after_all():
     late = run(LATER + "load_monai()\nassert monai.data.MetaTensor is MetaTensor\n" + ALL)
     assert json.loads(late) == json.loads(run("import monai\n" + ALL))

@@ -56,6 +56,15 @@ def dilate_by_boxes(mask: Mask, boxes: list[tuple[int, int]]) -> Mask:
 
 def straight_runs(mask: Mask, length: int) -> Mask:
     """Pixels that lie on a straight run of this many pixels within the mask, in any of sixteen directions."""
+    result = np.zeros_like(mask)
+    if not mask.any():
+        return result
+    box = bounding_box(mask)
+    result[box] = _straight_runs(mask[box], length)
+    return result
+
+
+def _straight_runs(mask: Mask, length: int) -> Mask:
     shape = mask.shape[0], mask.shape[1] + length  # the margin ends runs that leave the image
     bits = _pack(mask, shape)
     result = 0
@@ -68,8 +77,19 @@ def straight_runs(mask: Mask, length: int) -> Mask:
 
 def fill_holes(mask: Mask) -> Mask:
     """Add what a mask encloses, that is, what no path from the edge of the image reaches; paths have no diagonals."""
-    background = Pieces(np.pad(~mask, 1, constant_values=True), diagonal=False)
+    outside = np.ones((mask.shape[0] + 2, mask.shape[1] + 2), bool)
+    outside[1:-1, 1:-1] = ~mask
+    background = Pieces(outside, diagonal=False)
     return ~background.paint(np.arange(background.count) == 0)[1:-1, 1:-1]
+
+
+def bounding_box(mask: Mask, margin: int = 0) -> tuple[slice, slice]:
+    """Rows and columns that hold a mask which is not empty, and a margin where the image goes on."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (
+        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + 1 + margin),
+        slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + 1 + margin),
+    )
 
 
 def _grow(bits: int, shift: int, count: int) -> int:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, close, dilate, erode, fill_holes
+from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, bounding_box, close, dilate, erode, fill_holes
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask
 
 Image = TypeVar("Image", np.ndarray, torch.Tensor)
@@ -84,15 +84,6 @@ def pixel_size(image: np.ndarray, spacing: Sequence[float] | None) -> float:
 def pixels(mm: float, pixel: float) -> int:
     """Length in pixels, at least 1."""
     return max(1, round(mm / pixel))
-
-
-def bounding_box(mask: Mask, margin: int = 0) -> tuple[slice, slice]:
-    """Rows and columns that hold a mask which is not empty, and a margin where the image goes on."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return (
-        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + 1 + margin),
-        slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + 1 + margin),
-    )
 
 
 def smooth_inside(image: Field, inside: Mask, sigma: float) -> NDArray[np.float32]:

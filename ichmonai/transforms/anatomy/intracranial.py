@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
-from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, close, dilate, erode, fill_holes
+from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, bounding_box, close, dilate, erode, fill_holes
 
 Image = TypeVar("Image", np.ndarray, torch.Tensor)
 
@@ -55,13 +55,15 @@ SKULL = 0.04  # share of the head that is bone where bone saturates
 
 
 class _Slices(NamedTuple):
-    """Slices on the working grid, and what they are made of: each mask (S, h, w)."""
+    """What is not air of slices on the working grid, and what it is made of: each mask (S, h, w)."""
 
     soft: Mask
     bone: Mask
     fat: Mask  # or air
     pixel: float  # mm
     in_hu: bool
+    box: tuple[slice, slice]  # rows and columns of the working grid
+    shape: tuple[int, ...]  # of the whole of it
 
 
 def intracranial_mask(hu: Image, spacing: Sequence[float] | None = None) -> Image:
@@ -88,7 +90,9 @@ def intracranial_mask(hu: Image, spacing: Sequence[float] | None = None) -> Imag
         (True, False)
     """
     image = _array(hu)
-    inside = _inside(_take_apart(image, spacing))
+    slices = _take_apart(image, spacing)
+    inside = np.zeros(slices.shape, bool)
+    inside[:, *slices.box] = _inside(slices)
     mask = np.zeros(image.shape, bool)
     step = _step(image)
     large = inside.repeat(step, axis=1).repeat(step, axis=2)
@@ -159,10 +163,14 @@ def _take_apart(image: np.ndarray, spacing: Sequence[float] | None) -> _Slices:
     bone = small >= (BONE_HU if in_hu else max(SATURATED_HU, low + SATURATED * (high - low)))
     fat = small <= max(FAT_HU, low + ABOVE_BLACK_HU)
     pixel = step * (FIELD_OF_VIEW / max(image.shape[:2]) if spacing is None else (spacing[0] + spacing[1]) / 2)
+    tissue = (~fat | bone).any(axis=0)
+    # Nothing that follows reaches farther than the widest cleft.
+    box = bounding_box(tissue, _pixels(CLEFTS[-1], pixel) + 2) if tissue.any() else (slice(None), slice(None))
+    bone, fat = (np.ascontiguousarray(one[:, *box]) for one in (bone, fat))
     soft = ~fat & ~bone
     if not in_hu:
         soft |= np.array([_dark_fluid(*both, pixel) for both in zip(bone, soft, strict=True)])
-    return _Slices(soft, bone, fat, pixel, in_hu)
+    return _Slices(soft, bone, fat, pixel, in_hu, box, small.shape)
 
 
 def _dark_fluid(bone: Mask, soft: Mask, pixel: float) -> Mask:

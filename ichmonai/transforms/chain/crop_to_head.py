@@ -118,7 +118,8 @@ class CropToHead(Transform):
 
     def _square(self, head: torch.Tensor) -> Square:
         """Top, left and side of the square of a slice, in pixels of the image."""
-        rows, columns = head.any(1).nonzero().flatten(), head.any(0).nonzero().flatten()
+        mask = head.numpy(force=True)
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         if len(rows):
             box = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
             extent = max(box[1] - box[0], box[3] - box[2])

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ichmonai.classes import KINDS, LOCATIONS, NOT_APPLICABLE, RSNA_LABELS, UNKNOWN
-from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, dilate
+from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, bounding_box, dilate
 from ichmonai.transforms.anatomy.bleeding import (
-    bounding_box,
     brain_level,
     pixel_size,
     pixels,

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ichmonai.classes import KINDS
-from ichmonai.transforms.anatomy.binary_image import Mask
-from ichmonai.transforms.anatomy.bleeding import bounding_box
+from ichmonai.transforms.anatomy.binary_image import Mask, bounding_box
 from ichmonai.transforms.counterfactual.base import (
     Array,
     Change,

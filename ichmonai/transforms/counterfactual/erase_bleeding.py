@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ichmonai.transforms.anatomy.binary_image import Mask, dilate, erode
-from ichmonai.transforms.anatomy.bleeding import bounding_box, pixels, propose_bleeding, smooth_inside
+from ichmonai.transforms.anatomy.binary_image import Mask, bounding_box, dilate, erode
+from ichmonai.transforms.anatomy.bleeding import pixels, propose_bleeding, smooth_inside
 from ichmonai.transforms.anatomy.inner_table import symmetry_of_skull
 from ichmonai.transforms.counterfactual.base import (
     Array,
