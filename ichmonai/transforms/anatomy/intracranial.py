@@ -90,9 +90,9 @@ def intracranial_mask(hu: Image, spacing: Sequence[float] | None = None) -> Imag
         (True, False)
     """
     image = _array(hu)
-    slices = _take_apart(image, spacing)
-    inside = np.zeros(slices.shape, bool)
-    inside[:, *slices.box] = _inside(slices)
+    found: _Slices = _take_apart(image, spacing)
+    inside = np.zeros(found.shape, bool)
+    inside[(slice(None), *found.box)] = _inside(found)
     mask = np.zeros(image.shape, bool)
     step = _step(image)
     large = inside.repeat(step, axis=1).repeat(step, axis=2)
@@ -163,10 +163,10 @@ def _take_apart(image: np.ndarray, spacing: Sequence[float] | None) -> _Slices:
     bone = small >= (BONE_HU if in_hu else max(SATURATED_HU, low + SATURATED * (high - low)))
     fat = small <= max(FAT_HU, low + ABOVE_BLACK_HU)
     pixel = step * (FIELD_OF_VIEW / max(image.shape[:2]) if spacing is None else (spacing[0] + spacing[1]) / 2)
-    tissue = (~fat | bone).any(axis=0)
+    tissue = np.logical_or.reduce(~fat | bone)
     # Nothing that follows reaches farther than the widest cleft.
     box = bounding_box(tissue, _pixels(CLEFTS[-1], pixel) + 2) if tissue.any() else (slice(None), slice(None))
-    bone, fat = (np.ascontiguousarray(one[:, *box]) for one in (bone, fat))
+    bone, fat = (np.ascontiguousarray(one[(slice(None), *box)]) for one in (bone, fat))
     soft = ~fat & ~bone
     if not in_hu:
         soft |= np.array([_dark_fluid(*both, pixel) for both in zip(bone, soft, strict=True)])
