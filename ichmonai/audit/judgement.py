@@ -165,10 +165,11 @@ def _shortcut(audit: Audit, label: str) -> Judgement:
     if label != "ich":  # the level of a slice is anatomy, and shows in the size of the head
         verdict = Verdict.WARNING if probe.auc.low > READ_OFF else Verdict.OK
         return Judgement(name, verdict, f"{sentence}. Part of it is the level of the slice.")
-    return _judge_ich(name, probe, sentence)
+    return Judgement(name, *judge_shortcut(probe, sentence))
 
 
-def _judge_ich(name: str, probe: ShortcutProbe, sentence: str) -> Judgement:
+def judge_shortcut(probe: ShortcutProbe, sentence: str) -> tuple[Verdict, str]:
+    """How bad a shortcut to haemorrhage is, and a sentence without its full stop with what follows from it."""
     if probe.auc.low > READ_OFF:
         verdict = Verdict.SERIOUS
         sentence += ". The label can be read off the acquisition: a network's score here says little of haemorrhage."
@@ -178,7 +179,7 @@ def _judge_ich(name: str, probe: ShortcutProbe, sentence: str) -> Judgement:
     else:
         verdict = Verdict.OK
         sentence += "."
-    return Judgement(name, verdict, sentence)
+    return verdict, sentence
 
 
 def _neighbour(audit: Audit, label: str) -> Judgement:

@@ -1,6 +1,7 @@
 """HU to network input: array and dictionary transforms that act in the plane of the slices."""
 
 from ichmonai.transforms.anatomy.bleeding import propose_bleeding
+from ichmonai.transforms.augmentation.rand_compress_hu import RandCompressHU, RandCompressHUd
 from ichmonai.transforms.augmentation.rand_noise_hu import RandNoiseHU, RandNoiseHUd
 from ichmonai.transforms.augmentation.rand_rotate_in_plane import RandRotateInPlane, RandRotateInPlaned
 from ichmonai.transforms.augmentation.rand_sharpness import RandSharpness, RandSharpnessd
@@ -59,6 +60,8 @@ __all__ = [
     "NormalizeImageNetd",
     "RandAddStreaks",
     "RandAddStreaksd",
+    "RandCompressHU",
+    "RandCompressHUd",
     "RandCoverBrain",
     "RandCoverBraind",
     "RandDrawBleeding",

@@ -25,6 +25,7 @@ PAIRS = [
     ("RandRotateInPlane", {"degrees": 20, "prob": 0.7}),
     ("RandSharpness", {"factor": 2.0, "prob": 0.7}),
     ("RandWindowHU", {"level_shift": 10.0, "prob": 0.7}),
+    ("RandCompressHU", {"limits": (-1000.0, 1000.0), "prob": 0.7}),
     ("RandAddStreaks", {"prob": 0.7}),
     ("RandDrawCalcification", {"prob": 0.7}),
     ("RandDrawDura", {"prob": 0.7}),
