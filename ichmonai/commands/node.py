@@ -47,7 +47,7 @@ def node(
         _ = source.open().weights
         silent = [one.name for one in told.destinations if check and not answers_echo(told, one)]
         if silent:
-            raise InputError(f"{', '.join(silent)} does not answer C-ECHO; compare AE titles, host and port there.")
+            raise InputError(f"{', '.join(silent)} does not answer; compare AE titles, host, port or url there.")
         if check:
             who = ", ".join(told.senders) or "anyone"
             console.print(f"{config} is sound; {who} may send, and every destination answers.", soft_wrap=True)

@@ -34,21 +34,23 @@ class Destination:
 
     Attributes:
         name: in status and audit.
-        ae_title: of the archive.
+        ae_title: of the archive, with which C-STORE speaks.
         host: its address.
         port: the same.
         always: objects that are sent of every answer, of `OBJECTS`.
         positive: objects that are sent of positive answers besides.
         tls: whether it speaks TLS.
+        url: of a DICOMweb server, which takes results by STOW-RS, instead of AE title, host and port.
     """
 
     name: str
-    ae_title: str
-    host: str
-    port: int
+    ae_title: str = ""
+    host: str = ""
+    port: int = 0
     always: tuple[str, ...] = ("report",)
     positive: tuple[str, ...] = ("pictures", "segmentation")
     tls: bool = False
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,11 +148,17 @@ def _fits(kind: Any, value: Any) -> bool:
 
 def _check(config: NodeConfig, path: Path) -> None:
     names = [one.name for one in config.destinations]
-    titles = [config.ae_title, *config.senders, *(one.ae_title for one in config.destinations)]
-    ports = [config.port, *(one.port for one in config.destinations)]
+    by_dimse = [one for one in config.destinations if not one.url]
+    titles = [config.ae_title, *config.senders, *(one.ae_title for one in by_dimse)]
+    ports = [config.port, *(one.port for one in by_dimse)]
     objects = {name for one in config.destinations for name in (*one.always, *one.positive)}
     if len(set(names)) < len(names):
         raise InputError(f"{path} has two destinations of one name; give each its own.")
+    for one in config.destinations:
+        if bool(one.url) == bool(one.ae_title and one.host and one.port) or (
+            one.url and not one.url.startswith("http")
+        ):
+            raise InputError(f"{one.name} of {path} needs ae_title, host and port, or a url of DICOMweb; give either.")
     for title in titles:
         if not title.strip() or len(title) > _LONGEST_AE or not title.isascii() or "\\" in title:
             raise InputError(f"{title!r} in {path} is no AE title; take 1 to {_LONGEST_AE} letters and digits.")

@@ -1,7 +1,9 @@
 """Sends objects to the archives, again and again until they are taken."""
 
+import functools
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pydicom
@@ -68,21 +70,38 @@ class Sender:
         items = self.store.due(self.destination.name)
         if not items:
             return False
+        if self.destination.url:
+            return self._note(items, functools.partial(_is_taken_by_web, self.destination.url))
         association = associate(self.config, self.destination)
         if association is None:
             self.store.postpone(self.destination.name)
             return False
-        taken = True
         try:
-            for item in items:
-                if _is_taken(association, item):
-                    self.store.sent(item, self.destination.name)
-                else:
-                    self.store.postpone(self.destination.name, item)
-                    taken = False
+            return self._note(items, functools.partial(_is_taken, association))
         finally:
             association.release()
+
+    def _note(self, items: list[Item], is_taken: Callable[[Item], bool]) -> bool:
+        taken = True
+        for item in items:
+            if is_taken(item):
+                self.store.sent(item, self.destination.name)
+            else:
+                self.store.postpone(self.destination.name, item)
+                taken = False
         return taken
+
+
+def _is_taken_by_web(url: str, item: Item) -> bool:
+    """STOW-RS; an error where nobody answers."""
+    import requests
+    from dicomweb_client.api import DICOMwebClient
+
+    try:
+        answer = DICOMwebClient(url).store_instances([pydicom.dcmread(item.file)])
+    except requests.HTTPError:  # it answers, and does not take it
+        return False
+    return not answer.get("FailedSOPSequence")
 
 
 def _is_taken(association: Any, item: Item) -> bool:
@@ -105,10 +124,23 @@ def associate(config: NodeConfig, destination: Destination) -> Any:
 
 
 def answers_echo(config: NodeConfig, destination: Destination) -> bool:
-    """Whether an archive answers C-ECHO."""
+    """Whether an archive answers C-ECHO, or a search for studies where it is a DICOMweb server."""
+    if destination.url:
+        return _web_answers(destination.url)
     association = associate(config, destination)
     if association is None:
         return False
     status = association.send_c_echo()
     association.release()
     return "Status" in status and status.Status == 0
+
+
+def _web_answers(url: str) -> bool:
+    import requests
+    from dicomweb_client.api import DICOMwebClient
+
+    try:
+        DICOMwebClient(url).search_for_studies(limit=1)
+    except requests.RequestException:
+        return False
+    return True

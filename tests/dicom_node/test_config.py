@@ -44,6 +44,8 @@ def test_a_good_file(tmp_path):
         ("[[destination]]", "[[receiver]]", "has a part receiver"),
         ("positive", "tls = true\npositive", "there are no certificates"),
         ("[[destination]]", "[tls]\ncertificate = 'a'\nkey = 'b'\nauthorities = 'c'\n[[destination]]", "no file .*a,"),
+        ('host = "pacs.example"', "", "needs ae_title, host and port, or a url"),
+        ("port = 104", 'port = 104\nurl = "http://pacs.example"', "give either"),
         ('senders = ["CT1", "CT2"]', 'senders = "CT1"', "senders in .* is 'CT1'"),
     ],
 )

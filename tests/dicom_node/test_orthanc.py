@@ -16,6 +16,7 @@ from pydicom.filebase import DicomBytesIO
 
 from ichmonai.datasets.phantom import make_study, write_dicom
 from ichmonai.dicom_node.config import Destination, NodeConfig
+from ichmonai.dicom_node.send import answers_echo
 from ichmonai.dicom_node.store import NodeStore
 from ichmonai.processes.safe_path import safe_environment
 from tests.dicom_node.conftest import free_port, running, wait_for
@@ -47,10 +48,13 @@ class Orthanc:
             "AuthenticationEnabled": False,
             "DicomWeb": {"Enable": True},
         }
-        (folder / "orthanc.json").write_text(json.dumps(settings))
-        self.process = subprocess.Popen(
-            [ORTHANC, str(folder / "orthanc.json")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        self.file = folder / "orthanc.json"
+        self.file.write_text(json.dumps(settings))
+        self.start()
+
+    def start(self) -> None:
+        nothing = subprocess.DEVNULL
+        self.process = subprocess.Popen([ORTHANC, str(self.file)], stdout=nothing, stderr=nothing)
         wait_for(lambda: self._get("/system"))
 
     def _get(self, path: str) -> bytes:
@@ -129,6 +133,26 @@ def test_studies_come_back_into_orthanc(orthanc, small_bundle, tmp_path):
         assert images <= {uid_of(f"{name}{i}") for i in range(12)}
         for picture in (one for one in found if one.Modality == "OT"):
             assert pydicom.dcmread(orthanc.read(picture)).pixel_array.shape[-1] == 3
+
+
+def test_results_go_by_stow_and_wait_while_the_server_is_down(small_bundle, tmp_path):
+    orthanc = Orthanc(tmp_path / "orthanc")
+    web = Destination("web", url=f"http://127.0.0.1:{orthanc.http}/dicom-web", always=("report", "pictures"))
+    config = NodeConfig(
+        tmp_path / "node", host="127.0.0.1", port=free_port(), quiet_seconds=1, workers=1, destinations=(web,)
+    )
+    assert answers_echo(config, web)
+    orthanc.close()
+    assert not answers_echo(config, web)
+    write_study(tmp_path / "scans", "one")
+    with running(config, small_bundle) as node:
+        storescu(config.port, tmp_path / "scans" / "one")
+        wait_for(lambda: node.store.status()["objects_tried_in_vain"])
+        orthanc.start()
+        wait_for(lambda: not node.store.status()["objects_to_send"])
+    modalities = {one.Modality for one in orthanc.found(uid_of("one"))}
+    orthanc.close()
+    assert modalities == {"SR", "OT"}
 
 
 @pytest.mark.data
