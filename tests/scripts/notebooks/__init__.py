@@ -1,0 +1,1 @@
+"""Notebooks run from their first cell to their last."""
