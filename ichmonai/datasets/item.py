@@ -74,13 +74,16 @@ def require_all_classes(items: Sequence[Item], where: str) -> None:
     """Refuse to train where a class has no slice.
 
     RSNA's labels are learnt apart from each other, so a subtype that is missing is only warned of as long as there are
-    normal slices and some haemorrhage.
+    normal slices and some haemorrhage; so is a location of slices whose kinds may be known.
 
     Raises:
         DatasetError: naming the empty classes and `where` they are missing.
     """
-    empty = [name for name, count in count_classes(items).items() if not count]
-    if items and has_rsna_labels(items[0]) and "normal" not in empty and len(empty) < len(RSNA_LABELS) - 1:
+    counts = count_classes(items)
+    empty = [name for name, count in counts.items() if not count]
+    # Of blood by kind a location need not be known: what is not is masked in the loss.
+    apart = bool(items) and (has_rsna_labels(items[0]) or "kinds" in items[0])
+    if apart and counts["normal"] and sum(counts.values()) > counts["normal"]:
         if empty:
             logger.warning("The %s has no slice of %s: nothing is learnt of it.", where, ", ".join(empty))
     elif empty:

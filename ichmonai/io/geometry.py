@@ -1,12 +1,14 @@
 """Where the pixels of a volume lie in the patient, and how much of it each stands for."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from monai.data.meta_tensor import MetaTensor
 from numpy.typing import NDArray
 
-from ichmonai.io.orientation import to_original_orientation
+from ichmonai.io.orientation import to_display_orientation, to_original_orientation
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +37,20 @@ class Geometry:
         affine = np.asarray(image.affine.cpu(), dtype=np.float64)
         original = image.meta.get("original_affine")
         original = affine[:, [1, 0, 2, 3]] if original is None else np.asarray(original, dtype=np.float64)
-        places = image.meta.get("slice_places")
         slices = image.shape[3] if image.ndim == 4 else 1
-        if places is None or len(places) != slices:
-            normal = np.cross(affine[:3, 0], affine[:3, 1])
-            places = np.arange(slices) * abs(float(normal @ affine[:3, 2])) / float(np.linalg.norm(normal))
-        return cls(affine, original, np.asarray(places, dtype=np.float64))
+        return cls(affine, original, _places(affine, slices, image.meta.get("slice_places")))
+
+    @classmethod
+    def beside(cls, meta: Mapping[str, Any]) -> "Geometry":
+        """The geometry of the file that an image was read from, whatever was cropped or left out since.
+
+        Args:
+            meta: of the image, with `original_affine` and `spatial_shape` as `load_head_ct` gives them.
+        """
+        original = np.asarray(meta["original_affine"], dtype=np.float64)
+        blank = np.broadcast_to(np.uint8(0), [int(length) for length in meta["spatial_shape"]])
+        shown, affine = to_display_orientation(blank, original)
+        return cls(affine, original, _places(affine, shown.shape[2], meta.get("slice_places")))
 
     @property
     def is_placed(self) -> bool:
@@ -73,3 +83,12 @@ class Geometry:
             volume: of the image's slices, rows and columns.
         """
         return to_original_orientation(np.moveaxis(volume, 0, -1), self.affine, self.original_affine)
+
+
+def _places(affine: NDArray[np.float64], slices: int, known: Sequence[float] | None) -> NDArray[np.float64]:
+    """Those that are known of each slice, or equal distances."""
+    if known is not None and len(known) == slices:
+        return np.asarray(known, dtype=np.float64)
+    normal = np.cross(affine[:3, 0], affine[:3, 1])
+    distance = abs(float(normal @ affine[:3, 2])) / float(np.linalg.norm(normal))
+    return np.arange(slices, dtype=np.float64) * distance

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from monai.data.meta_tensor import MetaTensor
+from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from ichmonai.classes import LOCATIONS
+from ichmonai.classes import KINDS, LOCATIONS, UNKNOWN
 from ichmonai.errors import InputError, first_line
 from ichmonai.io import load_head_ct
 from ichmonai.io.formats import format_of
@@ -45,7 +46,7 @@ class SliceLabel(NamedTuple):
     location: str = ""
 
 
-def read_label(study: LabelledStudy, volume: MetaTensor) -> dict[int, SliceLabel]:
+def read_label(study: LabelledStudy, volume: MetaTensor, names: Sequence[str] = LOCATIONS) -> dict[int, SliceLabel]:
     """Read a label file.
 
     A segmentation (NIfTI or NRRD) on the image's grid: a slice in which anything is marked shows a haemorrhage, where
@@ -57,6 +58,7 @@ def read_label(study: LabelledStudy, volume: MetaTensor) -> dict[int, SliceLabel
     Args:
         study: its label is read.
         volume: its image in HU, (1, H, W, S).
+        names: of the values from 1 on where the label says none.
 
     Returns:
         Slice index -> label.
@@ -67,6 +69,46 @@ def read_label(study: LabelledStudy, volume: MetaTensor) -> dict[int, SliceLabel
     path = Path(study.label)
     if path.name.lower().endswith(".json"):
         return _from_json(path, volume.shape[-1])
+    marks, said = _marks(study, volume, names)
+    labels = {}
+    for index in range(marks.shape[-1]):
+        values, counts = np.unique(marks[..., index][marks[..., index] > 0].astype(int), return_counts=True)
+        name = said.get(int(values[counts.argmax()]), "") if values.size else ""
+        labels[index] = SliceLabel(int(values.size > 0), name if name in LOCATIONS else "")
+    return labels
+
+
+def read_mask(study: LabelledStudy, volume: MetaTensor) -> NDArray[np.uint8] | None:
+    """Read a segmentation as a mask of kinds.
+
+    Its values have the names of `label_info` where there are any, and else are those of a mask. What has another name
+    is blood whose kind is not known.
+
+    Args:
+        study: its label is read.
+        volume: its image in HU, (1, H, W, S).
+
+    Returns:
+        uint8 (H, W, S): 0, i + 1 for the kind i of `KINDS`, or `UNKNOWN`; None where the label is no segmentation.
+
+    Raises:
+        InputError: as `read_label`.
+    """
+    if study.label.lower().endswith(".json"):
+        return None
+    marks, names = _marks(study, volume, KINDS)
+    mask = np.where(marks > 0, UNKNOWN, 0).astype(np.uint8)
+    for value, name in names.items():
+        if name in KINDS:
+            mask[marks == value] = KINDS.index(name) + 1
+    return mask
+
+
+def _marks(
+    study: LabelledStudy, volume: MetaTensor, defaults: Sequence[str]
+) -> tuple[NDArray[np.float32], dict[int, str]]:
+    """The values of a segmentation, and their names."""
+    path = Path(study.label)
     found = format_of(path.name)
     if found is None or found.kind is not Kind.VOLUME:
         raise InputError(
@@ -80,21 +122,16 @@ def read_label(study: LabelledStudy, volume: MetaTensor) -> dict[int, SliceLabel
             "another place; save it with the image as the reference."
         )
     names = {int(one["idx"]): str(one["name"]).lower() for one in study.label_info.get("label_info") or ()}
-    names = names or dict(enumerate(LOCATIONS, 1))
-    labels = {}
-    for index in range(marks.shape[-1]):
-        values, counts = np.unique(marks[..., index][marks[..., index] > 0].astype(int), return_counts=True)
-        name = names.get(int(values[counts.argmax()]), "") if values.size else ""
-        labels[index] = SliceLabel(int(values.size > 0), name if name in LOCATIONS else "")
-    return labels
+    return marks, names or dict(enumerate(defaults, 1))
 
 
-def write_training_data(studies: Iterable[LabelledStudy], folder: str | PathLike) -> Path:
+def write_training_data(studies: Iterable[LabelledStudy], folder: str | PathLike, masks: bool = False) -> Path:
     """Write the labelled slices that show brain as DTViT's images are: 8-bit, 0 to 80 HU, without head holder.
 
     Args:
         studies: at least one.
         folder: is made; gets a folder of images for each study, and a `slices.csv` that `load_datalist` reads.
+        masks: segmentations are masks of kinds, which are written beside the images.
 
     Returns:
         The folder.
@@ -109,7 +146,8 @@ def write_training_data(studies: Iterable[LabelledStudy], folder: str | PathLike
         volume = load_head_ct(study.image)
         if volume.ndim != 4:
             raise InputError(f"{study.image} is a single slice; label volumes or series.")
-        labels = read_label(study, volume)
+        labels = read_label(study, volume, KINDS if masks else LOCATIONS)
+        mask = read_mask(study, volume) if masks else None
         brain = cast(MetaTensor, KeepBrainSlices()(RemoveHeadHolder()(AverageThinSlices()(volume))))
         grey = ((brain.as_tensor()[0] - low) * (255 / DTVIT_WINDOW[1])).round().clamp(0, 255).to(torch.uint8).numpy()
         place = folder / f"{number:04d}"
@@ -122,10 +160,21 @@ def write_training_data(studies: Iterable[LabelledStudy], folder: str | PathLike
             relative = image.relative_to(folder).as_posix()
             rows.append({"image": relative, "patient": study.name, "study": study.name, "slice": index})
             rows[-1] |= labels[index]._asdict()
+            if mask is not None:
+                file = image.with_suffix(".mask.png")
+                Picture.fromarray(mask[..., index]).save(file)
+                rows[-1] |= {"mask": file.relative_to(folder).as_posix(), **_kinds(mask[..., index])}
     if not rows:
         raise InputError("No study is labelled; submit some labels before training.")
-    write_csv(folder / "slices.csv", ("image", "patient", "ich", "location", "study", "slice"), rows)
+    columns = ("image", "patient", "ich", "location", "study", "slice", *(("mask", *KINDS) if masks else ()))
+    write_csv(folder / "slices.csv", columns, rows)
     return folder
+
+
+def _kinds(mask: NDArray[np.uint8]) -> dict[str, int | str]:
+    """What a slice's mask says of the kinds; where it has blood of an unknown kind, no other is ruled out."""
+    absent = "" if (mask == UNKNOWN).any() else 0
+    return {kind: 1 if (mask == value).any() else absent for value, kind in enumerate(KINDS, 1)}
 
 
 def _from_json(path: Path, slices: int) -> dict[int, SliceLabel]:

@@ -176,6 +176,14 @@ def test_empty_class_is_refused():
     require_all_classes([*items, {"label": np.array([1, 1])}], "training split")
 
 
+def test_of_blood_by_kind_no_location_need_be_known():
+    normal, blood = ({"label": np.array([ich, -1]), "kinds": np.zeros(5)} for ich in (0, 1))
+    require_all_classes([normal, blood], "training split")
+    for alone, missing in ((normal, "deep, lobar, subtentorial"), (blood, "normal")):
+        with pytest.raises(DatasetError, match=f"has no slice of {missing}"):
+            require_all_classes([alone], "training split")
+
+
 @pytest.fixture
 def images(tmp_path):
     rng = np.random.default_rng(0)

@@ -6,10 +6,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 from monai.data import MetaTensor
+from PIL import Image
 
+from ichmonai.classes import KINDS, UNKNOWN
 from ichmonai.datasets import load_datalist
 from ichmonai.datasets.phantom import PhantomKind, PhantomStudy, make_study, write_nifti
 from ichmonai.datasets.phantom.haemorrhage import COMPARTMENTS
+from ichmonai.datasets.targets import LoadTargetsd
 from ichmonai.errors import InputError
 from ichmonai.io import load_head_ct
 from ichmonai.monailabel.training_data import LabelledStudy, SliceLabel, read_label, write_training_data
@@ -142,3 +145,39 @@ def test_dataset_is_one_that_the_training_reads(phantom, image, volume, tmp_path
 def test_nothing_labelled(tmp_path):
     with pytest.raises(InputError, match="No study is labelled"):
         write_training_data([], tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("names", "value", "kind"),
+    [([], 5, "subdural"), ([{"name": "Subdural", "idx": 2}], 2, "subdural"), ([{"name": "clot", "idx": 1}], 1, "")],
+)
+def test_a_corrected_mask_becomes_kinds_and_masks_to_train_on(names, value, kind, phantom, image, tmp_path):
+    label = segmentation(phantom, image, tmp_path / "label.nii.gz", value)
+    study = LabelledStudy("P", str(image), str(label), {"label_info": names})
+    folder = write_training_data([study], tmp_path / "data", masks=True)
+    with (folder / "slices.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    items = load_datalist(folder)
+    shown = 0
+    for row, item in zip(rows, items, strict=True):
+        truth = phantom.blood[..., int(row["slice"])] == BLEEDING
+        mask = np.asarray(Image.open(item["mask"]))
+        np.testing.assert_array_equal(mask > 0, truth)
+        assert mask.max() == (0 if not truth.any() else KINDS.index(kind) + 1 if kind else UNKNOWN)
+        said = {name: row[name] for name in KINDS}
+        assert (row["ich"], row["location"]) == (str(int(truth.any())), ""), "a kind is no location"
+        if not truth.any():
+            assert set(said.values()) == {"0"}
+        else:
+            shown += 1
+            assert said == ({**dict.fromkeys(KINDS, "0"), kind: "1"} if kind else dict.fromkeys(KINDS, ""))
+        loaded = LoadTargetsd("image")({**item, "image": load_head_ct(item["image"])})
+        np.testing.assert_array_equal(loaded["mask"][0].numpy(), mask)
+    assert shown > 2
+
+
+def test_json_labels_beside_masks_have_none(phantom, image, tmp_path):
+    (tmp_path / "label.json").write_text(json.dumps({"slices": [{"slice": 14, "ich": 1}, {"slice": 15, "ich": 0}]}))
+    study = LabelledStudy("P", str(image), str(tmp_path / "label.json"))
+    folder = write_training_data([study], tmp_path / "data", masks=True)
+    assert [item["mask"] for item in load_datalist(folder)] == ["", ""]

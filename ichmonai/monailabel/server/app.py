@@ -15,8 +15,8 @@ from ichmonai.monailabel.server.worklist import IchScoring, Worklist
 from ichmonai.monailabel.worklist import SCORE, most_likely_bleeding, most_uncertain
 from ichmonai.notice import NOTICE
 
-OVERLAY = "ich_saliency"
-"""Name of the model whose answer viewers lay over the image."""
+OVERLAYS = {True: "ich_mask", False: "ich_saliency"}
+"""Name of the model whose answer viewers lay over the image, with weights that make masks and without."""
 
 
 class HaemorrhageApp(MONAILabelApp):
@@ -42,7 +42,7 @@ class HaemorrhageApp(MONAILabelApp):
     def init_infers(self) -> dict[str, HaemorrhageInfer]:
         """Scores alone, and scores with an overlay."""
         task = HaemorrhageInfer(self.model)
-        return {OVERLAY: task.with_overlay(), MODEL: task}
+        return {OVERLAYS[task.makes_masks]: task.with_overlay(), MODEL: task}
 
     def init_trainers(self) -> dict[str, HaemorrhageTraining]:
         """One, of the model that both share."""

@@ -70,7 +70,7 @@ class HaemorrhageTraining(TrainTask):
             for name in sorted(datastore.get_labeled_images())
         ]
         run = self.model / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        data = write_training_data(studies, run / "data")
+        data = write_training_data(studies, run / "data", ModelDescription.beside(self._weights).makes_masks)
         logger.info("Training on %d labelled studies in %s.", len(studies), run)
         monai.bundle.run(run_id="training", config_file=self._configs(options, data, run))
         if not (run / "model.pt").is_file():
@@ -108,7 +108,10 @@ class HaemorrhageTraining(TrainTask):
                 {"_target_": "CheckpointLoader", "load_path": str(self._weights), "load_dict": {"model": "@network"}}
             ],
         }
-        files = {"recipe.json": absolute_config(self.model, recipe), "label.json": different}
+        files = {"recipe.json": absolute_config(self.model, recipe)}
+        if description.makes_masks:
+            files["kinds.json"] = absolute_config(self.model, "kinds")
+        files["label.json"] = different
         for name, content in files.items():
             (run / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         return [str(run / name) for name in files]
