@@ -16,7 +16,7 @@ from ichmonai.datasets.phantom import PhantomKind, make_study, write_nifti
 from ichmonai.prediction.rows import stem
 
 SIZE = (1100, 1060)
-"""Of the window, in pixels: to below the curve of probabilities."""
+"""Of the window, in pixels: to below the leading slice."""
 
 
 def main(out: Path) -> None:
