@@ -108,6 +108,18 @@ def test_what_is_no_image_is_refused_with_its_sentence(server: Server, tmp_path:
     assert refused["sentence"].replace("'", "&#39;")[:20] in server.client.get("/").text
 
 
+def test_a_study_of_which_all_is_refused_has_a_row(server: Server, tmp_path: Path) -> None:
+    coarse = nib.Nifti1Image(np.zeros((24, 24, 12), np.float32), np.diag([9.0, 9.0, 9.0, 1.0]))
+    nib.save(coarse, tmp_path / "coarse.nii.gz")
+    upload = server.upload(tmp_path / "coarse.nii.gz")
+    found = server.client.get(f"/api/uploads/{upload}").json()
+    assert [one["code"] for one in found["refused"]] == ["bad_geometry"]
+    (study,) = found["studies"]
+    assert study["answer"]["outcome"] == "no_prediction"
+    assert "no prediction" in server.client.get("/").text
+    assert server.client.get(f"/studies/{study['id']}").status_code == 200
+
+
 def test_several_studies_of_one_archive_and_deletion(server: Server, scan: Scan, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
         for name in ("a", "b"):
