@@ -136,6 +136,11 @@ def _ensure_tracker() -> None:
 class _SpawnProcess(SpawnProcess):
     """Started safely, and ended with this process."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # It would take this process's folder for its own, and its guard would remove that in the end.
+        self._config.pop("tempdir", None)  # type: ignore[attr-defined]
+
     @staticmethod
     def _Popen(process_object: Any) -> Any:  # noqa: N802  multiprocessing's name
         with _safely():

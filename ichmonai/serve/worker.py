@@ -116,9 +116,10 @@ def _keep(store: Store, upload: str, series: Series, answer: Answer, facts: dict
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a table, without what they lack."""
     with path.open(encoding="utf-8") as file:
         for line in file:
-            yield json.loads(line)
+            yield {name: value for name, value in json.loads(line).items() if value is not None}
 
 
 def _without(place: Path, sentence: str) -> str:
