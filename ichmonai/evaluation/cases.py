@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ichmonai.classes import LOCATIONS
 from ichmonai.errors import InputError
 from ichmonai.evaluation.calibration import Calibration
+from ichmonai.evaluation.phantom_truth import as_predicted, is_phantom
 from ichmonai.evaluation.tables import KEYS, STUDY_KEYS, Strings, Table, identities, match, refuse_duplicates
 from ichmonai.study_rule import MAX_APART
 
@@ -105,8 +106,8 @@ def read_cases(predictions: Table, truth: Table | None = None) -> Intake:
     Args:
         predictions: `p_ich` with `p_deep`, `p_lobar` and `p_subtentorial`, or `p_<label>` of any labels; columns that
             name the row (`tables.KEYS`); `patient`, where the truth has none; `slices_apart`, where slices overlap.
-        truth: `ich` 0 or 1 and `location`, or a column for each label; an empty cell is unknown. Without it the
-            predictions hold these columns themselves.
+        truth: `ich` 0 or 1 and `location`, or a column for each label; an empty cell is unknown. Or the `truth.csv` of
+            the phantom. Without it the predictions hold these columns themselves.
 
     Raises:
         InputError: a column is missing, a row stands twice, nothing matches, a probability is nan or outside 0 to 1, or
@@ -122,7 +123,10 @@ def read_cases(predictions: Table, truth: Table | None = None) -> Intake:
     scores = read_scores(predictions)
     matched_by: tuple[str, ...] = ()
     joined, unmatched, unpredicted = predictions, 0, 0
+    of_truth: list[str] = []
     if truth is not None:
+        if is_phantom(truth):
+            truth, of_truth = as_predicted(truth, predictions, key)
         matched_by, found = match(predictions, truth)
         unmatched, unpredicted = int((found < 0).sum()), len(truth) - len(np.unique(found[found >= 0]))
         joined = _joined(predictions, truth, found, scores)
@@ -131,6 +135,7 @@ def read_cases(predictions: Table, truth: Table | None = None) -> Intake:
             joined, predictions = joined.take(rows), predictions.take(rows)
             scores = {head: score[rows] for head, score in scores.items()}
     labels, notes = _truth(joined, scores, predictions if truth is None else truth)
+    notes += of_truth
     patients = _patients(joined, truth or predictions)
     if unanswered:
         notes.append(f"{unanswered} rows of {predictions.name} hold no probability and are in no number.")

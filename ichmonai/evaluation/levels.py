@@ -49,7 +49,14 @@ def _grouped(cases: Cases, keys: Strings, level: str, rule: str) -> Cases:
             scores[head] = highest_of_neighbours(score[rows], first, apart)
         else:
             scores[head] = np.maximum.reduceat(score[rows], first)
-    return Cases(level, rule, names, cases.patients[rows][first], truth, scores)
+    columns = {name: _common(cells[rows], group, first) for name, cells in (cases.columns or {}).items()}
+    return Cases(level, rule, names, cases.patients[rows][first], truth, scores, columns=columns)
+
+
+def _common(cells: Strings, group: NDArray[np.integer], first: NDArray[np.integer]) -> Strings:
+    """What all cells of each group say; empty where they differ."""
+    same = np.logical_and.reduceat(cells == cells[first][group], first)
+    return np.where(same, cells[first], "")
 
 
 def _any(truth: NDArray[np.int64], first: NDArray[np.integer]) -> NDArray[np.int64]:
