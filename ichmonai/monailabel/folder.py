@@ -44,7 +44,7 @@ def write_model(source: BundleSource, folder: Path) -> Path | None:
     state = load_trained(bundle.setting("network_def"), weights).state_dict()
     own = InferenceBundle(BundleSource(source.root, trusted=source.trusted)).parser.get()
     shutil.copytree(source.root, folder, ignore=_NOT_COPIED, dirs_exist_ok=True)
-    config = {**bundle.parser.get(), "bundle_root": ".", "ckpt_path": own["ckpt_path"], "calibration_path": None}
+    config = {**bundle.written(), "bundle_root": ".", "ckpt_path": own["ckpt_path"], "calibration_path": None}
     (folder / "configs" / "inference.json").write_text(json.dumps(config, indent=4) + "\n", encoding="utf-8")
     calibration = bundle.setting("calibration")
     return publish(

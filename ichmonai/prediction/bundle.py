@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -76,6 +77,7 @@ class InferenceBundle:
     def __init__(self, source: BundleSource) -> None:
         self.path = source.root / "configs" / "inference.json"
         self.parser = ConfigParser()
+        self._network: Any = None  # as the config has it, where it is put off
         try:
             self.parser.read_config([str(self.path), *map(str, source.overlays)])
         except Exception as error:  # monai raises errors of many kinds on files that are no config
@@ -94,9 +96,17 @@ class InferenceBundle:
             raise InputError(f"{self.path} has no setting {unknown[0]}; {nearest(unknown[0], config)}.")
         self.parser.update({"bundle_root": str(source.root), **source.settings})
 
+    def written(self) -> dict[str, Any]:
+        """The config as its files and settings have it."""
+        config = deepcopy(self.parser.get())
+        if self._network is not None:
+            config["placed"]["network"] = self._network
+        return config
+
     def _put_off_the_network(self) -> None:
         """Let it be built only where it was not converted before; a config of others may have another in its place."""
         if "placed" in self.parser.get():
+            self._network = self.parser.get("placed#network")
             late = {"description": "@description", "weights": "@ckpt_path", "device": "@device"}
             late["_target_"] = f"{TrainedNetwork.__module__}.{TrainedNetwork.__name__}"
             self.parser.set(late, "placed#network")

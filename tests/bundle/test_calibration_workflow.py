@@ -132,7 +132,7 @@ def test_inference_takes_the_calibration_that_lies_beside_its_weights(
         shutil.copy(training / name, tmp_path)
     found = {}
     for name in ("without", "with", "given"):
-        settings = {"num_workers": 0}
+        settings = {}
         if name == "with":
             thresholds = {"series": {"ich": {"specificity_90": 0.125}}}
             Calibration({"ich": 3.0}, thresholds).write(calibration_path(weights))

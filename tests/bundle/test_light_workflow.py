@@ -30,7 +30,6 @@ def test_train_evaluate_and_predict(cohort: Path, volumes: Path, tmp_path: Path,
         dataset_dir=str(volumes / "nifti"),
         output_dir=str(tmp_path / "predictions"),
         ckpt_path=str(tmp_path / "model.pt"),
-        num_workers=0,
     )
     with (tmp_path / "predictions" / "slices.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -156,19 +156,19 @@ def test_a_run_that_is_stopped_says_how_it_goes_on(small_bundle, volume, tmp_pat
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the system has no terminals")
-def test_a_run_whose_terminal_is_closed_ends_as_if_it_was_stopped(small_bundle, volume, tmp_path):
+def test_a_run_whose_terminal_is_closed_ends_as_if_it_was_stopped(small_bundle, volume, tmp_path, tmp_path_factory):
     """Whatever it says then is an error of the terminal's."""
     import fcntl
     import pty
     import termios
 
     ours, theirs = pty.openpty()
-    (tmp_path / "temporary").mkdir()
+    temporary = tmp_path_factory.mktemp("t")  # a short path: the address of a socket in it has 107 bytes at most
     process = _at_work(
         small_bundle,
         volume,
         tmp_path / "out",
-        environment={"TMPDIR": str(tmp_path / "temporary")},
+        environment={"TMPDIR": str(temporary)},
         **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
@@ -176,7 +176,7 @@ def test_a_run_whose_terminal_is_closed_ends_as_if_it_was_stopped(small_bundle, 
     os.close(theirs)
     os.close(ours)  # which sends SIGHUP to all that belongs to the terminal
     assert process.wait(60) == 128 + signal.SIGHUP
-    assert not list((tmp_path / "temporary").iterdir())
+    assert not list(temporary.iterdir())
 
 
 def _at_work(bundle, volume, out, environment=None, **options):

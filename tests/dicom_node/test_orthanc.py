@@ -24,11 +24,12 @@ from tests.dicom_results.test_writer import write_study
 from tests.io.dicom_factory import uid_of
 
 ORTHANC = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
+STORESCU = shutil.which("storescu", path="/usr/bin:/usr/local/bin:/opt/homebrew/bin")  # pynetdicom has one, too
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (ORTHANC and PLUGIN.exists()), reason="orthanc and orthanc-dicomweb are not installed"),
-    pytest.mark.skipif(not shutil.which("storescu"), reason="dcmtk is not installed"),
+    pytest.mark.skipif(not STORESCU, reason="dcmtk is not installed"),
 ]
 
 
@@ -92,7 +93,7 @@ def orthanc(tmp_path):
 def storescu(port: int, *folders: Path) -> None:
     done = subprocess.run(
         [
-            "storescu",
+            STORESCU,
             "-R",
             "-aet",
             "SCANNER",
