@@ -97,7 +97,9 @@ def test_fifty_uploads_and_a_kill_lose_nothing(start: Start, tmp_path: Path) -> 
     assert len({one["answer"]["sha256"] for one in found["studies"]}) == 1
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+@pytest.mark.skipif(
+    not (CHROMIUM and os.environ.get("ICHMONAI_BROWSER")), reason="ICHMONAI_BROWSER is not set, or there is no chromium"
+)
 def test_the_whole_path_in_a_browser(start: Start, tmp_path: Path) -> None:
     sync = pytest.importorskip("playwright.sync_api")
     (tmp_path / "scans").mkdir()
