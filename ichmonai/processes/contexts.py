@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from multiprocessing import process, resource_tracker, spawn, util
@@ -17,6 +18,8 @@ from ichmonai.processes.safe_path import safe_environment, without_current_folde
 
 _PRELOAD = ["ichmonai.prediction.local", "monai.transforms", "ichmonai.transforms"]
 _starting = threading.RLock()
+_LONGEST_FOLDER = 75
+"""Bytes; a socket's address has 103 at most on the strictest system, of which multiprocessing takes 28 for names."""
 
 
 def spawn_context() -> BaseContext:
@@ -149,6 +152,18 @@ class _SpawnProcess(SpawnProcess):
         return started
 
 
+@contextlib.contextmanager
+def _short_paths() -> Iterator[None]:
+    """Temporary folders of which a socket's address can be made, as Python 3.14 chooses them by itself."""
+    before = tempfile.gettempdir()
+    if len(os.fsencode(before)) > _LONGEST_FOLDER:
+        tempfile.tempdir = "/tmp"  # noqa: S108  # what is made there is for its owner alone
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 class _Spawn(SpawnContext):
     Process = _SpawnProcess
 
@@ -172,6 +187,7 @@ if os.name == "posix":
         Process = _ForkServerProcess
 
     def _ensure_server() -> None:
-        guard_folder(util.get_temp_dir())  # of the server's socket
+        with _short_paths():
+            guard_folder(util.get_temp_dir())  # of the server's socket
         forkserver.ensure_running()
         guard_process(forkserver._forkserver._forkserver_pid)  # type: ignore[attr-defined]

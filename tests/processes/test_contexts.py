@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,12 @@ def test_workers_have_what_this_process_has_imported_but_not_its_files(tmp_path,
     program.write_text(FORKED)
     result = subprocess.run([sys.executable, program, how], capture_output=True, text=True, timeout=60)
     assert (result.stdout, result.stderr, result.returncode) == (f"{forked};[]\n", "", 0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no fork server")
+def test_a_temporary_folder_whose_path_is_too_long_for_a_socket_is_not_taken(tmp_path):
+    far = tmp_path / ("a" * 120)
+    far.mkdir()
+    environment = {**os.environ, "TMPDIR": str(far)}
+    result = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
