@@ -3,9 +3,9 @@ FROM python:3.12-slim
 WORKDIR /src
 COPY . .
 # An index of torch's wheels without CUDA, which are a tenth of the size.
-ARG TORCH_INDEX
+ARG PIP_EXTRA_INDEX_URL
 # hadolint ignore=DL3013
-RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} ".[serve]" \
+RUN pip install --no-cache-dir ".[serve]" \
     && useradd --create-home --uid 1000 reader && mkdir /data && chown reader /data
 USER 1000
 WORKDIR /data

@@ -62,7 +62,7 @@ def main() -> None:
         )
         command = [sys.executable, "-P", "-m", "uv", "pip", "compile", project.name, "--quiet", "--universal"]
         command += ["--python-version", PYTHON, "--generate-hashes"]
-        command += ["--no-annotate", "--no-header", "--no-emit-index-url", "--output-file", found.name]
+        command += ["--no-annotate", "--no-header", "--output-file", found.name]
         subprocess.run(command, cwd=folder, check=True)  # where uv looks for [tool.uv]
         for path, text in zip((WHEELS, SOURCES), split(found.read_text(encoding="utf-8")), strict=True):
             path.write_text(HEADER + text, encoding="utf-8")

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, TrustOption, bundle_source
+from ichmonai.commands.bundle_options import (
+    BundleOption,
+    ConfigOption,
+    DeviceOption,
+    SettingsOption,
+    TimeoutOption,
+    TrustOption,
+    WorkersOption,
+    bundle_source,
+)
 from ichmonai.commands.stop import stop, stoppable
 from ichmonai.errors import InputError
 
@@ -31,9 +40,9 @@ def benchmark(
     config: ConfigOption = None,
     settings: SettingsOption = None,
     trust: TrustOption = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 and so on; a GPU if there is one.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read and prepare; all cores.")] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds after which the work on a series is hung.")] = 600,
+    device: DeviceOption = None,
+    workers: WorkersOption = None,
+    timeout: TimeoutOption = 600,
     accept: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="Warn of this finding instead of refusing; repeatable.")
     ] = None,

@@ -1,4 +1,4 @@
-"""The options by which commands choose a bundle, its configs and settings."""
+"""The options by which commands choose a bundle, its configs and settings, and on what it runs."""
 
 import json
 from pathlib import Path
@@ -30,6 +30,9 @@ TrustOption = Annotated[
     bool,
     typer.Option("--trust", help="Run whatever the bundle and configs name; see what that is: ichmonai check-bundle."),
 ]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 and so on; a GPU if there is one.")]
+WorkersOption = Annotated[int | None, typer.Option(min=1, help="Processes that read and prepare; all cores.")]
+TimeoutOption = Annotated[float, typer.Option(min=1, help="Seconds after which the work on a series is hung.")]
 
 
 def bundle_source(

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, TrustOption, bundle_source
+from ichmonai.commands.bundle_options import (
+    BundleOption,
+    ConfigOption,
+    DeviceOption,
+    SettingsOption,
+    TrustOption,
+    bundle_source,
+)
 from ichmonai.commands.stop import stop, stoppable
 from ichmonai.errors import InputError
 
@@ -21,7 +28,7 @@ def node(
     bundle_config: ConfigOption = None,
     settings: SettingsOption = None,
     trust: TrustOption = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 and so on; a GPU if there is one.")] = None,
+    device: DeviceOption = None,
 ) -> None:
     """Receive head CT over the network, and send what was found into the archive."""
     console = Console(stderr=True)

@@ -11,7 +11,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ichmonai.commands.bundle_options import BundleOption, ConfigOption, SettingsOption, TrustOption, bundle_source
+from ichmonai.commands.bundle_options import (
+    BundleOption,
+    ConfigOption,
+    DeviceOption,
+    SettingsOption,
+    TimeoutOption,
+    TrustOption,
+    WorkersOption,
+    bundle_source,
+)
 from ichmonai.commands.stop import stop, stoppable
 from ichmonai.errors import InputError
 
@@ -44,14 +53,14 @@ def predict(
     config: ConfigOption = None,
     settings: SettingsOption = None,
     trust: TrustOption = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 and so on; a GPU if there is one.")] = None,
+    device: DeviceOption = None,
     runtime: Annotated[
         RuntimeName | None,
         typer.Option(help="What the network runs on; unless given, the fastest that gives the same results."),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Slices that go through the network at once.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read and prepare; all cores.")] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds after which the work on a series is hung.")] = 600,
+    workers: WorkersOption = None,
+    timeout: TimeoutOption = 600,
     format: Annotated[str, typer.Option(help="Tables as csv, jsonl, parquet, or several: csv,parquet.")] = "csv",
     accept: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="Warn of this finding instead of refusing; repeatable.")
