@@ -1,6 +1,5 @@
 """The command ``ichmonai serve``."""
 
-import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ichmonai.addresses import is_loopback
 from ichmonai.commands.bundle_options import (
     BundleOption,
     ConfigOption,
@@ -57,7 +57,7 @@ def serve(
     console = Console(stderr=True)
     try:
         token = _token(token_file)
-        loopback = _is_loopback(host)
+        loopback = is_loopback(host)
         if not loopback and not token:
             raise InputError(
                 f"Beyond this machine ({host}) the server needs a token; put one of 16 characters or more into a file "
@@ -110,10 +110,3 @@ def _token(file: Path | None) -> str:
     if (file or text) and len(text) < SHORTEST_TOKEN:
         raise InputError(f"The token is shorter than {SHORTEST_TOKEN} characters; take a longer one.")
     return text
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

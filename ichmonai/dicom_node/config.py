@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
+from ichmonai.addresses import is_loopback
 from ichmonai.errors import InputError, first_line
 
 OBJECTS = ("report", "pictures", "segmentation")
@@ -60,9 +61,9 @@ class NodeConfig:
     Attributes:
         folder: of what is received, answered and waits to be sent.
         ae_title: its own.
-        host: address to listen at.
+        host: address to listen at; by default only what runs on this machine reaches it.
         port: the same.
-        senders: AE titles that may send; empty for all.
+        senders: AE titles that may send; empty for all, which only this machine may be.
         quiet_seconds: a study is complete when nothing came for so long.
         images: a study is complete with so many, too; 0 for no such number.
         free_mb: what the disk must have free; below, images are refused as Out of Resources.
@@ -74,7 +75,7 @@ class NodeConfig:
 
     folder: Path
     ae_title: str = "ICHMONAI"
-    host: str = "0.0.0.0"  # noqa: S104  scanners are elsewhere; --check says who may send
+    host: str = "127.0.0.1"
     port: int = 11112
     senders: tuple[str, ...] = ()
     quiet_seconds: float = 30
@@ -147,6 +148,8 @@ def _fits(kind: Any, value: Any) -> bool:
 
 
 def _check(config: NodeConfig, path: Path) -> None:
+    if not is_loopback(config.host) and not config.senders:
+        raise InputError(f"{path} lets everybody on the network send to {config.host}; name the AE titles in senders.")
     names = [one.name for one in config.destinations]
     by_dimse = [one for one in config.destinations if not one.url]
     titles = [config.ae_title, *config.senders, *(one.ae_title for one in by_dimse)]

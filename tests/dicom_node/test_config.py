@@ -25,6 +25,7 @@ def test_a_good_file(tmp_path):
     path.write_text(GOOD)
     config = read_config(path)
     assert config.folder == tmp_path / "node"
+    assert config.host == "127.0.0.1"
     assert (config.senders, config.quiet_seconds, config.ae_title) == (("CT1", "CT2"), 20, "ICHMONAI")
     (one,) = config.destinations
     assert (one.ae_title, one.port, one.always, one.positive) == ("PACS", 104, ("report",), ("pictures",))
@@ -46,6 +47,7 @@ def test_a_good_file(tmp_path):
         ("[[destination]]", "[tls]\ncertificate = 'a'\nkey = 'b'\nauthorities = 'c'\n[[destination]]", "no file .*a,"),
         ('host = "pacs.example"', "", "needs ae_title, host and port, or a url"),
         ("port = 104", 'port = 104\nurl = "http://pacs.example"', "give either"),
+        ('senders = ["CT1", "CT2"]', 'host = "0.0.0.0"', "lets everybody on the network send to 0.0.0.0"),
         ('senders = ["CT1", "CT2"]', 'senders = "CT1"', "senders in .* is 'CT1'"),
     ],
 )
