@@ -23,6 +23,7 @@ from ichmonai.errors import InputError
 def node(
     config: Annotated[Path, typer.Option(help="The toml file that says what the node does; see docs/pacs.md.")],
     check: Annotated[bool, typer.Option("--check", help="Say what is wrong with it; then end.")] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="Say who sent what, and when it was answered.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Count what came and went; then end.")] = False,
     bundle: BundleOption = None,
     bundle_config: ConfigOption = None,
@@ -37,18 +38,18 @@ def node(
 
         DicomObjects.require()
         try:
-            from ichmonai.dicom_node.config import read_config
+            from ichmonai.dicom_node.config import read_config, sentence_of
             from ichmonai.dicom_node.node import JOURNAL, Node
             from ichmonai.dicom_node.send import answers_echo
+            from ichmonai.dicom_node.status import print_journal
             from ichmonai.dicom_node.store import NodeStore
         except ModuleNotFoundError as error:
             raise InputError(f'The node needs {error.name}; run pip install "ichmonai[pacs]".') from error
         told = read_config(config)
-        if status:
+        if status or audit:
             if not (told.folder / JOURNAL).is_file():
                 raise InputError(f"{told.folder} holds no {JOURNAL}; start the node first.")
-            for name, count in NodeStore(told.folder / JOURNAL).status().items():
-                typer.echo(f"{name} {count}")
+            print_journal(NodeStore(told.folder / JOURNAL), audit)
             return
         source = bundle_source(bundle, bundle_config, settings, device, trust)
         _ = source.open().weights
@@ -56,8 +57,7 @@ def node(
         if silent:
             raise InputError(f"{', '.join(silent)} does not answer; compare AE titles, host, port or url there.")
         if check:
-            who = ", ".join(told.senders) or "anyone"
-            console.print(f"{config} is sound; {who} may send, and every destination answers.", soft_wrap=True)
+            console.print(f"{config} is sound; {sentence_of(told)}.", soft_wrap=True)
             return
         from ichmonai.cores import usable_cores
         from ichmonai.prediction.folder import claimed

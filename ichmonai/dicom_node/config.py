@@ -69,6 +69,8 @@ class NodeConfig:
         free_mb: what the disk must have free; below, images are refused as Out of Resources.
         workers: processes that read; all cores where None.
         timeout: seconds after which the work on a series is hung.
+        metrics_port: at which /metrics answers Prometheus; 0 for none.
+        metrics_host: address of the same.
         tls: certificates; None to speak without.
         destinations: where results go.
     """
@@ -83,6 +85,8 @@ class NodeConfig:
     free_mb: float = 500
     workers: int | None = None
     timeout: float = 600
+    metrics_port: int = 0
+    metrics_host: str = "127.0.0.1"
     tls: Tls | None = None
     destinations: tuple[Destination, ...] = field(default=())
 
@@ -112,6 +116,14 @@ def read_config(path: Path) -> NodeConfig:
     made = _made(NodeConfig, {**_paths(node, ("folder",), path), "destinations": found}, f"[node] of {path}")
     _check(made, path)
     return made
+
+
+def sentence_of(config: NodeConfig) -> str:
+    """What a node will do, for people who check its file."""
+    said = [f"{', '.join(config.senders) or 'anyone'} may send"]
+    if config.metrics_port:
+        said.append(f"Prometheus may ask {config.metrics_host}:{config.metrics_port}")
+    return f"{', '.join(said)}, and every destination answers"
 
 
 def _paths(part: Mapping[str, Any], names: tuple[str, ...], path: Path) -> dict[str, Any]:
@@ -153,7 +165,7 @@ def _check(config: NodeConfig, path: Path) -> None:
     names = [one.name for one in config.destinations]
     by_dimse = [one for one in config.destinations if not one.url]
     titles = [config.ae_title, *config.senders, *(one.ae_title for one in by_dimse)]
-    ports = [config.port, *(one.port for one in by_dimse)]
+    ports = [config.port, config.metrics_port or config.port, *(one.port for one in by_dimse)]
     objects = {name for one in config.destinations for name in (*one.always, *one.positive)}
     if len(set(names)) < len(names):
         raise InputError(f"{path} has two destinations of one name; give each its own.")

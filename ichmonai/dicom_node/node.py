@@ -1,8 +1,10 @@
 """The node: receives, predicts and sends."""
 
+import contextlib
 import functools
 import logging
 import shutil
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pydicom
 
 from ichmonai.dicom_node.config import Destination, NodeConfig
+from ichmonai.dicom_node.metrics import serve_metrics
 from ichmonai.dicom_node.receive import Receiver, stem
 from ichmonai.dicom_node.send import Sender
 from ichmonai.dicom_node.store import NodeStore
@@ -51,15 +54,20 @@ class Node:
 
         Raises:
             OSError: the port is not free.
+            InputError: that of metrics is not free.
         """
-        self.receiver.start()
-        for one in self.senders:
-            one.start()
+        metrics = serve_metrics(self.config, self.store) if self.config.metrics_port else None
         try:
+            self.receiver.start()
+            for one in self.senders:
+                one.start()
             while not self.ended.is_set():
                 if not self.predict_complete():
                     self.ended.wait(_POLL)
         finally:
+            if metrics:
+                metrics.shutdown()
+                metrics.server_close()
             self.receiver.close()
             for one in self.senders:
                 one.close()
@@ -81,8 +89,13 @@ class Node:
             except Exception as error:  # a full disk, say; the others go on
                 said = error if isinstance(error, InputError) else type(error).__name__
                 logger.error("Study %s got no answer, and is tried again (%s).", study, said)
+                self._failed()
                 self._later[study] = time.monotonic() + _PAUSE
         return answered
+
+    def _failed(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # of a disk that is full
+            self.store.fail()
 
     def _predict(self, study: str, changes: int) -> None:
         received, own = self.config.folder / "received" / stem(study), self.config.folder / "answered" / stem(study)
@@ -104,7 +117,8 @@ class Node:
             for kind, sop, path in found
             if kind in _wanted(one, bool(summary.positive))
         ]
-        self.store.answer(study, changes, chosen, urgent=bool(summary.positive))
+        outcome = "positive" if summary.positive else "negative" if summary.negative else "no_prediction"
+        self.store.answer(study, changes, chosen, urgent=bool(summary.positive), outcome=outcome)
         logger.info("Study %s: %d objects for %d destinations.", study, len(found), len(self.config.destinations))
 
 

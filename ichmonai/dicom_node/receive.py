@@ -1,5 +1,6 @@
 """Receives images: on the disk and in the journal before they are answered."""
 
+import contextlib
 import hashlib
 import io
 import shutil
@@ -18,6 +19,7 @@ from ichmonai.dicom_node.store import NodeStore
 from ichmonai.private_files import make_folder, replacing
 
 SUCCESS, OUT_OF_RESOURCES, NOT_UNDERSTOOD = 0x0000, 0xA700, 0xC000
+_REASONS = {OUT_OF_RESOURCES: "out_of_resources", NOT_UNDERSTOOD: "not_understood"}
 VERIFICATION = UID("1.2.840.10008.1.1")
 STORED = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 
@@ -63,6 +65,13 @@ class Receiver:
             self._server.shutdown()
 
     def _take(self, event: Any) -> int:
+        status = self._store(event)
+        if status != SUCCESS:
+            with contextlib.suppress(sqlite3.Error):  # of a disk that is full
+                self.store.refuse(_REASONS[status])
+        return status
+
+    def _store(self, event: Any) -> int:
         try:
             content = event.encoded_dataset(include_meta=True)
             header = pydicom.dcmread(

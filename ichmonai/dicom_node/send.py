@@ -48,7 +48,8 @@ class Sender:
     def close(self) -> None:
         """End; what was not taken waits for the next start."""
         self._ended.set()
-        self._thread.join(30)
+        if self._thread.ident:
+            self._thread.join(30)
 
     def _run(self) -> None:
         while not self._ended.is_set():

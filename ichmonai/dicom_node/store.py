@@ -1,6 +1,7 @@
 """What a node has received, answered and sent, in one file that survives being killed."""
 
 import contextlib
+import math
 import sqlite3
 import threading
 import time
@@ -14,9 +15,13 @@ CREATE TABLE IF NOT EXISTS images (study TEXT, sop TEXT, sha256 TEXT, PRIMARY KE
 CREATE TABLE IF NOT EXISTS studies (study TEXT PRIMARY KEY, changes INTEGER, last REAL, answered INTEGER DEFAULT 0);
 CREATE TABLE IF NOT EXISTS outbox (
     id INTEGER PRIMARY KEY, study TEXT, destination TEXT, sop TEXT, file TEXT, urgent INTEGER,
-    tries INTEGER DEFAULT 0, due REAL DEFAULT 0, sent REAL, UNIQUE (destination, sop));
+    tries INTEGER DEFAULT 0, due REAL DEFAULT 0, made REAL, sent REAL, UNIQUE (destination, sop));
+CREATE INDEX IF NOT EXISTS waiting ON outbox (destination, urgent, id) WHERE sent IS NULL;
 CREATE TABLE IF NOT EXISTS audit (at REAL, event TEXT, peer TEXT, study TEXT, sop TEXT);
+CREATE TABLE IF NOT EXISTS counts (name TEXT, label TEXT, value REAL, PRIMARY KEY (name, label));
 """
+SECONDS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0, math.inf)
+"""Upper bounds of the classes in which times are counted."""
 _LONGEST_PAUSE = 900.0
 
 
@@ -68,6 +73,7 @@ class NodeStore:
         with self._changing() as base:
             known = base.execute("SELECT sha256 FROM images WHERE (study, sop) = (?, ?)", (study, sop)).fetchone()
             base.execute("INSERT INTO audit VALUES (?, 'received', ?, ?, ?)", (time.time(), peer, study, sop))
+            _count(base, "received", peer)
             if known == (sha256,):
                 return
             base.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", (study, sop, sha256))
@@ -76,6 +82,16 @@ class NodeStore:
                 "ON CONFLICT (study) DO UPDATE SET changes = changes + 1, last = excluded.last",
                 (study, time.time()),
             )
+
+    def refuse(self, reason: str) -> None:
+        """Note an image that was not taken."""
+        with self._changing() as base:
+            _count(base, "refused", reason)
+
+    def fail(self) -> None:
+        """Note a study that got no answer, and is tried again."""
+        with self._changing() as base:
+            _count(base, "failed")
 
     def complete(self, quiet: float, images: int) -> list[tuple[str, int]]:
         """Studies that are complete and have no answer to all that came: UID, and how often they changed."""
@@ -87,7 +103,9 @@ class NodeStore:
             images,
         )
 
-    def answer(self, study: str, changes: int, objects: list[tuple[str, str, str]], urgent: bool) -> None:
+    def answer(
+        self, study: str, changes: int, objects: list[tuple[str, str, str]], urgent: bool, outcome: str = "negative"
+    ) -> None:
         """Note an answer and what is to be sent of it; what waits of an earlier one is not sent any more.
 
         Args:
@@ -95,18 +113,22 @@ class NodeStore:
             changes: how often it had changed before it was predicted.
             objects: destination, SOPInstanceUID and file of each.
             urgent: whether it overtakes others.
+            outcome: positive, negative or no_prediction.
         """
         with self._changing() as base:
             kept = [sop for _, sop, _ in objects]
             for (sop,) in base.execute("SELECT sop FROM outbox WHERE study = ? AND sent IS NULL", (study,)).fetchall():
                 if sop not in kept:
                     base.execute("DELETE FROM outbox WHERE (study, sop) = (?, ?) AND sent IS NULL", (study, sop))
+            now = time.time()
             base.executemany(
-                "INSERT OR IGNORE INTO outbox (study, destination, sop, file, urgent) VALUES (?, ?, ?, ?, ?)",
-                [(study, destination, sop, file, int(urgent)) for destination, sop, file in objects],
+                "INSERT OR IGNORE INTO outbox (study, destination, sop, file, urgent, made) VALUES (?, ?, ?, ?, ?, ?)",
+                [(study, destination, sop, file, int(urgent), now) for destination, sop, file in objects],
             )
             base.execute("UPDATE studies SET answered = ? WHERE study = ?", (changes, study))
-            base.execute("INSERT INTO audit VALUES (?, 'answered', '', ?, '')", (time.time(), study))
+            base.execute("INSERT INTO audit VALUES (?, 'answered', '', ?, '')", (now, study))
+            _count(base, "answered", outcome)
+            _count_seconds(base, "answer", now - _last(base, study))
 
     def due(self, destination: str) -> list[Item]:
         """What is to be sent now, of one study: the most urgent, then the oldest."""
@@ -121,10 +143,11 @@ class NodeStore:
     def sent(self, item: Item, destination: str) -> None:
         """Note that an archive took an object."""
         with self._changing() as base:
-            base.execute("UPDATE outbox SET sent = ? WHERE id = ?", (time.time(), item.id))
-            base.execute(
-                "INSERT INTO audit VALUES (?, 'sent', ?, ?, ?)", (time.time(), destination, item.study, item.sop)
-            )
+            now = time.time()
+            base.execute("UPDATE outbox SET sent = ? WHERE id = ?", (now, item.id))
+            base.execute("INSERT INTO audit VALUES (?, 'sent', ?, ?, ?)", (now, destination, item.study, item.sop))
+            _count(base, "sent", destination)
+            _count_seconds(base, "delivery", now - _last(base, item.study))
 
     def postpone(self, destination: str, item: Item | None = None) -> None:
         """Try something again later, after a pause that grows.
@@ -134,6 +157,7 @@ class NodeStore:
             item: what was not taken; None for all that waits, where nobody answers.
         """
         with self._changing() as base:
+            _count(base, "failed_sending", destination)
             base.execute(
                 "UPDATE outbox SET tries = tries + 1, due = ? + MIN(?, 2.0 * (1 << MIN(tries, 12))) "
                 "WHERE destination = ? AND sent IS NULL AND (? IS NULL OR id = ?)",
@@ -152,6 +176,23 @@ class NodeStore:
         }
         return {name: self._rows(query)[0][0] for name, query in counts.items()}
 
+    def unanswered(self) -> int:
+        """How many studies have no answer to all that came."""
+        return int(self._rows("SELECT COUNT(*) FROM studies WHERE answered < changes")[0][0])
+
+    def waiting(self) -> dict[str, tuple[int, float]]:
+        """What waits for each destination: how many objects, and since when the oldest does (seconds since 1970)."""
+        query = "SELECT destination, COUNT(*), MIN(made) FROM outbox WHERE sent IS NULL GROUP BY destination"
+        return {destination: (count, made) for destination, count, made in self._rows(query)}
+
+    def last_image(self) -> float:
+        """When the last new image came (seconds since 1970); 0 where none did."""
+        return float(self._rows("SELECT MAX(last) FROM studies")[0][0] or 0)
+
+    def counts(self, name: str) -> dict[str, float]:
+        """What was counted since the folder is there, by label."""
+        return dict(self._rows("SELECT label, value FROM counts WHERE name = ?", name))
+
     def audit(self) -> list[tuple]:
         """Time, event, AE title or destination, study and object, in their order."""
         return self._rows("SELECT * FROM audit ORDER BY rowid")
@@ -160,3 +201,22 @@ class NodeStore:
         """Leave the file."""
         with self._lock:
             self._connection.close()
+
+
+def _count(base: sqlite3.Connection, name: str, label: str = "", by: float = 1) -> None:
+    base.execute(
+        "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT (name, label) DO UPDATE SET value = value + excluded.value",
+        (name, label, by),
+    )
+
+
+def _count_seconds(base: sqlite3.Connection, name: str, seconds: float) -> None:
+    """Count a time in the first class that it fits, and sum it up."""
+    _count(base, f"{name}_seconds", repr(next(bound for bound in SECONDS if seconds <= bound)))
+    _count(base, f"{name}_seconds_sum", by=max(seconds, 0.0))
+
+
+def _last(base: sqlite3.Connection, study: str) -> float:
+    """When the last image of a study came (seconds since 1970)."""
+    found = base.execute("SELECT last FROM studies WHERE study = ?", (study,)).fetchone()
+    return float(found[0]) if found else time.time()

@@ -29,6 +29,13 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    return False
+
+
 def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
     """The first true value; an error where there is none in time."""
     end = time.monotonic() + seconds
@@ -86,8 +93,7 @@ def running(config: NodeConfig, source: Any) -> Iterator[Node]:
     thread = threading.Thread(target=node.run)
     thread.start()
     try:
-        with contextlib.suppress(OSError):
-            wait_for(lambda: socket.create_connection((config.host, config.port), 1), 20).close()
+        wait_for(lambda: listens(config.port), 20)
         yield node
     finally:
         node.ended.set()

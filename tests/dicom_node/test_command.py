@@ -1,5 +1,6 @@
 """The command: what is wrong is one sentence, what is there is counted; and TLS."""
 
+import datetime
 import shutil
 import ssl
 import subprocess
@@ -32,6 +33,10 @@ def test_check_says_who_may_send_and_who_does_not_answer(file, archive):
     good = CliRunner().invoke(app, ["node", "--config", str(file), "--check"])
     assert good.exit_code == 0
     assert "CT1 may send, and every destination answers" in good.output
+    file.write_text(file.read_text().replace("port", "metrics_port = 9104\nport", 1))
+    assert "Prometheus may ask 127.0.0.1:9104" in CliRunner().invoke(
+        app, ["node", "--config", str(file), "--check"]
+    ).output.replace("\n", " ")
     archive.close()
     bad = CliRunner().invoke(app, ["node", "--config", str(file), "--check"])
     assert bad.exit_code == 2
@@ -51,6 +56,26 @@ def test_status_counts(file):
     said = CliRunner().invoke(app, ["node", "--config", str(file), "--status"]).output
     assert "images 1" in said
     assert "studies_without_answer 1" in said
+
+
+def test_the_audit_trail_names_uids_and_who_sent_them(file):
+    (file.parent / "node").mkdir()
+    store = NodeStore(file.parent / "node" / "node.sqlite")
+    store.receive("1.2", "1.2.3", "00", "CT1")
+    store.answer("1.2", 1, [("archive", "1.2.4", "report.dcm")], False)
+    assert "archive: 1 objects wait" in CliRunner().invoke(app, ["node", "--config", str(file), "--status"]).output
+    store.sent(store.due("archive")[0], "archive")
+    store.close()
+    head, *rows = CliRunner().invoke(app, ["node", "--config", str(file), "--audit"]).output.splitlines()
+    assert head.split("\t") == ["at", "event", "peer", "study", "object"]
+    assert [row.split("\t")[1:] for row in rows] == [
+        ["received", "CT1", "1.2", "1.2.3"],
+        ["answered", "", "1.2", ""],
+        ["sent", "archive", "1.2", "1.2.4"],
+    ]
+    when = [datetime.datetime.fromisoformat(row.split("\t")[0]) for row in rows]
+    assert when == sorted(when)
+    assert abs(datetime.datetime.now(datetime.UTC) - when[0]) < datetime.timedelta(minutes=5)
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")

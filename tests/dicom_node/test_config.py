@@ -45,6 +45,7 @@ def test_a_good_file(tmp_path):
         ("[[destination]]", "[[receiver]]", "has a part receiver"),
         ("positive", "tls = true\npositive", "there are no certificates"),
         ("[[destination]]", "[tls]\ncertificate = 'a'\nkey = 'b'\nauthorities = 'c'\n[[destination]]", "no file .*a,"),
+        ("quiet_seconds", "metrics_port = 70000\nquiet_seconds", "port that does not exist"),
         ('host = "pacs.example"', "", "needs ae_title, host and port, or a url"),
         ("port = 104", 'port = 104\nurl = "http://pacs.example"', "give either"),
         ('senders = ["CT1", "CT2"]', 'host = "0.0.0.0"', "lets everybody on the network send to 0.0.0.0"),
