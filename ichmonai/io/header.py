@@ -54,6 +54,7 @@ class ImageHeader:
         spacing: PixelSpacing in mm: between rows, between columns, (2,).
         slice_step: of a volume the step from slice to slice in mm, LPS, (3,).
         thickness: SliceThickness in mm.
+        kvp: KVP in kV.
         gantry_tilt: GantryDetectorTilt in degrees.
         acquisition: AcquisitionNumber.
         is_scout: whether its description says so.
@@ -87,6 +88,7 @@ class ImageHeader:
     spacing: Vector | None = None
     slice_step: Vector | None = None
     thickness: float | None = None
+    kvp: float | None = None
     gantry_tilt: float | None = None
     acquisition: int | None = None
     is_scout: bool = False

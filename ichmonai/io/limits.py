@@ -26,6 +26,8 @@ FIELD_OF_VIEW = (100.0, 800.0)
 """Plausible extent of a slice, in mm: an infant's head, and the widest bore."""
 MAX_THICKNESS = 1000.0
 """SliceThickness in mm; what is said beyond it is damage."""
+MAX_KVP = 1000.0
+"""Tube voltage in kV; what is said beyond it is damage."""
 MAX_POSITION = 1e5
 """ImagePositionPatient in mm, 100 m; what is said beyond it is damage."""
 MIN_SIDE = 64

@@ -31,6 +31,27 @@ class ImageSource(NamedTuple):
         return printable(f"{self.path}/{self.member}" if self.member else self.path)
 
 
+class Technique(NamedTuple):
+    """How a series was scanned, as far as it is known; nothing that names a patient.
+
+    Attributes:
+        manufacturer: of the scanner, where it is in the list of `ichmonai.io.formats.dicom.codes`.
+        model: known words of its name.
+        kernel: known words of the convolution kernel.
+        kvp: tube voltage in kV.
+        thickness: of a slice in mm, else the distance between slices.
+    """
+
+    manufacturer: str = ""
+    model: str = ""
+    kernel: str = ""
+    kvp: float | None = None
+    thickness: float | None = None
+
+
+UNKNOWN = Technique()
+
+
 @dataclass(frozen=True)
 class Series:
     """A CT series, a volume, or one slice image, ready to be read.
@@ -44,6 +65,7 @@ class Series:
         score: how well it suits as the head CT of its study; see `ichmonai.io.discovery.choose.score`.
         states: of the files of each image when they were found, see `ichmonai.io.contents.state_of`; none where
             nothing depends on them.
+        technique: how it was scanned.
     """
 
     study: str
@@ -53,6 +75,7 @@ class Series:
     description: str = ""
     score: float = 0.0
     states: tuple[str, ...] = ()
+    technique: Technique = UNKNOWN
 
     @property
     def path(self) -> str:

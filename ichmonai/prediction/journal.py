@@ -15,10 +15,17 @@ from ichmonai.io.contents import is_settled
 from ichmonai.io.findings import Code, Finding
 from ichmonai.io.geometry import Geometry
 from ichmonai.io.header import ImageHeader
-from ichmonai.io.series import ImageSource, Rejection, Series
+from ichmonai.io.series import ImageSource, Rejection, Series, Technique
 from ichmonai.prediction.journal_file import check_journal, damaged, open_journal, stored, stored_row
 from ichmonai.prediction.mask_file import Mask, pack, unpack
-from ichmonai.prediction.rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS, worklist_rank
+from ichmonai.prediction.rows import (
+    PLAN_COLUMNS,
+    REJECTED_COLUMNS,
+    SLICE_COLUMNS,
+    STUDY_COLUMNS,
+    technique_columns,
+    worklist_rank,
+)
 from ichmonai.prediction.steps import Answer
 from ichmonai.runtimes.names import RUNTIMES
 
@@ -185,16 +192,18 @@ class Journal:
     def study_rows(self) -> Iterator[dict[str, Any]]:
         """Rows of the table of studies, in the order of `worklist_rank`."""
         rows = self.connection.execute(
-            f"SELECT rank, study, series, code, study_row, location FROM tasks JOIN answers {_CURRENT} "
+            f"SELECT rank, study, series, code, study_row, location, record FROM tasks JOIN answers {_CURRENT} "
             # A study of which every series is refused has a row as well.
-            "UNION ALL SELECT 0, study, '', REPLACE(GROUP_CONCAT(DISTINCT code), ',', ';'), '{}', MIN(location) "
+            "UNION ALL SELECT 0, study, '', REPLACE(GROUP_CONCAT(DISTINCT code), ',', ';'), '{}', MIN(location), '' "
             "FROM rejections WHERE is_series AND study NOT IN (SELECT study FROM tasks) GROUP BY study "
             "ORDER BY 1, 2, 3"
         )
-        for _, study, series, code, record, path in rows:
-            nothing = {"study": study, "series": series, "path": path, "outcome": "no_prediction", "flags": code}
-            row = stored(record, dict, self.path)
-            yield nothing if code else stored_row(row, {*STUDY_COLUMNS, *PLAN_COLUMNS}, self.path)
+        for _, study, series, code, row, path, task in rows:
+            if not code:
+                yield stored_row(stored(row, dict, self.path), {*STUDY_COLUMNS, *PLAN_COLUMNS}, self.path)
+                continue
+            scanned = technique_columns(_series(json.loads(task)).technique, None) if task else {}
+            yield {"study": study, "series": series, "path": path, "outcome": "no_prediction", "flags": code, **scanned}
 
     def first_image(self, study: str, series: str) -> ImageSource | None:
         """Where the first image of a planned series is; None where it is not planned."""
@@ -328,5 +337,6 @@ def _difference(before: str, identity: dict[str, Any]) -> str:
 def _series(record: dict[str, Any]) -> Series:
     record["images"] = tuple(ImageSource(*image) for image in record["images"])
     record["states"] = tuple(record["states"])
+    record["technique"] = Technique(*record["technique"])
     record["findings"] = tuple(Finding(Code(code), sentence) for code, sentence in record["findings"])
     return Series(**record)

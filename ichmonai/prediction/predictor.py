@@ -11,7 +11,7 @@ from monai.data.meta_tensor import MetaTensor
 
 from ichmonai.errors import InputError
 from ichmonai.io import head_ct_of
-from ichmonai.io.discovery.find import find_head_ct
+from ichmonai.io.discovery.find import find_series
 from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.series import ImageSource, Series
 from ichmonai.paths import bundle_root
@@ -114,14 +114,10 @@ def _image(
     image: Any, spacing: Sequence[float] | None, affine: np.ndarray | None, accept: Sequence[str]
 ) -> tuple[Series, MetaTensor | None]:
     if isinstance(image, str | PathLike):
-        items, _ = find_head_ct(image, accept)
-        if len(items) > 1:
-            raise InputError(f"{image} holds {len(items)} studies; give one, or all of them to ichmonai predict.")
-        (item,) = items
-        one = item["image"] if isinstance(item["image"], list) else [item["image"]]
-        sources = tuple(source if isinstance(source, ImageSource) else ImageSource(source) for source in one)
-        findings = tuple(Finding(Code(code), sentence) for code, sentence in item["findings"])
-        return Series(item["study"], item["series"], sources, findings), None
+        found, _ = find_series(image, accept)
+        if len(found) > 1:
+            raise InputError(f"{image} holds {len(found)} studies; give one, or all of them to ichmonai predict.")
+        return found[0], None
     if isinstance(image, MetaTensor):
         read = head_ct_of(image.as_tensor().numpy()[0], np.asarray(image.affine))
     elif hasattr(image, "GetDirection"):

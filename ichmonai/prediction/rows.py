@@ -8,9 +8,12 @@ from torch import Tensor
 
 from ichmonai.classes import KINDS, LOCATIONS
 from ichmonai.io.findings import Code
-from ichmonai.io.series import Rejection
+from ichmonai.io.series import Rejection, Technique
 from ichmonai.study_rule import StudyDecision
 from ichmonai.tables import AREAS, KIND_PROBABILITIES, PROBABILITIES, VOLUMES, probability_columns
+
+TECHNIQUE = ("manufacturer", "model", "kernel", "kvp", "thickness_mm", "noise_hu")
+"""Columns of how a series was scanned, and of the noise in its brain; empty where that is not known."""
 
 STUDY_COLUMNS = (
     "study",
@@ -28,6 +31,7 @@ STUDY_COLUMNS = (
     "leading_slice",
     "leading_sop_instance_uid",
     "flags",
+    *TECHNIQUE,
     "sha256",
 )
 """Columns of the table of studies; `kinds` those that a positive study shows, the most
@@ -116,6 +120,18 @@ def study_rows(
     return row, rows
 
 
+def technique_columns(technique: Technique, noise: float | None) -> dict[str, str]:
+    """The columns `TECHNIQUE`.
+
+    Args:
+        technique: of the series.
+        noise: standard deviation in HU.
+    """
+    texts = technique[:3]
+    numbers = ("" if value is None else f"{value:.6g}" for value in (technique.kvp, technique.thickness))
+    return dict(zip(TECHNIQUE, (*texts, *numbers, "" if noise is None else f"{noise:.2f}"), strict=True))
+
+
 def kinds_of(row: Mapping[str, Any]) -> dict[str, float]:
     """The probabilities of the kinds that a row says, the most probable first; none where the network does not."""
     said = {kind: row.get(f"p_{kind}", "") for kind in KINDS}
@@ -170,7 +186,7 @@ def rejected_row(one: Rejection) -> dict[str, str]:
 
 
 INTEGERS = ("slices", "brain_slices", "slice", "leading_slice", "slices_apart")
-REALS = (*PROBABILITIES, *KIND_PROBABILITIES, *VOLUMES, *AREAS, "brain_content")
+REALS = (*PROBABILITIES, *KIND_PROBABILITIES, *VOLUMES, *AREAS, "brain_content", *TECHNIQUE[3:])
 """Columns of numbers."""
 
 

@@ -21,8 +21,9 @@ from ichmonai.io.findings import Finding, HeadCTReadError
 from ichmonai.io.geometry import Geometry
 from ichmonai.io.series import Series
 from ichmonai.prediction.blood import Blood
+from ichmonai.prediction.noise import brain_noise
 from ichmonai.prediction.pictures import Pictures, as_seen, brain_window
-from ichmonai.prediction.rows import CLASSIFIED, study_rows
+from ichmonai.prediction.rows import CLASSIFIED, study_rows, technique_columns
 from ichmonai.prediction.source import Parts
 from ichmonai.private_files import create
 
@@ -40,6 +41,7 @@ class Prepared:
         view: the slices as a reader is shown them, see `brain_window`, or their file; None where nobody asked.
         spacing: mm between rows and between columns of `view`.
         geometry: of the volume as it was read.
+        noise: in its brain, see `brain_noise`.
     """
 
     image: np.ndarray | Path
@@ -50,6 +52,7 @@ class Prepared:
     content: str = ""
     view: np.ndarray | Path | None = None
     spacing: tuple[float, float] = (1.0, 1.0)
+    noise: float | None = None
 
     def spill(self, file: Path) -> "Prepared":
         """Write the arrays to .npy files, so that only their names go through the pipe between two processes."""
@@ -121,8 +124,8 @@ def checked(chain: Compose, item: Mapping[str, Any], pictures: bool = False) -> 
         pictures: whether a reader is to be shown the slices.
 
     Returns:
-        The item after the chain, with `sha256` of the HU that were read, their `geometry`, and `seconds` by stage; with
-        pictures `view` and `spacing` as `Prepared` has them.
+        The item after the chain, with `sha256` of the HU that were read, their `geometry` and `noise`, and `seconds` by
+        stage; with pictures `view` and `spacing` as `Prepared` has them.
 
     Raises:
         HeadCTReadError: when the input gets no answer.
@@ -131,14 +134,14 @@ def checked(chain: Compose, item: Mapping[str, Any], pictures: bool = False) -> 
     try:
         read = dict(item) if isinstance(item[CommonKeys.IMAGE], MetaTensor) else chain(dict(item), end=1)
         digest = sha256_of_hu(read[CommonKeys.IMAGE].numpy())
-        geometry = Geometry.of(read[CommonKeys.IMAGE])
+        geometry, noise = Geometry.of(read[CommonKeys.IMAGE]), brain_noise(read[CommonKeys.IMAGE])
         shown = _shown(read[CommonKeys.IMAGE]) if pictures else {}
         was_read = time.perf_counter()
         result = chain(read, start=1)
     except RuntimeError as error:  # Compose wraps what a transform raises, and says where in memory that is
         raise (error.__cause__ or error) from None
     seconds = {"read": was_read - started, "preprocess": time.perf_counter() - was_read}
-    return {**result, **shown, "sha256": digest, "geometry": geometry, "seconds": seconds}
+    return {**result, **shown, "sha256": digest, "geometry": geometry, "noise": noise, "seconds": seconds}
 
 
 def _shown(image: MetaTensor) -> dict[str, Any]:
@@ -173,7 +176,9 @@ def prepare(
     array = made.as_tensor().numpy()
     array = array if array.ndim == 4 else array[..., None]
     view, spacing = item.get("view"), item.get("spacing", (1.0, 1.0))
-    return Prepared(array, meta, item["sha256"], item["geometry"], item["seconds"], content, view, spacing)
+    return Prepared(
+        array, meta, item["sha256"], item["geometry"], item["seconds"], content, view, spacing, item["noise"]
+    )
 
 
 def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
@@ -199,7 +204,7 @@ def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
     seconds = {**prepared.seconds, "infer": time.perf_counter() - started}
     choice = getattr(bundle.network, "choice", None)
     record = choice and choice.record()
-    row |= {"path": series.path, "sha256": prepared.sha256}
+    row |= {"path": series.path, "sha256": prepared.sha256, **technique_columns(series.technique, prepared.noise)}
     blood = None if mask is None else Blood.of(mask, meta)
     if blood is not None:
         volumes, areas = blood.columns(prepared.geometry)

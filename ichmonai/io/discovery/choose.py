@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from ichmonai.io.discovery.header_checks import head_evidence, is_derived
 from ichmonai.io.findings import Code, Finding, refusing
 from ichmonai.io.header import ImageHeader
-from ichmonai.io.series import Rejection, Series
+from ichmonai.io.series import Rejection, Series, Technique
 from ichmonai.io.slice_geometry import coverage, slice_count, slice_distance
 
 THICKNESS = 5.0
@@ -73,7 +73,7 @@ def score(slices: Sequence[ImageHeader], findings: Collection[Code] = ()) -> flo
         findings: codes found for it.
     """
     first = slices[0]
-    thickness = first.thickness or slice_distance(slices)
+    thickness = technique(slices).thickness
     points = 3 * min(coverage(slices) / BRAIN_HEIGHT, 1)
     points += {-1: 2, 0: 0, 1: -3}[first.sharpness]
     points += 2 * (head_evidence(slices) == "head")
@@ -94,3 +94,10 @@ def describe(slices: Sequence[ImageHeader]) -> str:
         steps = [*([distance] if distance else []), *first.spacing]
         parts.append(" x ".join(f"{step:.3g}" for step in steps) + " mm")
     return ", ".join(filter(None, parts))
+
+
+def technique(slices: Sequence[ImageHeader]) -> Technique:
+    """How a series was scanned, as its first header says."""
+    first = slices[0]
+    thickness = first.thickness or slice_distance(slices)
+    return Technique(first.manufacturer, first.model, first.kernel, first.kvp, thickness)

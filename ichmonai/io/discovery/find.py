@@ -36,6 +36,20 @@ def find_head_ct(
     Raises:
         HeadCTReadError: when there is nothing to predict.
     """
+    found, rejections = find_series(path, accept)
+    return [_item(series) for series in found], rejections
+
+
+def find_series(path: str | PathLike[str], accept: Iterable[Code | str] = ()) -> tuple[list[Series], list[Rejection]]:
+    """List what `find_head_ct` lists, as series.
+
+    Args:
+        path: as of `find_head_ct`.
+        accept: as of `find_head_ct`.
+
+    Raises:
+        HeadCTReadError: when there is nothing to predict.
+    """
     studies: dict[str, list[ImageHeader]] = defaultdict(list)
     rejections: list[Rejection] = []
     for found in scan([path], workers=1):
@@ -43,23 +57,24 @@ def find_head_ct(
             studies[found.study].append(found)
         elif isinstance(found, Rejection):
             rejections.append(found)
-    items = []
+    series: list[Series] = []
     for headers in studies.values():
         usable, others = usable_series(headers, accept)
+        series += usable
         rejections += others
-        for series in usable:
-            images = [_plain(source) for source in series.images]
-            items.append(
-                {
-                    "image": images if len(images) > 1 else images[0],
-                    "study": series.study,
-                    "series": series.series,
-                    "findings": [[finding.code.value, finding.sentence] for finding in series.findings],
-                }
-            )
-    if not items:
+    if not series:
         raise _nothing(os.fspath(path), rejections)
-    return items, rejections
+    return series, rejections
+
+
+def _item(series: Series) -> dict[str, Any]:
+    images = [_plain(source) for source in series.images]
+    return {
+        "image": images if len(images) > 1 else images[0],
+        "study": series.study,
+        "series": series.series,
+        "findings": [[finding.code.value, finding.sentence] for finding in series.findings],
+    }
 
 
 def usable_series(

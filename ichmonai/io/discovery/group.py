@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from itertools import pairwise
 
-from ichmonai.io.discovery.choose import describe, score
+from ichmonai.io.discovery.choose import describe, score, technique
 from ichmonai.io.discovery.header_checks import check_headers
 from ichmonai.io.findings import Code, Finding
 from ichmonai.io.grouping import SAME_PLACE, by_geometry, in_order, size_and_place, without_copies
@@ -74,6 +74,7 @@ def _series(stack: list[ImageHeader], uid: str, copies: int) -> Series:
         describe(slices),
         score(slices, [f.code for f in findings]),
         tuple(one.state for one in slices),
+        technique(slices),
     )
 
 

@@ -21,6 +21,7 @@ MACROS = {
     "CTImageFrameTypeSequence": ("FrameType",),
     "CTGeometrySequence": ("GantryDetectorTilt",),
     "CTReconstructionSequence": ("ConvolutionKernel",),
+    "CTXRayDetailsSequence": ("KVP",),
 }
 _AT_THE_TOP = ("PixelValueTransformationSequence",)
 """What some writers leave at the top. A place at the top would be one for all frames."""

@@ -19,7 +19,7 @@ from ichmonai.io.formats.dicom.files import read_dataset
 from ichmonai.io.formats.dicom.functional_groups import GROUPS, frame_datasets
 from ichmonai.io.formats.dicom.values import get, has, integer, items, numbers, tag_of, text, texts
 from ichmonai.io.header import GEOMETRY, ImageHeader, Vector
-from ichmonai.io.limits import MAX_POSITION, MAX_THICKNESS
+from ichmonai.io.limits import MAX_KVP, MAX_POSITION, MAX_THICKNESS
 from ichmonai.io.series import ImageSource
 
 CT_IMAGES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1")
@@ -53,7 +53,7 @@ _READ = [
         *GEOMETRY.values(),
         *GROUPS,
         *("StudyInstanceUID", "SeriesInstanceUID", "ImageType", "SliceThickness", "GantryDetectorTilt"),
-        *("AcquisitionNumber", "NumberOfFrames", "ContrastBolusAgentSequence"),
+        *("KVP", "AcquisitionNumber", "NumberOfFrames", "ContrastBolusAgentSequence"),
     )
 ]
 
@@ -142,6 +142,7 @@ def _place(dataset: Dataset, header: ImageHeader) -> dict[str, Any]:
     values: dict[str, Any] = {
         "image_type": tuple(map(image_type_code, texts(dataset, "ImageType"))) or header.image_type,
         "thickness": _thickness(numbers(dataset, "SliceThickness", 1)),
+        "kvp": next((one for one in numbers(dataset, "KVP", 1) or () if 0 < one < MAX_KVP), header.kvp),
         "gantry_tilt": next(iter(numbers(dataset, "GantryDetectorTilt", 1) or ()), header.gantry_tilt),
     }
     bad = []
