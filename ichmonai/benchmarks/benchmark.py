@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ichmonai.benchmarks.measure import HEADS, Measure, measure, scores_of
+from ichmonai.benchmarks.measure import HEADS, Measure, measure, measure_masks, scores_of
 from ichmonai.benchmarks.public_set import PublicSet, named
 from ichmonai.benchmarks.report import write_benchmark
 from ichmonai.errors import InputError, first_line
+from ichmonai.evaluation.mask_metrics import judge_masks
 from ichmonai.evaluation.metrics import THRESHOLD
 from ichmonai.evaluation.tables import read_table
 from ichmonai.prediction.rows import CLASSIFIED, OUTSIDE_BRAIN
@@ -77,6 +78,10 @@ def run_benchmark(public: PublicSet, out: Path, resamples: int = 2000, seed: int
     measures += measure("study", scores, public.of_studies(answered, slices), threshold, resamples, seed)
     if not measures or not measures[-1].cases:
         raise InputError(f"No study that was predicted is of {public.name}; choose another --out.")
+    if public.mask_kinds is not None:
+        masks = judge_masks(public.masks(answered), not public.mask_kinds, resamples, seed)
+        measures += measure_masks(masks) if masks else []
+        notes += [] if masks else ["The weights make no masks."]
     if scores.keys() < set(HEADS):
         notes.append("The weights do not say kinds.")
     page = write_benchmark(out, public.name, weights, measures, notes)

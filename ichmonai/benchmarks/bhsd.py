@@ -45,7 +45,9 @@ def read_bhsd(folder: str | PathLike, keep: str | PathLike | None = None) -> Pub
     if without := [name for name in without if name.endswith((".nii", ".nii.gz")) and not name.startswith(".")]:
         notes.append(f"{len(without)} masks have no image and are left out: {named(without)}.")
     found = [path for path in images if path.name not in missing]
-    volumes = {path: VolumeTruth(_patient(path), _labels(masks / path.name), masks / path.name) for path in found}
+    volumes = {
+        path: VolumeTruth(_patient(path), _labels(masks / path.name), masks / path.name, MASK_KINDS) for path in found
+    }
     return volume_set("bhsd", volumes, notes)
 
 

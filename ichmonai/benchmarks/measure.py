@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ichmonai.benchmarks.public_set import Truth
 from ichmonai.classes import KINDS, RSNA_LABELS
 from ichmonai.evaluation.intervals import Estimate, estimate
+from ichmonai.evaluation.mask_metrics import MaskResult
 from ichmonai.evaluation.metrics import THRESHOLD, binary_estimator
 from ichmonai.evaluation.multilabel import multilabel_estimator
 from ichmonai.evaluation.tables import Table
@@ -25,7 +26,7 @@ class Measure:
     """One metric of one head at one level.
 
     Attributes:
-        level: `slice` or `study`.
+        level: `slice` or `study`, or `mask` of the masks of whole studies.
         head: of `HEADS`, or "" of all.
         metric: its name.
         estimate: value and 95% interval.
@@ -88,6 +89,15 @@ def measure(
             yield Measure(level, head, metric, found[metric], len(label), int(label.sum()), len(names), limit)
     if scores.keys() >= set(HEADS):
         yield from _log_loss(level, scores, truth, resamples, seed)
+
+
+def measure_masks(found: MaskResult) -> list[Measure]:
+    """The metrics of masks, with the names of `MaskHead`."""
+    return [
+        Measure("mask", "ich" if head == "any" else head, metric, one, of.n, of.bleeding, of.patients, np.nan)
+        for head, of in found.heads.items()
+        for metric, one in of.metrics.items()
+    ]
 
 
 def _log_loss(

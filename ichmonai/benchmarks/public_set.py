@@ -1,7 +1,7 @@
 """What every public set is: inputs for a prediction, and the truth of what was predicted."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ichmonai.classes import RSNA_LABELS
+from ichmonai.evaluation.mask_files import MaskPair
 from ichmonai.evaluation.tables import Table
 
 Labels = NDArray[np.int64]
@@ -67,6 +68,15 @@ class PublicSet(ABC):
     def missing(self, studies: Table) -> list[str]:
         """The studies without a row that has a probability."""
         return []
+
+    @property
+    def mask_kinds(self) -> tuple[str, ...] | None:
+        """The kinds that the set's masks tell apart, none where they show any blood; None of a set without masks."""
+        return None
+
+    def masks(self, studies: Table) -> Iterator[MaskPair]:
+        """The predicted and the true mask of each row of a `studies.csv` that has both."""
+        return iter(())
 
 
 def any_of(labels: Labels) -> Labels:

@@ -17,6 +17,7 @@ COLUMNS = (
 )  # fmt: skip
 _FACTS = ("level", "head", "metric", "cases", "positives", "patients")
 _SHOWN = ("auc", "sensitivity", "specificity")
+_MASK_SHOWN = ("dice", "surface_mm", "volume_error_ml")
 _NAMES = {"ich": "any haemorrhage", "": "all labels"}
 
 
@@ -74,6 +75,17 @@ def _page(
             count = f"{one.cases} ({one.positives}), {one.patients}"
             yield f"| {' | '.join((level, _NAMES.get(head, head), count, *cells, f'{at:.3g}', cite(*of)))} |"
     yield ""
+    if shown := [head for head in HEADS if ("mask", head, "dice") in by_place]:
+        yield "| mask of | studies (with it), patients | Dice | surface, mm | volume error, mL | published Dice |"
+        yield "| --- | --- | --- | --- | --- | --- |"
+        for head in shown:
+            one = by_place["mask", head, "dice"]
+            cells = [format_estimate(by_place["mask", head, metric].estimate) for metric in _MASK_SHOWN]
+            of = [other for other in published if (other.level, other.head, other.metric) == ("mask", head, "dice")]
+            beside += of
+            count = f"{one.cases} ({one.positives}), {one.patients}"
+            yield f"| {' | '.join((_NAMES.get(head, head), count, *cells, cite(*of)))} |"
+        yield ""
     if loss := by_place.get(("slice", "", LOG_LOSS)):
         yield f"- Weighted log loss of the six labels by slice: {format_estimate(loss.estimate)}"
     for other in published:

@@ -1,6 +1,6 @@
 """Sets of NIfTI volumes whose slices are labelled: which slice of a file is which slice of a prediction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,9 @@ import nibabel as nib
 import numpy as np
 
 from ichmonai.benchmarks.public_set import Labels, PublicSet, Truth, any_of
+from ichmonai.classes import KINDS
 from ichmonai.errors import InputError, first_line, printable
+from ichmonai.evaluation.mask_files import Mask, MaskPair, mask_pair, read_mask
 from ichmonai.evaluation.tables import Table
 from ichmonai.io.findings import HeadCTReadError
 from ichmonai.io.limits import check_size
@@ -23,11 +25,13 @@ class VolumeTruth:
         patient: its name.
         labels: (S, 6), of the slices along the third axis of the file.
         mask: file of a mask in the axes of the volume, if there is one.
+        kinds: of the values 1, 2, and so on of the mask; none where every value above 0 is any blood.
     """
 
     patient: str
     labels: Labels
     mask: Path | None = None
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,26 @@ class VolumeSet(PublicSet):
         """As `PublicSet.missing`."""
         return sorted(self.studies.keys() - set(studies.columns["study"].tolist()))
 
+    def masks(self, studies: Table) -> Iterator[MaskPair]:
+        """As `PublicSet.masks`. A true mask lies on its volume voxel by voxel, whatever its own affine says.
+
+        Raises:
+            InputError: a mask cannot be read, or does not have the shape of its volume.
+        """
+        if "mask" not in studies.columns:
+            return
+        for name, file in zip(studies.columns["study"].tolist(), studies.columns["mask"].tolist(), strict=True):
+            truth = self.volumes.get(name)
+            if file and truth is not None and truth.mask is not None:
+                true = _labelled(truth.mask, truth.kinds, Path(name))
+                yield mask_pair(name, truth.patient, read_mask(studies.folder / file, not truth.kinds), true)
+
+    @property
+    def mask_kinds(self) -> tuple[str, ...] | None:
+        """As `PublicSet.mask_kinds`."""
+        masked = [one for one in self.volumes.values() if one.mask is not None]
+        return masked[0].kinds if masked else None
+
     def _in_order(self, name: str) -> Labels:
         """The labels of a volume from inferior to superior, as slices are predicted."""
         labels = self.volumes[name].labels
@@ -110,6 +134,22 @@ def mask_values(path: Path, most: int) -> list[set[int]]:
     if wrong:
         raise InputError(f"{path} has a voxel of {wrong[0]:g}; a mask has whole numbers from 0 to {most}.")
     return [{int(value) for value in one} for one in values]
+
+
+def _labelled(path: Path, kinds: tuple[str, ...], scan: Path) -> Mask:
+    """A mask as one of ours: values of `KINDS`, or 1 where its kinds are not known, on the grid of its scan."""
+    image: Any
+    try:
+        image, volume = nib.load(path), nib.load(scan)
+        values = np.asanyarray(image.dataobj)
+    except Exception as error:  # nibabel raises errors of many kinds on damaged files
+        raise InputError(f"{path} cannot be read as a mask ({first_line(error)}); copy it again.") from error
+    if values.shape != volume.shape[:3]:
+        raise InputError(f"{path} has the shape {values.shape}, its scan {scan} {volume.shape}; copy both again.")
+    ours = np.array([0, *(KINDS.index(kind) + 1 for kind in kinds)], dtype=np.uint8)
+    labels = ours[values.astype(np.uint8)] if kinds else (values > 0).astype(np.uint8)
+    upright = nib.as_closest_canonical(nib.Nifti1Image(labels, volume.affine))
+    return Mask(path, np.asanyarray(upright.dataobj), upright.affine)
 
 
 def slices_of(path: Path) -> int:

@@ -71,8 +71,10 @@ def benchmark(
         public = READERS[name.value](folder, out)
         run = make_engine("local", workers, timeout, True)
         stopped = f"The run was stopped; start it again with --out {out}, and it continues there."
+        masked = public.mask_kinds is not None and source.open().setting("description").makes_masks
+        options = BatchOptions(formats=("masks", "csv") if masked else ("csv",), workers=workers)
         with stoppable(stopped), BatchProgress(console, False) as progress:
-            summary = run_batch(public.inputs, out, source, run, BatchOptions(workers=workers), progress)
+            summary = run_batch(public.inputs, out, source, run, options, progress)
         if not summary.usable:
             stop(InputError("No input could be used; the table of rejections says why of each."), 3)
         found = run_benchmark(public, out, resamples, seed)

@@ -17,6 +17,22 @@ _SUFFIXES = (".nii.gz", ".nii")
 
 
 @dataclass(frozen=True, eq=False)
+class Mask:
+    """A mask of blood.
+
+    Attributes:
+        path: of its file.
+        values: uint8 (I, J, K) of `ichmonai.classes.KINDS`, or of 0 and 1 where kinds are not told apart; `UNKNOWN`
+            where nothing is known. The axes run to the right, forwards and up.
+        affine: (4, 4) voxels to mm.
+    """
+
+    path: Path
+    values: NDArray[np.uint8]
+    affine: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
 class MaskPair:
     """A study's two masks on one grid.
 
@@ -54,7 +70,7 @@ def truth_of_folder(folder: Path, predictions: Table, binary: bool = False) -> T
     studies = dict(zip(map(_stem, predictions.columns["path"]), predictions.columns["study"], strict=True))
     columns: dict[str, list[str]] = {name: [] for name in ("study", "mask", "ich", *(() if binary else KINDS))}
     for file in files:
-        values, _ = _read(file, binary)
+        values = read_mask(file, binary).values
         columns["study"].append(str(studies.get(_stem(str(file)), _stem(str(file)))))
         columns["mask"].append(file.name)
         columns["ich"].append(str(int(((values > 0) & (values != UNKNOWN)).any())))
@@ -84,17 +100,34 @@ def mask_pairs(predictions: Table, truth: Table | None, binary: bool = False) ->
         study = str(predictions.columns["study"][row])
         patient = str(truth.columns["patient"][at]) if "patient" in truth.columns else study
         one, other = predictions.folder / ours, truth.folder / theirs
-        (predicted, affine), (true, place) = _read(one, binary), _read(other, binary)
-        if predicted.shape != true.shape or not np.allclose(affine, place, atol=0.05):
-            raise InputError(
-                f"{other} does not lie on the grid of {one} (shape {true.shape} and {predicted.shape}, or another "
-                "affine); give the truth on the grid of the scan."
-            )
-        known = true != UNKNOWN
-        yield MaskPair(study, patient, predicted * known, true * known, _spacing(affine))
+        yield mask_pair(study, patient, read_mask(one, binary), read_mask(other, binary))
 
 
-def _read(path: Path, binary: bool) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def mask_pair(study: str, patient: str, predicted: Mask, true: Mask) -> MaskPair:
+    """Two masks of a study.
+
+    Raises:
+        InputError: they do not lie on one grid.
+    """
+    if predicted.values.shape != true.values.shape or not np.allclose(predicted.affine, true.affine, atol=0.05):
+        raise InputError(
+            f"{true.path} does not lie on the grid of {predicted.path} (shape {true.values.shape} and "
+            f"{predicted.values.shape}, or another affine); give the truth on the grid of the scan."
+        )
+    known = true.values != UNKNOWN
+    return MaskPair(study, patient, predicted.values * known, true.values * known, _spacing(predicted.affine))
+
+
+def read_mask(path: Path, binary: bool = False) -> Mask:
+    """Read a NIfTI mask, turned so that its axes run to the right, forwards and up.
+
+    Args:
+        path: of the file.
+        binary: every value above 0 is 1.
+
+    Raises:
+        InputError: it cannot be read or holds other values than those of a mask.
+    """
     try:
         image: Any = nib.as_closest_canonical(nib.load(path))
         values = np.asanyarray(image.dataobj)
@@ -108,7 +141,7 @@ def _read(path: Path, binary: bool) -> tuple[NDArray[np.uint8], NDArray[np.float
             f"{path} is no mask of three dimensions with the values 0 to {len(KINDS)}, or {UNKNOWN} where nothing is "
             "known; give --binary where values above 0 say blood and not its kind."
         )
-    return values.astype(np.uint8), np.asarray(image.affine)
+    return Mask(path, values.astype(np.uint8), np.asarray(image.affine))
 
 
 def _spacing(affine: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -27,6 +27,7 @@ class MaskHead:
     Attributes:
         n: studies.
         bleeding: studies whose true mask shows it.
+        patients: whose they are.
         metrics: name -> estimate: `dice`, mean over the studies in which either mask shows it; `surface_mm` and
             `hausdorff95_mm`, means of the average symmetric distance of the surfaces and of its 95th percentile, over
             the studies in which both show it; `volume_bias_ml`, mean of predicted less true volume over all studies,
@@ -37,6 +38,7 @@ class MaskHead:
 
     n: int
     bleeding: int
+    patients: int
     metrics: Mapping[str, Estimate]
 
 
@@ -113,7 +115,7 @@ def _head(rows: list[dict[str, Any]], n: int, seed: int) -> MaskHead:
     estimators["relative_error"] = _median(relative, true > ENOUGH_ML, patient)
     found = estimate(estimators, len(names), n, seed)
     metrics = {name or group: one for group, estimates in found.items() for name, one in estimates.items()}
-    return MaskHead(len(rows), int((true > 0).sum()), metrics)
+    return MaskHead(len(rows), int((true > 0).sum()), len(names), metrics)
 
 
 def _mean(values: NDArray[np.float64], patient: NDArray[np.integer], patients: int) -> Estimator:

@@ -10,6 +10,8 @@ import pytest
 
 from ichmonai.classes import KINDS, RSNA_LABELS
 from ichmonai.datasets.phantom import PhantomStudy, make_study
+from ichmonai.datasets.phantom.layouts import save_volume
+from ichmonai.datasets.phantom.public import labelled_blood
 
 SIZE = 64
 
@@ -33,12 +35,15 @@ def cohort() -> list[PhantomStudy]:
 
 
 @pytest.fixture
-def predict(tmp_path: Path) -> Callable[..., Path]:
+def predict(tmp_path: Path, cohort: list[PhantomStudy]) -> Callable[..., Path]:
     """Writes the tables of a prediction that knows the phantom's `truth.csv`: 0.9 where it is, and 0.1."""
 
-    def predicted(truth: Path, kinds: bool = True, without: tuple[str, ...] = (), outside: int = 0) -> Path:
+    def predicted(
+        truth: Path, kinds: bool = True, without: tuple[str, ...] = (), outside: int = 0, masks: bool = False
+    ) -> Path:
         out = tmp_path / "out"
         out.mkdir()
+        (out / "masks").mkdir()
         heads = {"p_ich": "any", **({f"p_{kind}": kind for kind in KINDS} if kinds else {})}
         slices, studies = [], {}
         for row in rows(truth):
@@ -52,6 +57,9 @@ def predict(tmp_path: Path) -> Callable[..., Path]:
             slices.append({**one, "state": state, **(p if state == "classified" else dict.fromkeys(p, ""))})
             before = studies.setdefault(study, {"study": study, "series": study, "path": path, **p})
             before |= {head: max(before[head], p[head]) for head in p}
+        for study, case in zip(studies.values(), cohort, strict=True) if masks else ():
+            study["mask"] = f"masks/{case.patient}.nii.gz"
+            save_volume(out / study["mask"], labelled_blood(case), case)
         write(out / "slices.csv", slices)
         write(out / "studies.csv", list(studies.values()))
         digests = {f"{name}.csv": hashlib.sha256((out / f"{name}.csv").read_bytes()) for name in ("slices", "studies")}

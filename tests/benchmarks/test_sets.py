@@ -2,11 +2,13 @@
 
 import shutil
 
+import nibabel as nib
 import pytest
 
 from ichmonai.benchmarks import read_bhsd, read_cq500, read_ct_ich, read_rsna2019, run_benchmark
 from ichmonai.classes import KINDS
 from ichmonai.datasets.phantom import write_bhsd, write_cq500, write_ct_ich, write_rsna
+from ichmonai.errors import InputError
 from tests.benchmarks.conftest import positives, rows
 
 WRITERS = {"ct-ich": write_ct_ich, "bhsd": write_bhsd, "cq500": write_cq500, "rsna2019": write_rsna}
@@ -44,8 +46,6 @@ def test_who_knows_the_truth_is_always_right(name, tmp_path, cohort, predict):
 
 
 def test_slices_of_a_file_that_runs_downwards_are_turned(tmp_path, cohort, predict):
-    import nibabel as nib
-
     truth = write_ct_ich(tmp_path, cohort)
     count = cohort[1].hu.shape[2]
     for folder in ("ct_scans", "masks"):
@@ -100,3 +100,35 @@ def test_two_studies_of_one_patient_are_one_patient(tmp_path, cohort, predict):
     truth.write_text(truth.read_text().replace("ID_00000001_ID", "ID_00000000_ID"))
     found = run_benchmark(read_bhsd(tmp_path), predict(truth), resamples=2)
     assert {(one.cases, one.patients) for one in found.measures if one.level == "study"} == {(5, 4)}
+
+
+@pytest.mark.parametrize("name", ["bhsd", "ct-ich"])
+def test_masks_that_are_the_truth_have_a_dice_of_1(name, tmp_path, cohort, predict):
+    out = predict(WRITERS[name](tmp_path, cohort), masks=True)
+    found = run_benchmark(READERS[name](tmp_path), out, 2)
+    by_place = {(one.head, one.metric): one for one in found.measures if one.level == "mask"}
+    dice = by_place["ich", "dice"]
+    assert (dice.estimate.value, dice.cases, dice.positives, dice.patients) == (1, 5, 3, 5)
+    assert by_place["ich", "volume_error_ml"].estimate.value == 0
+    assert {head for head, _ in by_place} > {"subdural", "intraventricular"} if name == "bhsd" else {"ich"}
+    assert "| mask of |" in found.page
+    assert any(row["level"] == "mask" and row["metric"] == "dice" for row in rows(out / "benchmark.csv"))
+
+
+def test_masks_of_another_grid_are_refused_and_those_that_miss_blood_are_worse(tmp_path, cohort, predict):
+    out = predict(write_bhsd(tmp_path, cohort), masks=True)
+    public = read_bhsd(tmp_path)
+    path = out / "masks" / f"{cohort[1].patient}.nii.gz"
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(image.get_fdata() * 0, image.affine), path)
+    dice = next(one for one in run_benchmark(public, out, 2).measures if (one.head, one.metric) == ("ich", "dice"))
+    assert dice.estimate.value == pytest.approx(2 / 3)
+    nib.save(nib.Nifti1Image(image.get_fdata()[:, 1:] * 0, image.affine), path)
+    with pytest.raises(InputError, match="does not lie on the grid"):
+        run_benchmark(public, out, 2)
+
+
+def test_weights_without_masks_say_so(tmp_path, cohort, predict):
+    truth = write_bhsd(tmp_path, cohort)
+    found = run_benchmark(read_bhsd(tmp_path), predict(truth), resamples=2)
+    assert "The weights make no masks." in found.notes
