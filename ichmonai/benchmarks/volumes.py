@@ -139,6 +139,7 @@ def mask_values(path: Path, most: int) -> list[set[int]]:
 def _labelled(path: Path, kinds: tuple[str, ...], scan: Path) -> Mask:
     """A mask as one of ours: values of `KINDS`, or 1 where its kinds are not known, on the grid of its scan."""
     image: Any
+    volume: Any
     try:
         image, volume = nib.load(path), nib.load(scan)
         values = np.asanyarray(image.dataobj)
@@ -148,7 +149,7 @@ def _labelled(path: Path, kinds: tuple[str, ...], scan: Path) -> Mask:
         raise InputError(f"{path} has the shape {values.shape}, its scan {scan} {volume.shape}; copy both again.")
     ours = np.array([0, *(KINDS.index(kind) + 1 for kind in kinds)], dtype=np.uint8)
     labels = ours[values.astype(np.uint8)] if kinds else (values > 0).astype(np.uint8)
-    upright = nib.as_closest_canonical(nib.Nifti1Image(labels, volume.affine))
+    upright: Any = nib.as_closest_canonical(nib.Nifti1Image(labels, volume.affine))
     return Mask(path, np.asanyarray(upright.dataobj), upright.affine)
 
 
