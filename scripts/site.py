@@ -21,6 +21,7 @@ TITLES = {
     "serve.md": "Page",
     "pacs.md": "PACS",
     "label.md": "3D Slicer and OHIF",
+    "words.md": "The report in words",
     "training.md": "Train",
     "evaluating.md": "Evaluate",
     "light.md": "The light network",

@@ -6,7 +6,7 @@ import math
 import re
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -23,6 +23,9 @@ from ichmonai.commands.bundle_options import (
 )
 from ichmonai.commands.stop import stop, stoppable
 from ichmonai.errors import InputError
+
+if TYPE_CHECKING:
+    from ichmonai.prediction.report.templates import Templates
 
 
 class EngineName(str, Enum):
@@ -74,6 +77,10 @@ def predict(
         bool | None,
         typer.Option("--report/--no-report", help="Pages with pictures; unless given, up to 300 series."),
     ] = None,
+    report_templates: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="Language (en, de) or toml file of the report in words; see docs/words.md."),
+    ] = "en",
     masks: Annotated[
         bool,
         typer.Option(
@@ -109,6 +116,7 @@ def predict(
     from ichmonai.commands.answers import show_answers
     from ichmonai.prediction.engines import make_engine
     from ichmonai.prediction.progress import BatchProgress
+    from ichmonai.prediction.report.templates import read_templates
     from ichmonai.prediction.run import REPORTED, BatchOptions, ResultsError, run_batch
 
     if engine is EngineName.LOCAL and is_ours():
@@ -122,7 +130,11 @@ def predict(
         if masks:
             formats = ("masks", *formats)
         reported = math.inf if report else REPORTED
-        options = BatchOptions(all_series, formats, share, dry_run, workers, reported, identify, _objects(dicom_out))
+        templates = read_templates(report_templates)
+        objects = _objects(dicom_out, templates)
+        options = BatchOptions(
+            all_series, formats, share, dry_run, workers, reported, identify, objects, templates=templates
+        )
         run = make_engine(engine.value, workers, timeout, not dry_run)
         stopped = f"The run was stopped; start it again with --out {out}, and it continues there."
         with stoppable(stopped), BatchProgress(console, quiet or as_json) as progress:
@@ -151,14 +163,14 @@ def output_names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _objects(folder: Path | None) -> tuple:
+def _objects(folder: Path | None, templates: "Templates") -> tuple:
     """What makes the writer of DICOM objects; nothing without a folder."""
     if folder is None:
         return ()
     from ichmonai.dicom_results.writer import DicomObjects
 
     DicomObjects.require()
-    return (functools.partial(DicomObjects, folder),)
+    return (functools.partial(DicomObjects, folder, templates=templates),)
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from ichmonai.addresses import is_loopback
 from ichmonai.errors import InputError, first_line
+from ichmonai.prediction.report.templates import LANGUAGES, read_templates
 
 OBJECTS = ("report", "pictures", "segmentation")
 _LONGEST_AE = 16
@@ -71,6 +72,7 @@ class NodeConfig:
         timeout: seconds after which the work on a series is hung.
         metrics_port: at which /metrics answers Prometheus; 0 for none.
         metrics_host: address of the same.
+        report_templates: language or file of the report in words, see `read_templates`.
         tls: certificates; None to speak without.
         destinations: where results go.
     """
@@ -87,6 +89,7 @@ class NodeConfig:
     timeout: float = 600
     metrics_port: int = 0
     metrics_host: str = "127.0.0.1"
+    report_templates: str = "en"
     tls: Tls | None = None
     destinations: tuple[Destination, ...] = field(default=())
 
@@ -102,6 +105,9 @@ def read_config(path: Path) -> NodeConfig:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({first_line(error)}); give a toml file.") from error
     node = dict(said.pop("node", {}))
+    words = node.get("report_templates")
+    if isinstance(words, str) and words not in LANGUAGES:
+        node["report_templates"] = str(path.absolute().parent / words)
     tls, destinations = said.pop("tls", None), said.pop("destination", [])
     if said:
         raise InputError(f"{path} has a part {next(iter(said))}, which is not known; it has node, tls and destination.")
@@ -181,5 +187,6 @@ def _check(config: NodeConfig, path: Path) -> None:
         raise InputError(f"{path} has a port that does not exist; take one from 1 to 65535.")
     if unknown := sorted(objects - set(OBJECTS)):
         raise InputError(f"{path} sends {unknown[0]}, which is not known; choose from {', '.join(OBJECTS)}.")
+    read_templates(config.report_templates)
     if config.tls is None and any(one.tls for one in config.destinations):
         raise InputError(f"A destination of {path} speaks TLS, and there are no certificates; add [tls].")

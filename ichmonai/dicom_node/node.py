@@ -18,6 +18,7 @@ from ichmonai.dicom_node.send import Sender
 from ichmonai.dicom_node.store import NodeStore
 from ichmonai.dicom_results.writer import DicomObjects
 from ichmonai.errors import InputError
+from ichmonai.prediction.report.templates import read_templates
 from ichmonai.prediction.run import BatchOptions, Engine, run_batch
 from ichmonai.prediction.source import Source
 from ichmonai.private_files import make_folder
@@ -101,7 +102,9 @@ class Node:
         received, own = self.config.folder / "received" / stem(study), self.config.folder / "answered" / stem(study)
         objects = own / "objects"
         make_folder(own)
-        options = BatchOptions(workers=self.config.workers, more_writers=(functools.partial(DicomObjects, objects),))
+        templates = read_templates(self.config.report_templates)
+        writer = functools.partial(DicomObjects, objects, templates=templates)
+        options = BatchOptions(workers=self.config.workers, more_writers=(writer,), templates=templates)
         results = own / "results"
         try:
             summary = run_batch([received], results, self.source, self.engine, options, _Silent())

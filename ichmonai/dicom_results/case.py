@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ichmonai.dicom_results.device import Device
 from ichmonai.dicom_results.source import SourceSlice
+from ichmonai.prediction.report.words import Draft, draft
 from ichmonai.prediction.steps import Answer
 
 MOST_KEYS = 8
@@ -55,6 +56,11 @@ class Case:
         """Distances of rows and of columns in mm; 1 where the images do not say them."""
         said = self.slices[0].header.get("PixelSpacing") or (1, 1)
         return float(said[0]), float(said[1])
+
+    @cached_property
+    def draft(self) -> Draft:
+        """The report in words."""
+        return draft(self.study, self.device.threshold, self.device.negative_up_to, self.device.templates)
 
     @cached_property
     def keys(self) -> list[int]:

@@ -2,10 +2,12 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ichmonai import __version__
+from ichmonai.prediction.report.templates import Templates, read_templates
+from ichmonai.prediction.report.words import thresholds
 
 MANUFACTURER = "ichmonai"
 _NAMESPACE = uuid.UUID("5b0b9b1c-6d5c-5f52-9a7c-6a1f1f0d7c55")
@@ -19,20 +21,25 @@ class Device:
         weights: SHA-256 of the network's weights.
         config: SHA-256 of all else that decides the results.
         threshold: probability above which a study is positive.
+        negative_up_to: the probability up to which it is negative, where the answer is one of three.
+        templates: the sentences of the report in words.
 
     Example:
-        >>> Device("ab12", "cd34", 0.5).uid("1.2.3", "report")
-        '2.25.137730471187943604502249796471699522703'
+        >>> Device("ab12", "cd34", 0.5).uid("1.2.3", "report")[:5]
+        '2.25.'
     """
 
     weights: str
     config: str
     threshold: float
+    negative_up_to: float | None = None
+    templates: Templates = field(default_factory=read_templates)
 
     @classmethod
-    def of(cls, identity: Mapping[str, Any]) -> "Device":
+    def of(cls, identity: Mapping[str, Any], templates: Templates | None = None) -> "Device":
         """The device of a run, by what its journal says decides the results."""
-        return cls(identity["weights_sha256"], identity["config_sha256"], float(identity["threshold"]))
+        known = identity["weights_sha256"], identity["config_sha256"], *thresholds(identity)
+        return cls(*known, templates or read_templates())
 
     def uid(self, *what: str) -> str:
         """A UID that is the same whenever the same device makes the same thing (PS3.5 B.2).
@@ -40,7 +47,8 @@ class Device:
         Args:
             what: texts that say which thing, its inputs among them.
         """
-        named = "\n".join((__version__, self.weights, self.config, str(self.threshold), *what))
+        of_self = (__version__, self.weights, self.config, str(self.threshold), self.templates.sha256)
+        named = "\n".join((*of_self, *what))
         return f"2.25.{uuid.uuid5(_NAMESPACE, named).int}"
 
     @property

@@ -55,13 +55,15 @@ def make_objects(case: Case) -> dict[str, Dataset]:
         if (segmentation := make_segmentation(case)) is not None:
             made[SEGMENTATION] = segmentation
         made[REPORT] = make_report(case)
-    for one in made.values():
-        _set_character_set(one, case.slices)
+    in_ascii = all(text.isascii() for text in case.draft.columns.values())
+    for name, one in made.items():
+        if name != REPORT or in_ascii:  # else it keeps ISO_IR 192, which has every letter
+            _set_character_set(one, case.slices)
     return made
 
 
 def _set_character_set(made: Dataset, slices: Sequence[SourceSlice]) -> None:
-    """Write texts as the images do: those that are not of the images are ASCII."""
+    """Write texts as the images do; those that are not of the images have to be ASCII."""
     said = slices[0].character_set
     if said:
         made.SpecificCharacterSet = list(said) if len(said) > 1 else said[0]

@@ -1,12 +1,13 @@
 """The answer as a structured report: TID 1500 of DICOM PS3.16, with the algorithm as TID 4019."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
     ComprehensiveSR,
+    ContentSequence,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
     Measurement,
@@ -67,6 +68,7 @@ def make_report(case: Case) -> ComprehensiveSR:
     )
     for text in _comments(case):
         report[0].ContentSequence.append(TextContentItem(codes.DCM.Comment, text, RelationshipTypeValues.CONTAINS))
+    report[0].ContentSequence.extend(_words(case))
     headers = {one.header.SOPInstanceUID: one.header for one in case.slices}
     return ComprehensiveSR(
         list(headers.values()),
@@ -94,6 +96,17 @@ def _comments(case: Case) -> list[str]:
         high = number(case.study.get("volume_high_ml"))
         said.append(f"Volumes are of the mask that the network draws; all blood is between {low} and {high} mL.")
     return said
+
+
+def _words(case: Case) -> Iterator[TextContentItem]:
+    """The draft in words, each sentence with the values that it was made of."""
+    for name, sentences in ((codes.DCM.Finding, case.draft.findings), (codes.DCM.Impression, case.draft.impression)):
+        for one in sentences:
+            item = TextContentItem(name, one.text, RelationshipTypeValues.CONTAINS)
+            if one.sources:
+                source = TextContentItem(codes.DCM.Comment, one.traced, RelationshipTypeValues.INFERRED_FROM)
+                item.ContentSequence = ContentSequence([source])
+            yield item
 
 
 def _study(case: Case) -> MeasurementsAndQualitativeEvaluations:

@@ -12,6 +12,7 @@ from pydicom.errors import InvalidDicomError
 from ichmonai.errors import InputError
 from ichmonai.io.findings import HeadCTReadError
 from ichmonai.io.series import Series
+from ichmonai.prediction.report.templates import Templates
 from ichmonai.prediction.steps import Answer
 from ichmonai.prediction.writers.base import Writer
 from ichmonai.private_files import make_folder, replacing
@@ -26,15 +27,16 @@ class DicomObjects(Writer):
     Args:
         folder: for all of them; made if absent.
         identity: what decides the results, as the journal has it.
+        templates: the sentences of the report in words; those of the package in English unless given.
     """
 
     needs_mask = True
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
-        super().__init__(folder, identify=True)
+    def __init__(self, folder: Path, identity: Mapping[str, Any], templates: Templates | None = None) -> None:
+        super().__init__(folder, identify=True, templates=templates)
         from ichmonai.dicom_results.device import Device
 
-        self.device = Device.of(identity)
+        self.device = Device.of(identity, self.templates)
         self.without = 0
         self.failed: list[str] = []
 

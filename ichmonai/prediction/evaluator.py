@@ -17,6 +17,7 @@ from ichmonai.model_description import ModelDescription
 from ichmonai.prediction.engines import make_engine
 from ichmonai.prediction.identity import identity_of
 from ichmonai.prediction.progress import BatchProgress
+from ichmonai.prediction.report.templates import read_templates
 from ichmonai.prediction.run import BatchOptions, Summary, run_batch
 from ichmonai.study_rule import StudyDecision
 
@@ -48,6 +49,7 @@ class StudyEvaluator:
         formats: names of `ichmonai.prediction.writers`.
         workers: processes that read and prepare; one a core where None.
         timeout: seconds for one series.
+        report_templates: language or file of the sentences of the report in words, see `read_templates`.
     """
 
     overlays: tuple[Path, ...] = ()
@@ -75,6 +77,7 @@ class StudyEvaluator:
         formats: Sequence[str] = ("csv",),
         workers: int | None = None,
         timeout: float = 600,
+        report_templates: str = "en",
     ) -> None:
         self.inputs, self.out, self.root = list(inputs), Path(output_dir), Path(bundle_root).absolute()
         self._weights = Path(ckpt_path)
@@ -91,7 +94,8 @@ class StudyEvaluator:
             "accept": list(accept),
         }
         index, shards = shard
-        self.options = BatchOptions(all_series, tuple(formats), (index, shards), workers=workers)
+        templates = read_templates(report_templates)
+        self.options = BatchOptions(all_series, tuple(formats), (index, shards), workers=workers, templates=templates)
         self.timeout = timeout
 
     def open(self) -> "StudyEvaluator":

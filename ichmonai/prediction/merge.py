@@ -12,18 +12,20 @@ from ichmonai.errors import InputError, first_line
 from ichmonai.io.findings import Code
 from ichmonai.prediction.folder import claimed
 from ichmonai.prediction.journal import Journal
+from ichmonai.prediction.report.templates import Templates, read_templates
 from ichmonai.prediction.run import write_kept
 from ichmonai.prediction.writers import writer_classes
 from ichmonai.private_files import write_text
 from ichmonai.provenance import table_digests
 
 
-def merge_shards(out: Path, formats: Sequence[str]) -> int:
+def merge_shards(out: Path, formats: Sequence[str], templates: Templates | None = None) -> int:
     """Write the tables that one run without shards would have written.
 
     Args:
         out: the folder that the shards were given; it holds `shard-1-of-n` to `shard-n-of-n`.
         formats: names of `ichmonai.prediction.writers`.
+        templates: the sentences of the report in words; those of the package in English unless given.
 
     Returns:
         The number of shards.
@@ -43,7 +45,7 @@ def merge_shards(out: Path, formats: Sequence[str]) -> int:
         for folder in (out, *shards):
             held.enter_context(claimed(folder))
         try:
-            _merge(out, shards, formats)
+            _merge(out, shards, formats, templates or read_templates())
         except (sqlite3.OperationalError, OSError) as error:
             raise InputError(f"The shards in {out} cannot be merged ({error}); make room, then merge again.") from error
         except sqlite3.DatabaseError as error:
@@ -51,18 +53,19 @@ def merge_shards(out: Path, formats: Sequence[str]) -> int:
     return total
 
 
-def _merge(out: Path, shards: Sequence[Path], formats: Sequence[str]) -> None:
+def _merge(out: Path, shards: Sequence[Path], formats: Sequence[str], templates: Templates) -> None:
     records = [_record(shard / "run.json") for shard in shards]
-    for name in ("weights", "config_sha256", "accept", "all_series", "threshold", "versions"):
+    for name in ("weights", "config_sha256", "accept", "all_series", "threshold", "negative_up_to", "versions"):
         if any(record.get(name) != records[0].get(name) for record in records):
             raise InputError(f"The shards in {out} differ in {name}; run them again with the same bundle and options.")
     file = out / "merged.sqlite"
     file.unlink(missing_ok=True)
-    journal = Journal(file, {})
+    said = {name: records[0].get(name) for name in ("threshold", "negative_up_to")}
+    journal = Journal(file, {name: value for name, value in said.items() if isinstance(value, int | float)})
     try:
         for shard in shards:
             journal.absorb(shard / "journal.sqlite")
-        writers = [one(out) for one in writer_classes(formats)]
+        writers = [one(out, templates=templates) for one in writer_classes(formats)]
         if any(one.needs_mask for one in writers) and journal.count("code = ''") and not journal.count("mask != x''"):
             raise InputError(f"The answers of the shards in {out} have no masks; merge them without.")
         write_kept(journal, writers)
@@ -71,7 +74,8 @@ def _merge(out: Path, shards: Sequence[Path], formats: Sequence[str]) -> None:
     finally:
         journal.close()
         file.unlink()
-    merged = {**records[0], "shard": [len(shards)] * 2, "counts": counts, "tables": tables}
+    report = {"language": templates.language, "templates_sha256": templates.sha256}
+    merged = {**records[0], "report": report, "shard": [len(shards)] * 2, "counts": counts, "tables": tables}
     merged.pop("seconds", None)
     write_text(out / "run.json", json.dumps(merged, indent=2) + "\n")
 

@@ -15,6 +15,9 @@ from ichmonai.tables import AREAS, KIND_PROBABILITIES, PROBABILITIES, VOLUMES, p
 TECHNIQUE = ("manufacturer", "model", "kernel", "kvp", "thickness_mm", "noise_hu")
 """Columns of how a series was scanned, and of the noise in its brain; empty where that is not known."""
 
+WORD_COLUMNS = ("findings", "impression")
+"""Columns of the draft of a report, see `ichmonai.prediction.report.words`; they are written into tables alone."""
+
 STUDY_COLUMNS = (
     "study",
     "series",
@@ -32,6 +35,7 @@ STUDY_COLUMNS = (
     "leading_sop_instance_uid",
     "flags",
     *TECHNIQUE,
+    *WORD_COLUMNS,
     "sha256",
 )
 """Columns of the table of studies; `kinds` those that a positive study shows, the most

@@ -23,6 +23,7 @@ from ichmonai.io.series import OtherFile, Rejection, Series
 from ichmonai.prediction.folder import claimed
 from ichmonai.prediction.journal import Journal
 from ichmonai.prediction.journal_file import damaged
+from ichmonai.prediction.report.templates import Templates, read_templates
 from ichmonai.prediction.source import Parts, Source
 from ichmonai.prediction.steps import Answer
 from ichmonai.prediction.touched import changed, is_unchanged, keep_touched
@@ -62,6 +63,7 @@ class BatchOptions:
         reported: series up to which writers that show pictures are used.
         identify: let the tables and pages say whose images they are.
         more_writers: of other packages: each makes one of what decides the results, as the journal has it.
+        templates: the sentences of the report in words.
     """
 
     all_series: bool = False
@@ -72,6 +74,7 @@ class BatchOptions:
     reported: float = REPORTED
     identify: bool = False
     more_writers: tuple[Callable[[Mapping[str, Any]], Writer], ...] = ()
+    templates: Templates = field(default_factory=read_templates)
 
 
 class Progress(Protocol):
@@ -173,7 +176,7 @@ def run_batch(
             try:
                 journal.begin(inputs)
                 predictor = functools.partial(engine, _as_before(source, bundle, journal))
-                writers = [one(folder, options.identify) for one in writer_classes(options.formats)]
+                writers = [one(folder, options.identify, options.templates) for one in writer_classes(options.formats)]
                 writers += [] if options.dry_run else [one(identity) for one in options.more_writers]
                 summary = _run(inputs, journal, predictor, accept, options, progress, writers)
                 if not options.dry_run:
@@ -363,6 +366,7 @@ def _write_record(
         accept=bundle.setting("accept"),
         all_series=options.all_series,
         shard=list(options.shard),
+        report={"language": options.templates.language, "templates_sha256": options.templates.sha256},
         runtimes=summary.runtimes,
         tables=tables,
         counts={name: value for name, value in vars(summary).items() if name not in _NOT_COUNTS},

@@ -50,6 +50,7 @@ def test_a_good_file(tmp_path):
         ("port = 104", 'port = 104\nurl = "http://pacs.example"', "give either"),
         ('senders = ["CT1", "CT2"]', 'host = "0.0.0.0"', "lets everybody on the network send to 0.0.0.0"),
         ('senders = ["CT1", "CT2"]', 'senders = "CT1"', "senders in .* is 'CT1'"),
+        ("quiet_seconds = 20", 'report_templates = "own.toml"', r"/own\.toml cannot be read as templates"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(tmp_path, old, new, said):

@@ -13,6 +13,8 @@ from pydicom.sr.coding import Code
 
 from ichmonai.dicom_results.objects import REPORT, case_of, make_objects
 from ichmonai.notice import NOTICE
+from ichmonai.prediction.report.templates import read_templates
+from ichmonai.prediction.report.words import draft
 from ichmonai.tables import VOLUMES
 from tests.dicom_results.conftest import DEVICE, answer_of, series_of
 
@@ -120,6 +122,38 @@ def test_a_negative_answer_has_no_site(phantom, series, tmp_path):
     assert not found["study"].get_measurements(codes.SCT.Volume)
     assert not [name for name in found if name.startswith("site")]
     assert len(found["study"].source_images) == 1
+
+
+def sentences(report, name):
+    return [
+        one for one in find_content_items(report.content[0], name=name) if one.relationship_type.value == "CONTAINS"
+    ]
+
+
+@pytest.mark.parametrize("outcome", ["positive", "negative", "no_prediction"])
+def test_the_draft_in_words_comes_back_with_the_values_that_it_was_made_of(phantom, series, outcome, tmp_path):
+    answer = answer_of(phantom, series, outcome)
+    report = written(series, answer, tmp_path / "report.dcm", replace(DEVICE, negative_up_to=0.01))
+    said = draft(answer.study, DEVICE.threshold, 0.01)
+    for name, part in ((codes.DCM.Finding, said.findings), (codes.DCM.Impression, said.impression)):
+        found = sentences(report, name)
+        assert [one.value for one in found] == [one.text for one in part]
+        for item, one in zip(found, part, strict=True):
+            values = [source.TextValue for source in item.get("ContentSequence", ())]
+            assert values == ([one.traced] if one.sources else [])
+    assert "p_ich = " in said.impression[0].traced
+
+
+@pytest.mark.parametrize("character_set", [None, "ISO_IR 100", "GB18030", ("", "ISO 2022 IR 87")])
+def test_a_draft_in_german_keeps_its_letters_and_the_name(write_series, phantom, character_set, tmp_path):
+    name = NAMES.get(character_set, "Wang^XiaoDong")
+    sets = list(character_set) if isinstance(character_set, tuple) else character_set
+    series = series_of(write_series(SpecificCharacterSet=sets, PatientName=name))
+    device = replace(DEVICE, templates=read_templates("de"))
+    report = written(series, answer_of(phantom, series), tmp_path / "report.dcm", device)
+    assert any("höchsten" in one.value for one in sentences(report, codes.DCM.Finding))
+    assert str(report.PatientName) == name
+    assert report.SOPInstanceUID != written(series, answer_of(phantom, series), tmp_path / "en.dcm").SOPInstanceUID
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")

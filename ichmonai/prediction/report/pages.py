@@ -14,6 +14,7 @@ from ichmonai.notice import NOTICE
 from ichmonai.prediction.identify import IDENTITY_COLUMNS
 from ichmonai.prediction.report.curve import curve
 from ichmonai.prediction.report.drawing import CELL, COLOURS, COLUMNS, LEADING, MARKED, SEEN, SMALL, STRIP
+from ichmonai.prediction.report.words import Draft
 from ichmonai.prediction.rows import kinds_of, volume_of
 
 FOLDER = "report"
@@ -141,6 +142,7 @@ def study_page(
     slices: Sequence[Mapping[str, Any]],
     folder: Path,
     facts: Mapping[str, Any],
+    draft: Draft,
     before: Page | None = None,
     after: Page | None = None,
 ) -> str:
@@ -151,6 +153,7 @@ def study_page(
         slices: its rows of the table of slices.
         folder: of the pictures.
         facts: as `index_page` has it.
+        draft: of its report in words.
         before: the study above it in the worklist.
         after: the study below it.
 
@@ -160,6 +163,7 @@ def study_page(
     leading = int(page.row["leading_slice"])
     return _template("study.html.j2").render(
         page=page,
+        draft=draft,
         before=before,
         after=after,
         leading=leading,

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from ichmonai.io.series import Series
 from ichmonai.prediction.journal import Journal
+from ichmonai.prediction.report.templates import Templates, read_templates
 from ichmonai.prediction.steps import Answer
 
 
@@ -16,6 +17,7 @@ class Writer:
     Args:
         folder: of the results; it exists.
         identify: say whose images they are.
+        templates: the sentences of the report in words; those of the package in English unless given.
     """
 
     known: ClassVar[dict[str, type["Writer"]]] = {}
@@ -29,9 +31,10 @@ class Writer:
         if name:
             Writer.known[name] = cls
 
-    def __init__(self, folder: Path, identify: bool = False) -> None:
+    def __init__(self, folder: Path, identify: bool = False, templates: Templates | None = None) -> None:
         self.folder = folder
         self.identify = identify
+        self.templates = templates or read_templates()
 
     @classmethod
     def require(cls) -> None:

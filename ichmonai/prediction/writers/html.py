@@ -7,6 +7,7 @@ from ichmonai.prediction.identify import identified
 from ichmonai.prediction.journal import Journal
 from ichmonai.prediction.report.drawing import draw
 from ichmonai.prediction.report.pages import FOLDER, Page, index_page, study_page
+from ichmonai.prediction.report.words import draft, thresholds
 from ichmonai.prediction.rows import stem
 from ichmonai.prediction.steps import Answer
 from ichmonai.prediction.writers.base import Writer
@@ -48,7 +49,8 @@ class HtmlReport(Writer, name="html"):
         for before, page, after in zip([None, *pages], pages, [*pages[1:], None], strict=False):
             if page.answered:
                 slices = journal.slice_rows(page.row["study"], page.row["series"])
-                write_text(folder / page.file, study_page(page, list(slices), folder, facts, before, after))
+                said = draft(page.row, *thresholds(facts), self.templates)
+                write_text(folder / page.file, study_page(page, list(slices), folder, facts, said, before, after))
         path = self.folder / "report.html"
         write_text(path, index_page(pages, list(journal.rejected_rows()), folder, facts))
         return [path]

@@ -8,6 +8,7 @@ from typing import Any
 
 from ichmonai.prediction.identify import IDENTITY_COLUMNS, identified
 from ichmonai.prediction.journal import Journal
+from ichmonai.prediction.report.words import draft, thresholds
 from ichmonai.prediction.rows import PLAN_COLUMNS, REJECTED_COLUMNS, SLICE_COLUMNS, STUDY_COLUMNS, mask_file, typed
 from ichmonai.prediction.writers.base import Writer
 from ichmonai.private_files import replacing
@@ -26,7 +27,8 @@ class TableWriter(Writer, ABC):
             plan = ({name: row.get(name, "") for name in PLAN_COLUMNS} for row in journal.study_rows())
             written += [self._write("plan", PLAN_COLUMNS, plan)]
         else:
-            rows = map(self._with_mask, journal.study_rows())
+            facts = journal.identity()
+            rows = (self._with_mask(row) | self._in_words(row, facts) for row in journal.study_rows())
             columns = (*STUDY_COLUMNS, *IDENTITY_COLUMNS) if self.identify else STUDY_COLUMNS
             written += [self._write("studies", columns, identified(rows, journal) if self.identify else rows)]
             written += [self._write("slices", SLICE_COLUMNS, journal.slice_rows())]
@@ -36,6 +38,10 @@ class TableWriter(Writer, ABC):
         """The row with the file of its mask, where it was written."""
         file = mask_file(row)
         return {**row, "mask": file} if (self.folder / file).is_file() else row
+
+    def _in_words(self, row: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, str]:
+        """The draft of its report; none of a plan, which has no thresholds."""
+        return draft(row, *thresholds(facts), self.templates).columns if "threshold" in facts else {}
 
     def _write(self, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Path:
         path = self.folder / f"{name}.{self.suffix}"

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import json
 import re
 import shutil
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -12,9 +14,11 @@ from PIL import Image
 from scipy import ndimage
 
 from ichmonai.prediction.pictures import Pictures
+from ichmonai.prediction.report import templates
 from ichmonai.prediction.report.curve import curve
 from ichmonai.prediction.report.drawing import CELL, draw
 from ichmonai.prediction.report.pages import Page
+from ichmonai.prediction.report.templates import read_templates
 from tests.io.dicom_factory import uid_of, write_slice
 from tests.prediction.in_process import run
 
@@ -100,6 +104,33 @@ def test_a_stopped_run_and_another_content_leave_the_pages_of_what_the_tables_ha
     assert len(list((out / "report").glob("*.html"))) == 2
     assert not files(out).keys() >= files(whole).keys() - {"report.html"}
     assert len(list((out / "report").glob("*.jpg"))) == 8
+
+
+def test_a_draft_in_words_is_escaped_in_pages_and_no_formula_in_tables(small_bundle, scans, tmp_path):
+    own, out = tmp_path / "own.toml", tmp_path / "out"
+    shipped = (Path(templates.__file__).parent / "en.toml").read_text()
+    own.write_text(
+        shipped.replace('"No intracranial', '"=1+1 <script>no').replace('"Suspected', '"=1+1 <script>yes')
+        + '\n[codes]\nthin_slices = "<b>thin</b>"\n'
+    )
+    run(small_bundle, [scans], out, formats=(*FORMATS, "jsonl"), templates=read_templates(str(own)))
+    rows = studies(out)
+    assert all(row["impression"].startswith("'=1+1 <script>") for row in rows if row["p_ich"])
+    assert [json.loads(line)["impression"] for line in (out / "studies.jsonl").read_text().splitlines()] == [
+        row["impression"].removeprefix("'") for row in rows
+    ]
+    for page in (out / "report").glob("*.html"):
+        text = page.read_text()
+        assert "<script" not in text
+        assert "=1+1 &lt;script&gt;" in text
+        (traced,) = set(re.findall(r'data-from="(p_ich = [^"]*; outcome = [^"]*)"', text))
+        assert traced.startswith(tuple(f"p_ich = {row['p_ich']};" for row in rows if row["p_ich"]))
+        assert text.count(f"<td>{traced}</td>") == 1
+    said = json.loads((out / "run.json").read_text())["report"]
+    assert said == {"language": "en", "templates_sha256": read_templates(str(own)).sha256}
+    run(small_bundle, [scans], out, formats=FORMATS, templates=read_templates("de"))  # answers of before, other words
+    assert 'lang="de"' in next((out / "report").glob("*.html")).read_text()
+    assert all("Entwurf" in row["impression"] for row in studies(out))
 
 
 def test_many_series_have_pages_only_where_they_are_asked_for(small_bundle, scans, tmp_path):
