@@ -69,6 +69,9 @@ def predict(
         list[str] | None, typer.Option(metavar="CODE", help="Warn of this finding instead of refusing; repeatable.")
     ] = None,
     all_series: Annotated[bool, typer.Option("--all-series", help="Every series of a study, not the best.")] = False,
+    one_study_per_folder: Annotated[
+        bool, typer.Option("--one-study-per-folder", help="Pictures (PNG, JPEG, BMP) of a folder are one study.")
+    ] = False,
     shard: Annotated[str, typer.Option(metavar="I/N", help="Of N machines this is number I: its share only.")] = "1/1",
     engine: Annotated[
         EngineName, typer.Option(help="This machine, or the Ray cluster that RAY_ADDRESS names.")
@@ -131,9 +134,17 @@ def predict(
             formats = ("masks", *formats)
         reported = math.inf if report else REPORTED
         templates = read_templates(report_templates)
-        objects = _objects(dicom_out, templates)
         options = BatchOptions(
-            all_series, formats, share, dry_run, workers, reported, identify, objects, templates=templates
+            all_series,
+            formats,
+            share,
+            dry_run,
+            workers,
+            reported,
+            identify,
+            _objects(dicom_out, templates),
+            templates,
+            one_study_per_folder,
         )
         run = make_engine(engine.value, workers, timeout, not dry_run)
         stopped = f"The run was stopped; start it again with --out {out}, and it continues there."

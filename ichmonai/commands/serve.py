@@ -45,6 +45,9 @@ def serve(
     identify: Annotated[
         bool, typer.Option("--identify", help="PatientID, AccessionNumber and StudyDate on the pages.")
     ] = False,
+    one_study_per_folder: Annotated[
+        bool, typer.Option("--one-study-per-folder", help="Pictures (PNG, JPEG, BMP) of a folder are one study.")
+    ] = False,
     bundle: BundleOption = None,
     config: ConfigOption = None,
     settings: SettingsOption = None,
@@ -86,6 +89,7 @@ def serve(
             tls=certificate is not None,
             hosts=tuple(dict.fromkeys(names)),
             identify=identify,
+            one_study_per_folder=one_study_per_folder,
             workers=workers,
             timeout=timeout,
         )

@@ -30,6 +30,8 @@ class Code(str, Enum):
     GANTRY_TILT = "gantry_tilt"
     THIN_SLICES = "thin_slices"
     """Slices thinner than those that the networks learnt from, which were averaged."""
+    NO_SPACING = "no_spacing"
+    """Slices of pictures, in the order of their names: neither their distances nor the size of a pixel is known."""
     DUPLICATES = "duplicates"
     """Copies of images, left out."""
     NOT_HEAD = "not_head"
@@ -71,6 +73,7 @@ IN_WORDS = {
     Code.VARYING_SPACING: "slices at different distances",
     Code.GANTRY_TILT: "tilted gantry",
     Code.THIN_SLICES: "thin slices, averaged",
+    Code.NO_SPACING: "no spacing known, so no volume",
     Code.DUPLICATES: "copies left out",
     Code.NOT_HEAD: "may be no head",
     Code.NOT_HU: "may be no HU",
@@ -100,6 +103,7 @@ WARNINGS = frozenset(
         Code.VARYING_SPACING,
         Code.GANTRY_TILT,
         Code.THIN_SLICES,
+        Code.NO_SPACING,
         Code.DUPLICATES,
         Code.INTERCEPT_CORRECTED,
         Code.DAMAGED_PIXELS,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ichmonai.io.findings import Code, HeadCTReadError
 from ichmonai.io.format import Voxels
-from ichmonai.io.formats import dicom, format_of, format_of_voxels
+from ichmonai.io.formats import dicom, format_of, format_of_voxels, picture
 from ichmonai.io.formats.dicom.files import dicom_files
 from ichmonai.io.header import Kind
 from ichmonai.io.limits import AIR_HU
@@ -31,9 +31,9 @@ def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DT
 
     Args:
         path: a DICOM series folder, the list of a series' files, one DICOM file, a NIfTI (.nii, .nii.gz, or .hdr
-            with .img), Analyze, MGH, NRRD or MetaImage volume, or an 8-bit slice image (.png, .jpg, .jpeg, .bmp); a
-            `ImageSource`, or several of one
-            series, for members of a zip archive and frames of an enhanced multi-frame file.
+            with .img), Analyze, MGH, NRRD or MetaImage volume, or an 8-bit slice image (.png, .jpg, .jpeg, .bmp), or a
+            list of those of one study in their order; a `ImageSource`, or several of one series, for members of a
+            zip archive and frames of an enhanced multi-frame file.
         window: level and width in HU that 0..255 of an 8-bit image stands for.
 
     Returns:
@@ -69,6 +69,8 @@ def load_head_ct(path: Image | Sequence[Image], window: tuple[float, float] = DT
         raise HeadCTReadError("There are no files to read; give those of one CT series.", Code.EMPTY)
     if len(sources) == 1 and (found := format_of(sources[0].name)) and found.kind is not Kind.DICOM:
         return _tensor(found.read(sources[0], window), sources[0])
+    if (found := format_of(sources[0].name)) is picture.FORMAT:
+        return _tensor(picture.FORMAT.read_series(sources, window), _folder(sources))
     return _series(sources)
 
 
@@ -120,9 +122,13 @@ def _read(source: ImageSource, window: tuple[float, float]) -> Voxels:
 
 
 def _series(sources: Sequence[ImageSource]) -> MetaTensor:
+    return _tensor(dicom.FORMAT.read_series(sources), _folder(sources))
+
+
+def _folder(sources: Sequence[ImageSource]) -> ImageSource:
+    """What sentences call a series."""
     first = sources[0]
-    source = first if first.member or len(sources) == 1 else ImageSource(str(Path(first.path).parent))
-    return _tensor(dicom.FORMAT.read_series(sources), source)
+    return first if first.member or len(sources) == 1 else ImageSource(str(Path(first.path).parent))
 
 
 def _tensor(voxels: Voxels, source: ImageSource) -> MetaTensor:

@@ -1,10 +1,12 @@
 """What one image's header says, apart from who the patient is."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ichmonai.errors import printable
 from ichmonai.io.findings import Code, Finding
 from ichmonai.io.series import ImageSource
 
@@ -113,6 +115,12 @@ class ImageHeader:
     def missing(self) -> str:
         """What is not known of its place, by its names in DICOM; empty where all is."""
         return " and ".join(name for field, name in GEOMETRY.items() if getattr(self, field) is None)
+
+    def of_folder(self) -> "ImageHeader":
+        """The header of a picture as one slice of the study that its folder is."""
+        path, member, _ = self.source
+        folder = str(PurePosixPath(path, member).parent if member else Path(path).parent)
+        return replace(self, study=printable(folder), series=printable(folder))
 
     def at(self, source: ImageSource) -> "ImageHeader":
         """The header of an image that is elsewhere."""

@@ -55,7 +55,8 @@ def merge_shards(out: Path, formats: Sequence[str], templates: Templates | None 
 
 def _merge(out: Path, shards: Sequence[Path], formats: Sequence[str], templates: Templates) -> None:
     records = [_record(shard / "run.json") for shard in shards]
-    for name in ("weights", "config_sha256", "accept", "all_series", "threshold", "negative_up_to", "versions"):
+    alike = ("weights", "config_sha256", "accept", "all_series", "one_study_per_folder", "threshold", "negative_up_to")
+    for name in (*alike, "versions"):
         if any(record.get(name) != records[0].get(name) for record in records):
             raise InputError(f"The shards in {out} differ in {name}; run them again with the same bundle and options.")
     file = out / "merged.sqlite"

@@ -18,7 +18,7 @@ from ichmonai.errors import InputError
 from ichmonai.io.discovery.find import usable_series
 from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, accepted_codes
-from ichmonai.io.header import ImageHeader
+from ichmonai.io.header import ImageHeader, Kind
 from ichmonai.io.series import OtherFile, Rejection, Series
 from ichmonai.prediction.folder import claimed
 from ichmonai.prediction.journal import Journal
@@ -64,6 +64,7 @@ class BatchOptions:
         identify: let the tables and pages say whose images they are.
         more_writers: of other packages: each makes one of what decides the results, as the journal has it.
         templates: the sentences of the report in words.
+        one_study_per_folder: the pictures in a folder are the slices of one study, in the order of their names.
     """
 
     all_series: bool = False
@@ -75,6 +76,7 @@ class BatchOptions:
     identify: bool = False
     more_writers: tuple[Callable[[Mapping[str, Any]], Writer], ...] = ()
     templates: Templates = field(default_factory=read_templates)
+    one_study_per_folder: bool = False
 
 
 class Progress(Protocol):
@@ -296,6 +298,8 @@ def _discover(
     found = scan(inputs, options.workers)
     while batch := list(itertools.islice(found, 500)):
         headers = [one for one in batch if isinstance(one, ImageHeader)]
+        if options.one_study_per_folder:
+            headers = [one.of_folder() if one.kind is Kind.PICTURE else one for one in headers]
         rejections = [one for one in batch if isinstance(one, Rejection)]
         summary.other_files += sum(isinstance(one, OtherFile) for one in batch)
         journal.add_headers(headers)
@@ -317,6 +321,7 @@ def _identity(bundle: Parts, options: BatchOptions) -> dict[str, Any]:
         **({} if options.dry_run else {**bundle.identity, **_thresholds(bundle)}),
         "accept": sorted(bundle.setting("accept")),
         "all_series": options.all_series,
+        "one_study_per_folder": options.one_study_per_folder,
         "shard": list(options.shard),
     }
 
@@ -365,6 +370,7 @@ def _write_record(
         temperature=dict(bundle.setting("calibration").temperature),
         accept=bundle.setting("accept"),
         all_series=options.all_series,
+        one_study_per_folder=options.one_study_per_folder,
         shard=list(options.shard),
         report={"language": options.templates.language, "templates_sha256": options.templates.sha256},
         runtimes=summary.runtimes,

@@ -24,6 +24,7 @@ class ServeOptions:
         hosts: names by which the server is called, without port.
         identify: show PatientID, AccessionNumber, StudyDate and SeriesDescription.
         workers: processes that read and prepare; one a core where None.
+        one_study_per_folder: the pictures in a folder are the slices of one study, in the order of their names.
         timeout: seconds that one of them may take for a series.
     """
 
@@ -36,5 +37,6 @@ class ServeOptions:
     tls: bool = False
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
     identify: bool = False
+    one_study_per_folder: bool = False
     workers: int | None = None
     timeout: float = 600

@@ -92,7 +92,13 @@ def _run(store: Store, upload: str, source: Source, options: ServeOptions) -> No
             yield series, answer
 
     formats = _FORMATS + (("masks",) if source.open().setting("description").makes_masks else ())
-    chosen = BatchOptions(formats=formats, workers=options.workers, reported=math.inf, identify=options.identify)
+    chosen = BatchOptions(
+        formats=formats,
+        workers=options.workers,
+        reported=math.inf,
+        identify=options.identify,
+        one_study_per_folder=options.one_study_per_folder,
+    )
     run_batch([files], results, source, engine, chosen, _Progress(store, upload))
     answered = {one["id"] for one in store.studies(upload) if one["row"].get("sha256")}
     for row in _lines(results / "studies.jsonl"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
 from ichmonai.prediction.bundle import BundleSource
 from ichmonai.serve.uploads import safe_path
@@ -170,3 +171,26 @@ def test_names_that_lead_out_are_refused(server: Server, name: str) -> None:
     sent = server.client.put(f"/api/uploads/{upload}/files", params={"name": name}, content=b"x")
     assert sent.status_code == 400
     assert not server.store.place(upload).exists()
+
+
+def test_a_folder_of_pictures_is_one_study_where_that_is_asked_for(
+    make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = make_server(one_study_per_folder=True)
+    upload = server.client.post("/api/uploads", json={"name": "slices"}).json()["id"]
+    rng = np.random.default_rng(0)
+    for number in (1, 2, 10):
+        Image.fromarray(rng.integers(0, 255, (96, 80), np.uint8)).save(tmp_path / "one.png")
+        name = {"name": f"slices/{number}.png"}
+        content = (tmp_path / "one.png").read_bytes()
+        assert server.client.put(f"/api/uploads/{upload}/files", params=name, content=content).status_code == 201
+    server.client.post(f"/api/uploads/{upload}/submit")
+    server.work()
+    (study,) = server.client.get("/api/worklist").json()["studies"]
+    assert study["answer"]["study"] == "slices"
+    assert any("no spacing" in one for one in study["warnings"])
+    assert server.client.get(f"/api/studies/{study['id']}/volume").json()["shape"] == [3, 96, 80]
+    last = np.frombuffer(server.client.get(f"/api/studies/{study['id']}/volume/2").content, "<i2").reshape(96, 80)
+    picture = np.asarray(Image.open(tmp_path / "one.png"), float)
+    np.testing.assert_allclose(last, picture * 80 / 255, atol=0.51)
+    assert server.client.get(f"/studies/{study['id']}").status_code == 200

@@ -1,5 +1,6 @@
 """From the headers of a study to its series, each in order along its normal."""
 
+import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from itertools import pairwise
@@ -29,6 +30,8 @@ def group_series(headers: Iterable[ImageHeader]) -> list[Series]:
     Of copies of an image the longest file is taken, since a copy that was cut off is shorter. Of other images at one
     place the first acquired is; where many places are shown more than once, nothing says which images belong together.
 
+    Pictures of one folder that is one study are slices in the order of their names.
+
     Args:
         headers: of the images of one study, in any order.
 
@@ -40,6 +43,9 @@ def group_series(headers: Iterable[ImageHeader]) -> list[Series]:
         by_uid[header.series].append(header)
     series = []
     for uid, images in by_uid.items():
+        if len(images) > 1 and images[0].kind is Kind.PICTURE:
+            series.append(_series(sorted(images, key=_by_name), uid, 0))
+            continue
         unique = without_copies(images)
         copies = len(images) - len(unique)
         stacks = [stack for group in by_geometry(unique) for stack in _stacks(group)]
@@ -47,6 +53,12 @@ def group_series(headers: Iterable[ImageHeader]) -> list[Series]:
         for number, stack in enumerate(stacks, 1):
             series.append(_series(stack, uid if number == 1 else f"{uid}#{number}", copies if number == 1 else 0))
     return series
+
+
+def _by_name(header: ImageHeader) -> tuple:
+    """Natural order: slice 2 is before slice 10."""
+    parts = re.split(r"(\d+)", str(header.source).casefold())
+    return ([int(part) if number % 2 else part for number, part in enumerate(parts)], header.source)
 
 
 def _series(stack: list[ImageHeader], uid: str, copies: int) -> Series:

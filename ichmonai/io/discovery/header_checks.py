@@ -45,7 +45,8 @@ def check_headers(slices: Slices) -> list[Finding]:
     """Everything that the headers of one series show, the gravest first.
 
     Args:
-        slices: headers of the images of one series, in order along their normal; or the one of a volume or picture.
+        slices: headers of the images of one series, in order along their normal; the one of a volume or
+            picture, or the pictures of a folder that is one study.
 
     Returns:
         At most one finding for each code.
@@ -126,6 +127,10 @@ def _bad_geometry(slices: Slices) -> str:
     if not first.rows:
         return ""
     if first.kind is Kind.PICTURE:
+        sizes = sorted({(one.rows, one.columns) for one in slices})
+        if len(sizes) > 1:
+            (a, b), (c, d) = sizes[0], sizes[-1]
+            return f"{first.series} has slices of {a} x {b} and of {c} x {d} pixels; give those of one study a folder."
         if min(first.rows, first.columns) >= MIN_SIDE:
             return ""
         return f"{name} has {first.rows} x {first.columns} pixels, fewer than {MIN_SIDE} a side; give the whole slice."
@@ -197,6 +202,15 @@ def _varying_spacing(slices: Slices) -> str:
     return f"{_name(slices)} has slices {joined} mm apart; they are used as they are, so volumes in ml would be wrong."
 
 
+def _no_spacing(slices: Slices) -> str:
+    if slices[0].kind is not Kind.PICTURE or len(slices) < 2:
+        return ""
+    return (
+        f"The pictures in {slices[0].series} are slices in the order of their names; they have no spacing, so volumes "
+        "are unknown."
+    )
+
+
 def _gantry_tilt(slices: Slices) -> str:
     first = slices[0]
     sheared, stated = shear(slices), abs(first.gantry_tilt or 0.0)
@@ -224,6 +238,7 @@ _CHECKS: dict[Code, Callable[[Slices], str]] = {
     Code.MISSING_SLICES: _missing_slices,
     Code.VARYING_SPACING: _varying_spacing,
     Code.GANTRY_TILT: _gantry_tilt,
+    Code.NO_SPACING: _no_spacing,
 }
 
 

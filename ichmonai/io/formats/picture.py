@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -84,6 +85,27 @@ class Picture(Format):
         sentence = f"{source} has colours in {coloured:.0%} of its pixels; give a grey picture of CT, without overlays."
         findings = [Finding(Code.BURNED_IN, sentence)] if coloured > _COLOURED else []
         return Voxels(level - width / 2 + pixels * np.float32(width / 255), findings=findings)
+
+    def read_series(self, sources: Sequence[ImageSource], window: tuple[float, float]) -> Voxels:
+        """Read slices of one study into a volume (H, W, S), in the order in which they are given.
+
+        Raises:
+            HeadCTReadError: as `read`; `BAD_GEOMETRY` where their sizes differ.
+        """
+        first = self.read(sources[0], window)
+        rows, columns = first.hu.shape
+        check_size(str(sources[0]), rows, columns, len(sources))
+        hu = np.empty((rows, columns, len(sources)), np.float32)
+        findings: dict[Code, Finding] = {}
+        for index, source in enumerate(sources):
+            one = self.read(source, window) if index else first
+            if one.hu.shape != first.hu.shape:
+                raise HeadCTReadError(
+                    f"{source} has another size than {sources[0]}; give slices of one study.", Code.BAD_GEOMETRY
+                )
+            hu[..., index] = one.hu
+            findings |= {found.code: found for found in one.findings if found.code not in findings}
+        return Voxels(hu, findings=list(findings.values()))
 
 
 def _open(file: Any, source: ImageSource) -> Image.Image:

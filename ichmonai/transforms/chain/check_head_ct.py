@@ -121,12 +121,9 @@ def check_pixels(
         return [Finding(Code.NOT_HEAD, f"{name} shows nothing but air; give a head CT.")]
     if sentence := _not_hu(coarse, low, high):
         return [Finding(Code.NOT_HU, f"{name} is not in HU: {sentence}; give CT with its rescaling applied.")]
-    if hu.ndim == 2:
-        if (reason := why_no_head(hu)) is None:
-            return []
-        code, seen = reason
-        return [Finding(code, f"{name} does not look like a head CT, with {seen}; {_GIVE[code]}.")]
     bone_hu = min(BONE_HU, high - 1)
+    if hu.ndim == 2 or (spacing is None and bone_hu < SATURATED_HU):  # a picture, or several
+        return _not_pictured(np.atleast_3d(hu), name)
     if bone_hu < SATURATED_HU:
         return []
     pixel = FIELD_OF_VIEW / max(hu.shape[:2]) if spacing is None else float(np.sqrt(spacing[0] * spacing[1]))
@@ -134,6 +131,17 @@ def check_pixels(
     if cavity < CAVITY[0]:
         return [Finding(Code.NOT_HEAD, f"{name} shows no skull around a brain in any slice; give a head CT.")]
     return []
+
+
+def _not_pictured(pictures: NDArray[np.floating], name: str) -> list[Finding]:
+    """Why none of the pictures (H, W, S) is of a head; nothing where one is."""
+    reasons = []
+    for index in range(pictures.shape[-1]):
+        if (reason := why_no_head(pictures[..., index])) is None:
+            return []
+        reasons.append(reason)
+    code, seen = reasons[0]
+    return [Finding(code, f"{name} does not look like a head CT, with {seen}; {_GIVE[code]}.")]
 
 
 def cavity_area(hu: NDArray[np.floating], bone_hu: float, pixel: float) -> float:
