@@ -43,7 +43,7 @@ def demo(
     _say(console, f"ichmonai phantom {out / 'data'} --format dtvit --patients {patients} --size 192")
     phantom(out / "data", patients, PhantomFormat.DTVIT, seed=100, size=192)
     _say(console, f"ichmonai train {out / 'data'} --out {out / 'training'} --config train --config demo")
-    train(out / "data", out / "training", ["train", "demo"])
+    train([out / "data"], out / "training", ["train", "demo"])
     console.print("Phantom data: the numbers show that the software works, and say nothing about patients.")
 
 

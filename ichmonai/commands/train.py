@@ -16,7 +16,9 @@ from ichmonai.commands.stop import stop, stoppable
 
 
 def train(
-    data: Annotated[Path, typer.Argument(exists=True, help="Dataset: a folder, csv or datalist; see training.md.")],
+    data: Annotated[
+        list[Path], typer.Argument(exists=True, help="Datasets: each a folder, csv or datalist; see training.md.")
+    ],
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the weights, tables and figures.")],
     config: Annotated[
         list[str] | None,
@@ -42,7 +44,8 @@ def train(
     from ichmonai.paths import bundle_root
     from ichmonai.training.workflows import config_files, run_workflow
 
-    decided = {"dataset_dir": str(data.resolve()), "output_dir": str(out.resolve())}
+    folders = [str(one.resolve()) for one in data]
+    decided = {"dataset_dir": folders[0] if len(folders) == 1 else str(folders), "output_dir": str(out.resolve())}
     names = config or ["train"]
     try:
         for name in names:
