@@ -11,6 +11,7 @@ from ichmonai.commands.bundle import bundle
 from ichmonai.commands.check_bundle import check_bundle
 from ichmonai.commands.crossval import crossval
 from ichmonai.commands.demo import demo
+from ichmonai.commands.drift import drift
 from ichmonai.commands.evaluate import evaluate
 from ichmonai.commands.export import export
 from ichmonai.commands.feedback import feedback
@@ -50,6 +51,7 @@ app.command()(node)
 app.command()(merge)
 app.command()(train)
 app.command()(evaluate)
+app.command()(drift)
 app.command()(benchmark)
 app.command()(export)
 app.command()(audit)

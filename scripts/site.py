@@ -20,6 +20,7 @@ TITLES = {
     "model_card.md": "Model card",
     "serve.md": "Page",
     "pacs.md": "PACS",
+    "monitoring.md": "Watching it",
     "label.md": "3D Slicer and OHIF",
     "words.md": "The report in words",
     "training.md": "Train",

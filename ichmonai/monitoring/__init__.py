@@ -1,0 +1,1 @@
+"""Watches after deployment whether scans and answers are still like those of the evaluation."""
