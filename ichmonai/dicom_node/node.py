@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import logging
+import math
 import shutil
 import sqlite3
 import threading
@@ -12,14 +13,15 @@ from pathlib import Path
 import pydicom
 
 from ichmonai.dicom_node.config import Destination, NodeConfig
+from ichmonai.dicom_node.inbox import Inbox, stem
 from ichmonai.dicom_node.metrics import serve_metrics
-from ichmonai.dicom_node.receive import Receiver, stem
+from ichmonai.dicom_node.receive import Receiver
 from ichmonai.dicom_node.send import Sender
 from ichmonai.dicom_node.store import NodeStore
 from ichmonai.dicom_results.writer import DicomObjects
 from ichmonai.errors import InputError
 from ichmonai.prediction.report.templates import read_templates
-from ichmonai.prediction.run import BatchOptions, Engine, run_batch
+from ichmonai.prediction.run import BatchOptions, Engine, Summary, run_batch
 from ichmonai.prediction.source import Source
 from ichmonai.private_files import make_folder
 
@@ -45,10 +47,12 @@ class Node:
         self.config, self.source, self.engine = config, source, engine
         make_folder(config.folder)
         self.store = NodeStore(config.folder / JOURNAL)
-        self.receiver = Receiver(config, self.store)
+        self.inbox = Inbox(config, self.store)
+        self.receiver = Receiver(config, self.inbox)
         self.senders = [Sender(config, one, self.store) for one in config.destinations]
         self.ended = threading.Event()
         self._later: dict[str, float] = {}
+        self._listens = -math.inf
 
     def run(self) -> None:
         """Work until `ended` is set.
@@ -60,6 +64,7 @@ class Node:
         metrics = serve_metrics(self.config, self.store) if self.config.metrics_port else None
         try:
             self.receiver.start()
+            self._listens = time.monotonic()
             for one in self.senders:
                 one.start()
             while not self.ended.is_set():
@@ -80,8 +85,10 @@ class Node:
         Returns:
             how many were answered.
         """
-        answered = 0
-        for study, changes in self.store.complete(self.config.quiet_seconds, self.config.images):
+        answered, quiet = 0, self.config.quiet_seconds
+        if time.monotonic() - self._listens < quiet:  # while it was down, who was sending could not
+            quiet = math.inf
+        for study, changes in self.store.complete(quiet, self.config.images):
             if self._later.get(study, 0.0) > time.monotonic():
                 continue
             try:
@@ -103,26 +110,31 @@ class Node:
         objects = own / "objects"
         make_folder(own)
         templates = read_templates(self.config.report_templates)
-        writer = functools.partial(DicomObjects, objects, templates=templates)
-        options = BatchOptions(workers=self.config.workers, more_writers=(writer,), templates=templates)
-        results = own / "results"
-        try:
-            summary = run_batch([received], results, self.source, self.engine, options, _Silent())
-        except InputError:
-            if not results.exists():
-                raise
-            shutil.rmtree(results)  # of other weights or another version, or damaged: all is predicted anew
-            summary = run_batch([received], results, self.source, self.engine, options, _Silent())
+        results, given = own / "results", None
+        while given != self.store.reports(study):  # an earlier report may be sent while a new one is made
+            given = self.store.reports(study)
+            writer = functools.partial(DicomObjects, objects, templates=templates, replaced=given)
+            options = BatchOptions(workers=self.config.workers, more_writers=(writer,), templates=templates)
+            summary = self._run(received, results, options)
         found = _objects(objects)
         chosen = [
-            (one.name, sop, str(path))
+            (one.name, sop, series, str(path))
             for one in self.config.destinations
-            for kind, sop, path in found
+            for kind, sop, series, path in found
             if kind in _wanted(one, bool(summary.positive))
         ]
         outcome = "positive" if summary.positive else "negative" if summary.negative else "no_prediction"
         self.store.answer(study, changes, chosen, urgent=bool(summary.positive), outcome=outcome)
         logger.info("Study %s: %d objects for %d destinations.", study, len(found), len(self.config.destinations))
+
+    def _run(self, received: Path, results: Path, options: BatchOptions) -> Summary:
+        try:
+            return run_batch([received], results, self.source, self.engine, options, _Silent())
+        except InputError:
+            if not results.exists():
+                raise
+            shutil.rmtree(results)  # of other weights or another version, or damaged: all is predicted anew
+            return run_batch([received], results, self.source, self.engine, options, _Silent())
 
 
 class _Silent:
@@ -142,10 +154,11 @@ def _wanted(destination: Destination, positive: bool) -> set[str]:
     return {*destination.always, *(destination.positive if positive else ())}
 
 
-def _objects(folder: Path) -> list[tuple[str, str, Path]]:
-    """Kind of `ichmonai.dicom_node.config.OBJECTS`, SOPInstanceUID and file of each object, the report first."""
+def _objects(folder: Path) -> list[tuple[str, str, str, Path]]:
+    """Kind of `ichmonai.dicom_node.config.OBJECTS`, UIDs of object and series, and file of each; the report first."""
     found = []
     for path in sorted(folder.glob("*/*.dcm")):
         kind = path.stem if path.stem in ("report", "segmentation") else "pictures"
-        found.append((kind, str(pydicom.dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID), path))
+        header = pydicom.dcmread(path, specific_tags=["SOPInstanceUID", "SeriesInstanceUID"])
+        found.append((kind, str(header.SOPInstanceUID), str(header.SeriesInstanceUID), path))
     return sorted(found, key=lambda one: one[0] != "report")

@@ -14,7 +14,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS images (study TEXT, sop TEXT, sha256 TEXT, PRIMARY KEY (study, sop));
 CREATE TABLE IF NOT EXISTS studies (study TEXT PRIMARY KEY, changes INTEGER, last REAL, answered INTEGER DEFAULT 0);
 CREATE TABLE IF NOT EXISTS outbox (
-    id INTEGER PRIMARY KEY, study TEXT, destination TEXT, sop TEXT, file TEXT, urgent INTEGER,
+    id INTEGER PRIMARY KEY, study TEXT, destination TEXT, sop TEXT, series TEXT, file TEXT, urgent INTEGER,
     tries INTEGER DEFAULT 0, due REAL DEFAULT 0, made REAL, sent REAL, UNIQUE (destination, sop));
 CREATE INDEX IF NOT EXISTS waiting ON outbox (destination, urgent, id) WHERE sent IS NULL;
 CREATE TABLE IF NOT EXISTS audit (at REAL, event TEXT, peer TEXT, study TEXT, sop TEXT);
@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS counts (name TEXT, label TEXT, value REAL, PRIMARY KE
 """
 SECONDS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0, math.inf)
 """Upper bounds of the classes in which times are counted."""
+REPORT = "report.dcm"
 _LONGEST_PAUSE = 900.0
 
 
@@ -104,31 +105,51 @@ class NodeStore:
         )
 
     def answer(
-        self, study: str, changes: int, objects: list[tuple[str, str, str]], urgent: bool, outcome: str = "negative"
+        self,
+        study: str,
+        changes: int,
+        objects: list[tuple[str, str, str, str]],
+        urgent: bool,
+        outcome: str = "negative",
     ) -> None:
         """Note an answer and what is to be sent of it; what waits of an earlier one is not sent any more.
 
         Args:
             study: StudyInstanceUID.
             changes: how often it had changed before it was predicted.
-            objects: destination, SOPInstanceUID and file of each.
+            objects: destination, SOPInstanceUID, SeriesInstanceUID and file of each.
             urgent: whether it overtakes others.
             outcome: positive, negative or no_prediction.
         """
         with self._changing() as base:
-            kept = [sop for _, sop, _ in objects]
+            kept = [sop for _, sop, _, _ in objects]
             for (sop,) in base.execute("SELECT sop FROM outbox WHERE study = ? AND sent IS NULL", (study,)).fetchall():
                 if sop not in kept:
                     base.execute("DELETE FROM outbox WHERE (study, sop) = (?, ?) AND sent IS NULL", (study, sop))
             now = time.time()
             base.executemany(
-                "INSERT OR IGNORE INTO outbox (study, destination, sop, file, urgent, made) VALUES (?, ?, ?, ?, ?, ?)",
-                [(study, destination, sop, file, int(urgent), now) for destination, sop, file in objects],
+                "INSERT OR IGNORE INTO outbox (study, urgent, made, destination, sop, series, file) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(study, int(urgent), now, *one) for one in objects],
             )
             base.execute("UPDATE studies SET answered = ? WHERE study = ?", (changes, study))
             base.execute("INSERT INTO audit VALUES (?, 'answered', '', ?, '')", (now, study))
             _count(base, "answered", outcome)
             _count_seconds(base, "answer", now - _last(base, study))
+
+    def reports(self, study: str) -> dict[str, list[tuple[str, str]]]:
+        """Reports on a study that some archive has, by the name of their folder: SOPInstanceUID and SeriesInstanceUID.
+
+        In the order in which they were made.
+        """
+        found: dict[str, list[tuple[str, str]]] = {}
+        query = (
+            "SELECT file, sop, series FROM outbox WHERE study = ? AND sent IS NOT NULL GROUP BY sop ORDER BY MIN(id)"
+        )
+        for file, sop, series in self._rows(query, study):
+            if Path(file).name == REPORT:
+                found.setdefault(Path(file).parent.name, []).append((sop, series))
+        return found
 
     def due(self, destination: str) -> list[Item]:
         """What is to be sent now, of one study: the most urgent, then the oldest."""

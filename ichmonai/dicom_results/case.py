@@ -25,16 +25,22 @@ class Case:
         device: what answered.
         answer: its rows of the tables, and perhaps a mask.
         slices: a slice for each of the rows.
+        replaces: earlier reports on the series, SOPInstanceUID and SeriesInstanceUID, which that of this one replaces.
     """
 
     device: Device
     answer: Answer
     slices: Sequence[SourceSlice]
+    replaces: Sequence[tuple[str, str]] = ()
 
     def uid(self, *what: str) -> str:
         """The UID of something that is made of this answer, always the same."""
         content = (self.answer.content, self.study.get("sha256", ""))
         return self.device.uid(self.study["study"], self.study["series"], *content, *what)
+
+    def series_uid(self, what: str) -> str:
+        """The UID of a series of objects that later answers to the same images, or to more of them, go into, too."""
+        return self.device.uid(self.study["study"], self.study["series"], what)
 
     @property
     def study(self) -> Mapping[str, Any]:

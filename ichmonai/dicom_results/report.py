@@ -21,8 +21,10 @@ from highdicom.sr import (
     TextContentItem,
     TrackingIdentifier,
 )
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.uid import ComprehensiveSRStorage
 
 from ichmonai import __version__
 from ichmonai.classes import LOCATIONS
@@ -73,18 +75,32 @@ def make_report(case: Case) -> ComprehensiveSR:
     return ComprehensiveSR(
         list(headers.values()),
         report,
-        case.uid("report series"),
+        case.series_uid("report series"),
         SERIES_NUMBER,
-        case.uid("report"),
-        1,
+        report_uid(case, case.replaces),
+        len(case.replaces) + 1,
         is_complete=True,
         performed_procedure_codes=[
             CodedConcept.from_dataset(one) for one in case.slices[0].header.get("ProcedureCodeSequence") or ()
         ],
+        previous_versions=[_replaced(case, *one) for one in case.replaces] or None,
         series_description="ichmonai findings, not for clinical use",
         specific_character_set="ISO_IR 192",
         **device.equipment,
     )
+
+
+def report_uid(case: Case, replaces: Sequence[tuple[str, str]]) -> str:
+    """SOPInstanceUID of the report of an answer that replaces others, or none: each is a report of its own."""
+    return case.uid("report", *(sop for sop, _ in replaces))
+
+
+def _replaced(case: Case, sop: str, series: str) -> Dataset:
+    """What names an earlier report in the Predecessor Documents Sequence (PS3.3 C.17.2.2)."""
+    named = Dataset()
+    named.SOPClassUID, named.SOPInstanceUID = ComprehensiveSRStorage, sop
+    named.StudyInstanceUID, named.SeriesInstanceUID = case.slices[0].header.StudyInstanceUID, series
+    return named
 
 
 def _comments(case: Case) -> list[str]:
@@ -92,6 +108,8 @@ def _comments(case: Case) -> list[str]:
         NOTICE,
         f"Probability of the study: {RULE}. Of a site: that of the site if there is a haemorrhage.",
     ]
+    if case.replaces:
+        said.append(f"This report replaces the {len(case.replaces)} before it in this series.")
     if (low := number(case.study.get("volume_low_ml"))) is not None:
         high = number(case.study.get("volume_high_ml"))
         said.append(f"Volumes are of the mask that the network draws; all blood is between {low} and {high} mL.")

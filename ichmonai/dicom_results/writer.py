@@ -1,8 +1,9 @@
 """The answers as DICOM objects, a folder for each series."""
 
+import dataclasses
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,24 @@ class DicomObjects(Writer):
         folder: for all of them; made if absent.
         identity: what decides the results, as the journal has it.
         templates: the sentences of the report in words; those of the package in English unless given.
+        replaced: reports that were given away already, by the name of their folder: SOPInstanceUID and
+            SeriesInstanceUID, in their order. A new report says that it replaces them.
     """
 
     needs_mask = True
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], templates: Templates | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        identity: Mapping[str, Any],
+        templates: Templates | None = None,
+        replaced: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+    ) -> None:
         super().__init__(folder, identify=True, templates=templates)
         from ichmonai.dicom_results.device import Device
 
         self.device = Device.of(identity, self.templates)
+        self.replaced = replaced or {}
         self.without = 0
         self.failed: list[str] = []
 
@@ -55,12 +65,17 @@ class DicomObjects(Writer):
     def write(self, series: Series, answer: Answer) -> None:
         """Write the objects of one series, the report last; remove those of an earlier answer."""
         from ichmonai.dicom_results.objects import REPORT, case_of, make_objects
+        from ichmonai.dicom_results.report import report_uid
 
         folder = self.folder / _stem(series)
         try:
             case = case_of(series, answer, self.device)
-            if case is not None and _is_there(folder / REPORT, case.uid("report")):
-                return
+            if case is not None:
+                before = self.replaced.get(folder.name, ())
+                given = {report_uid(case, before[:i]) for i in range(len(before))} & {sop for sop, _ in before}
+                if _sop_of(folder / REPORT) in {report_uid(case, before), *given}:
+                    return
+                case = dataclasses.replace(case, replaces=before)
             objects = {} if case is None else make_objects(case)
         except (HeadCTReadError, ValueError, TypeError, AttributeError, KeyError) as error:
             # Of what the images say of themselves; highdicom refuses what the standard does. Its words may name whose.
@@ -89,11 +104,11 @@ class DicomObjects(Writer):
         return said
 
 
-def _is_there(report: Path, uid: str) -> bool:
+def _sop_of(report: Path) -> str:
     try:
-        return pydicom.dcmread(report, specific_tags=["SOPInstanceUID"]).SOPInstanceUID == uid
+        return str(pydicom.dcmread(report, specific_tags=["SOPInstanceUID"]).SOPInstanceUID)
     except (OSError, InvalidDicomError, AttributeError):
-        return False
+        return ""
 
 
 def _stem(series: Series) -> str:

@@ -55,7 +55,7 @@ class Archive:
         for one in (*classes, VERIFICATION):
             self.entity.add_supported_context(one)
         self.server = self.entity.start_server(
-            ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, self.take)]
+            ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, lambda event: self.take(event))]
         )
 
     def take(self, event):

@@ -62,7 +62,7 @@ def test_the_audit_trail_names_uids_and_who_sent_them(file):
     (file.parent / "node").mkdir()
     store = NodeStore(file.parent / "node" / "node.sqlite")
     store.receive("1.2", "1.2.3", "00", "CT1")
-    store.answer("1.2", 1, [("archive", "1.2.4", "report.dcm")], False)
+    store.answer("1.2", 1, [("archive", "1.2.4", "1.2.5", "report.dcm")], False)
     assert "archive: 1 objects wait" in CliRunner().invoke(app, ["node", "--config", str(file), "--status"]).output
     store.sent(store.due("archive")[0], "archive")
     store.close()

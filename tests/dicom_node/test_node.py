@@ -9,7 +9,7 @@ import pytest
 from pydicom.uid import ComprehensiveSRStorage, RLELossless
 from pynetdicom import AE
 
-from ichmonai.dicom_node.receive import stem
+from ichmonai.dicom_node.inbox import stem
 from ichmonai.dicom_node.store import NodeStore
 from tests.dicom_node.conftest import Archive, running, send, wait_for, with_senders
 from tests.dicom_results.test_writer import write_study
@@ -89,9 +89,65 @@ def test_a_study_that_comes_twice_is_answered_once_and_one_that_grows_anew(confi
         assert len(archive.taken) == count
         send(config, late.parent)
         _, second = wait_for(lambda: len(archive.of(uid_of("one"))) == 2 and archive.of(uid_of("one")))
+        settled(node)
+        before = len(archive.taken)
+        write_study(tmp_path / "localizer", "one", 9, SeriesInstanceUID=uid_of("another"), Modality="MR")
+        for path in (tmp_path / "localizer" / "one").iterdir():
+            image = pydicom.dcmread(path)
+            image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = uid_of(f"localizer {path.stem}")
+            image.save_as(path)
+        send(config, tmp_path / "localizer")
+        wait_for(lambda: not node.store.status()["studies_without_answer"])
+        assert len(archive.taken) == before  # more images, and no other answer to those that were answered
     assert len(references(first)) == 11
     assert len(references(second)) == 12
     assert second.SOPInstanceUID != first.SOPInstanceUID
+    assert "PredecessorDocumentsSequence" not in first
+    assert named(second) == [(uid_of("one"), first.SeriesInstanceUID, first.SOPInstanceUID, first.SOPClassUID)]
+    assert second.SeriesInstanceUID == first.SeriesInstanceUID
+    assert (first.InstanceNumber, second.InstanceNumber) == (1, 2)
+    pictures = {one.SeriesInstanceUID for one in archive.of(uid_of("one"), "OT")}
+    assert len(pictures) == 2  # those of the two answers do not mix
+
+
+def named(report):
+    """Study, series, object and class of each report that it says it replaces."""
+    return [
+        (study.StudyInstanceUID, series.SeriesInstanceUID, one.ReferencedSOPInstanceUID, one.ReferencedSOPClassUID)
+        for study in report.get("PredecessorDocumentsSequence", ())
+        for series in study.ReferencedSeriesSequence
+        for one in series.ReferencedSOPSequence
+    ]
+
+
+def test_a_report_names_those_that_were_given_away_and_each_is_one_of_its_own(config, archive, small_bundle, tmp_path):
+    """One that no archive took is replaced without a word; images that are as they were before get a new report."""
+    folder = write_study(tmp_path / "scans", "one")
+    archive.close()
+    before = (folder / "one3.dcm").read_bytes()
+    write_study(tmp_path / "changed", "one", 1)
+    after = (tmp_path / "changed" / "one" / "one3.dcm").read_bytes()
+    with running(config, small_bundle) as node:
+        for content in (before, after):
+            (folder / "one3.dcm").write_bytes(content)
+            send(config, folder)
+            wait_for(lambda: not node.store.status()["studies_without_answer"])
+        wait_for(lambda: node.store.status()["objects_tried_in_vain"])
+    back, reports = Archive(archive.port), []
+    with running(config, small_bundle) as node:
+        settled(node)
+        for content in (before, after):
+            (folder / "one3.dcm").write_bytes(content)
+            send(config, folder)
+            wait_for(lambda: not node.store.status()["studies_without_answer"])
+            settled(node)
+            reports = back.of(uid_of("one"))
+    back.close()
+    assert [[sop for _, _, sop, _ in named(one)] for one in reports] == [
+        [one.SOPInstanceUID for one in reports[:i]] for i in range(3)
+    ]
+    assert len({one.SOPInstanceUID for one in reports}) == 3
+    assert len({one.SeriesInstanceUID for one in reports}) == 1
 
 
 def test_a_full_disk_is_said_and_nothing_that_was_taken_is_lost(config, archive, small_bundle, tmp_path, monkeypatch):
@@ -99,11 +155,11 @@ def test_a_full_disk_is_said_and_nothing_that_was_taken_is_lost(config, archive,
     usage = namedtuple("usage", "total used free")
     with running(config, small_bundle) as node:
         with monkeypatch.context() as full:
-            full.setattr("ichmonai.dicom_node.receive.shutil.disk_usage", lambda _: usage(1, 1, 0))
+            full.setattr("ichmonai.dicom_node.inbox.shutil.disk_usage", lambda _: usage(1, 1, 0))
             assert set(send(config, folder)) == {0xA700}
         assert node.store.status()["images"] == 0
         with monkeypatch.context() as full:
-            full.setattr("ichmonai.dicom_node.receive.replacing", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+            full.setattr("ichmonai.dicom_node.inbox.replacing", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
             assert set(send(config, folder)) == {0xA700}
         assert set(send(config, folder)) == {0}
         assert wait_for(lambda: archive.of(uid_of("one")))
@@ -153,7 +209,7 @@ def store(tmp_path):
 def test_positives_overtake_what_waits(store):
     for name, urgent in (("first", False), ("second", False), ("third", True)):
         store.receive(name, f"{name} image", "00", "SCANNER")
-        store.answer(name, 1, [("archive", f"{name} {i}", f"{i}.dcm") for i in range(2)], urgent)
+        store.answer(name, 1, [("archive", f"{name} {i}", "series", f"{i}.dcm") for i in range(2)], urgent)
     order = []
     while items := store.due("archive"):
         order += [one.sop for one in items]
@@ -165,17 +221,17 @@ def test_positives_overtake_what_waits(store):
 
 def test_what_waits_of_an_old_answer_is_not_sent(store):
     store.receive("one", "image", "00", "SCANNER")
-    store.answer("one", 1, [("a", "old", "old.dcm"), ("b", "old", "old.dcm")], False)
+    store.answer("one", 1, [("a", "old", "series", "old.dcm"), ("b", "old", "series", "old.dcm")], False)
     store.sent(store.due("a")[0], "a")
     store.receive("one", "another", "00", "SCANNER")
-    store.answer("one", 2, [("a", "new", "new.dcm"), ("b", "new", "new.dcm")], False)
+    store.answer("one", 2, [("a", "new", "series", "new.dcm"), ("b", "new", "series", "new.dcm")], False)
     assert [one.sop for one in store.due("a") + store.due("b")] == ["new", "new"]
     assert store.status()["objects_sent"] == 1
 
 
 def test_pauses_grow_and_end(store, monkeypatch):
     store.receive("one", "image", "00", "SCANNER")
-    store.answer("one", 1, [("a", "x", "x.dcm")], False)
+    store.answer("one", 1, [("a", "x", "series", "x.dcm")], False)
     now = 1e9
     monkeypatch.setattr("ichmonai.dicom_node.store.time.time", lambda: now)
     pauses = []

@@ -1,86 +1,22 @@
 """Real parts: DCMTK's storescu sends, Orthanc takes what comes back, and a node that is killed goes on."""
 
-import contextlib
-import json
-import shutil
 import signal
 import subprocess
-import sys
-import urllib.request
-from pathlib import Path
 
 import highdicom as hd
 import pydicom
 import pytest
-from pydicom.filebase import DicomBytesIO
 
 from ichmonai.datasets.phantom import make_study, write_dicom
 from ichmonai.dicom_node.config import Destination, NodeConfig
 from ichmonai.dicom_node.send import answers_echo
 from ichmonai.dicom_node.store import NodeStore
-from ichmonai.processes.safe_path import safe_environment
 from tests.dicom_node.conftest import free_port, running, wait_for
+from tests.dicom_node.parts import Orthanc, needs_dcmtk, needs_orthanc, node_process, storescu
 from tests.dicom_results.test_writer import write_study
 from tests.io.dicom_factory import uid_of
 
-ORTHANC = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
-STORESCU = shutil.which("storescu", path="/usr/bin:/usr/local/bin:/opt/homebrew/bin")  # pynetdicom has one, too
-PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (ORTHANC and PLUGIN.exists()), reason="orthanc and orthanc-dicomweb are not installed"),
-    pytest.mark.skipif(not STORESCU, reason="dcmtk is not installed"),
-]
-
-
-class Orthanc:
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self.dicom, self.http = free_port(), free_port()
-        settings = {
-            "Name": "archive",
-            "StorageDirectory": str(folder),
-            "IndexDirectory": str(folder),
-            "Plugins": [str(PLUGIN)],
-            "DicomAet": "ORTHANC",
-            "DicomPort": self.dicom,
-            "HttpPort": self.http,
-            "DicomAlwaysAllowStore": True,
-            "AuthenticationEnabled": False,
-            "DicomWeb": {"Enable": True},
-        }
-        self.file = folder / "orthanc.json"
-        self.file.write_text(json.dumps(settings))
-        self.start()
-
-    def start(self) -> None:
-        nothing = subprocess.DEVNULL
-        self.process = subprocess.Popen([ORTHANC, str(self.file)], stdout=nothing, stderr=nothing)
-        wait_for(lambda: self._get("/system"))
-
-    def _get(self, path: str) -> bytes:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}") as answer:
-            return answer.read()
-        return b""
-
-    def found(self, study: str) -> list[pydicom.Dataset]:
-        """The objects of a study by QIDO-RS, but for images of CT."""
-        text = self._get(f"/dicom-web/studies/{study}/instances?includefield=Modality")
-        found = [pydicom.Dataset.from_json(one) for one in json.loads(text or b"[]")]
-        return [one for one in found if one.Modality != "CT"]
-
-    def read(self, found: pydicom.Dataset) -> DicomBytesIO:
-        (name,) = json.loads(self._post("/tools/lookup", found.SOPInstanceUID))
-        return DicomBytesIO(self._get(f"{name['Path']}/file"))
-
-    def _post(self, path: str, text: str) -> bytes:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}", text.encode(), method="POST")
-        with urllib.request.urlopen(request) as answer:
-            return answer.read()
-
-    def close(self) -> None:
-        self.process.terminate()
-        self.process.wait(30)
+pytestmark = [pytest.mark.slow, needs_orthanc, needs_dcmtk]
 
 
 @pytest.fixture
@@ -88,28 +24,6 @@ def orthanc(tmp_path):
     one = Orthanc(tmp_path / "orthanc")
     yield one
     one.close()
-
-
-def storescu(port: int, *folders: Path) -> None:
-    done = subprocess.run(
-        [
-            STORESCU,
-            "-R",
-            "-aet",
-            "SCANNER",
-            "-aec",
-            "ICHMONAI",
-            "+sd",
-            "+r",
-            "127.0.0.1",
-            str(port),
-            *map(str, folders),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_studies_come_back_into_orthanc(orthanc, small_bundle, tmp_path):
@@ -174,11 +88,6 @@ def test_a_real_series_comes_back_into_orthanc(orthanc, small_bundle, real_data,
     assert len(evidence.ReferencedSeriesSequence[0].ReferencedSOPSequence) == 28
 
 
-def start(config: Path) -> subprocess.Popen:
-    command = [sys.executable, "-P", "-m", "ichmonai", "node", "--config", str(config)]
-    return subprocess.Popen(command, env=safe_environment(), stderr=subprocess.PIPE, text=True)
-
-
 def test_a_node_that_is_killed_loses_nothing(orthanc, tmp_path):
     """By SIGKILL after it took all images, and again while it predicts; then nothing else is sent to it."""
     scans, port = tmp_path / "scans", free_port()
@@ -190,7 +99,7 @@ def test_a_node_that_is_killed_loses_nothing(orthanc, tmp_path):
         f'[node]\nfolder = "node"\nhost = "127.0.0.1"\nport = {port}\nquiet_seconds = 2\nworkers = 1\n'
         f'[[destination]]\nname = "orthanc"\nae_title = "ORTHANC"\nhost = "127.0.0.1"\nport = {orthanc.dicom}\n'
     )
-    first = start(config)
+    first = node_process(config)
     assert "listens" in wait_for(first.stderr.readline)
     wait_for(
         lambda: subprocess.run(["echoscu", "-aec", "ICHMONAI", "127.0.0.1", str(port)], check=False).returncode == 0
@@ -203,11 +112,11 @@ def test_a_node_that_is_killed_loses_nothing(orthanc, tmp_path):
     store = NodeStore(tmp_path / "node" / "node.sqlite")
     assert store.status()["images"] == study.scanner.slices
     assert store.status()["studies_without_answer"] == 1
-    second = start(config)
+    second = node_process(config)
     wait_for(lambda: list((tmp_path / "node").glob("answered/*/results/journal.sqlite")), 120)
     second.send_signal(signal.SIGKILL)
     second.wait()
-    third = start(config)
+    third = node_process(config)
     (one,) = wait_for(lambda: [one for one in orthanc.found(uid) if one.Modality == "SR"], 240)
     report = hd.sr.srread(orthanc.read(one))
     assert report.PatientID == study.patient

@@ -165,6 +165,22 @@ def test_dciodvfy_finds_no_error(phantom, series, outcome, tmp_path):
     assert done.returncode == 0
 
 
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
+def test_one_that_replaces_others_says_so_and_is_sound(series, answer, tmp_path):
+    case = case_of(series, answer, DEVICE)
+    first = make_objects(case)["report.dcm"]
+    second = make_objects(replace(case, replaces=[(first.SOPInstanceUID, first.SeriesInstanceUID)]))
+    second["report.dcm"].save_as(tmp_path / "report.dcm", enforce_file_format=True)
+    done = subprocess.run(["dciodvfy", str(tmp_path / "report.dcm")], capture_output=True, text=True, check=False)
+    assert "Error" not in done.stdout + done.stderr
+    read = hd.sr.srread(tmp_path / "report.dcm")
+    (study,) = read.PredecessorDocumentsSequence
+    (one,) = study.ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert one.ReferencedSOPInstanceUID == first.SOPInstanceUID != read.SOPInstanceUID
+    assert read.SeriesInstanceUID == first.SeriesInstanceUID
+    assert b"This report replaces the 1 before it in this series." in (tmp_path / "report.dcm").read_bytes()
+
+
 @pytest.mark.skipif(shutil.which("dsrdump") is None, reason="dsrdump is not installed")
 def test_dsrdump_reads_it(series, answer, tmp_path):
     written(series, answer, tmp_path / "report.dcm")
@@ -225,6 +241,7 @@ def test_uids_are_those_of_inputs_and_weights(series, answer):
 
     first = uids(answer)
     assert uids(answer) == first
-    assert not uids(replace(answer, content="02" * 32)) & first
+    (series_of_reports,) = uids(replace(answer, content="02" * 32)) & first
+    assert series_of_reports == make_objects(case_of(series, answer, DEVICE))[REPORT].SeriesInstanceUID
     assert not uids(answer, replace(DEVICE, weights="ff" * 32)) & first
     assert all(uid.startswith("2.25.") and len(uid) <= 64 for uid in first)
