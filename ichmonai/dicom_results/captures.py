@@ -69,7 +69,7 @@ def _capture(
         **case.device.equipment,
     )
     made.copy_patient_and_study_information(first)
-    made.PatientOrientation = _orientation(shown.header) if shown else []
+    made.PatientOrientation = _orientation(shown.place) if shown else []
     made.BodyPartExamined = "HEAD"
     made.BurnedInAnnotation = "NO"  # none that tells whose it is
     made.ImageComments = f"ichmonai: {what}; not for clinical use"
@@ -91,9 +91,9 @@ def _reference(shown: SourceSlice) -> Dataset:
     return item
 
 
-def _orientation(header: Dataset) -> list[str]:
+def _orientation(place: Dataset) -> list[str]:
     """Where rows and columns of an image run to; empty where it does not say it."""
-    said: Any = header.get("ImageOrientationPatient")
+    said: Any = place.get("ImageOrientationPatient")
     if not said or len(said) != 6:
         return []
     vectors = np.reshape([float(one) for one in said], (2, 3))

@@ -60,7 +60,7 @@ class Case:
     @property
     def spacing(self) -> tuple[float, float]:
         """Distances of rows and of columns in mm; 1 where the images do not say them."""
-        said = self.slices[0].header.get("PixelSpacing") or (1, 1)
+        said = self.slices[0].place.get("PixelSpacing") or (1, 1)
         return float(said[0]), float(said[1])
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from highdicom import PatientSexValues
 from pydicom.charset import python_encoding
@@ -11,6 +11,7 @@ from pydicom.valuerep import DA, TM
 
 from ichmonai.io.files.opening import open_image
 from ichmonai.io.formats.dicom.files import PACKED, read_dataset
+from ichmonai.io.formats.dicom.functional_groups import frame_datasets
 from ichmonai.io.formats.dicom.values import tag_of
 from ichmonai.io.series import ImageSource, Series
 
@@ -70,12 +71,14 @@ class SourceSlice:
 
     Attributes:
         image: where it is.
-        header: whose it is, which it is and where it lies.
+        header: whose it is and which it is.
+        place: where it lies, and how large its pixels are; of a frame its own, else the header.
         character_set: of the texts in its file.
     """
 
     image: ImageSource
     header: Dataset
+    place: Dataset
     character_set: tuple[str, ...]
 
     @property
@@ -109,11 +112,11 @@ def read_source(series: Series, rows: Sequence[Mapping[str, Any]]) -> list[Sourc
     uids = [str(row.get("sop_instance_uid", "")) for row in rows]
     if not all(uids) or not rows:
         return []
-    read: dict[tuple[str, str], tuple[Dataset, tuple[str, ...]]] = {}
+    read: dict[tuple[str, str], _Image] = {}
     for image in series.images:
         if (image.path, image.member) not in read:
-            read[image.path, image.member] = _header(image)
-    found = [SourceSlice(image, *read[image.path, image.member]) for image in series.images]
+            read[image.path, image.member] = _read(image)
+    found = [read[image.path, image.member].slice_of(image) for image in series.images]
     if [one.header.get("SOPInstanceUID") for one in found] != uids:  # images of another geometry were left out
         by_uid = {one.header.get("SOPInstanceUID"): one for one in found}
         if len(by_uid) < len(found) or not by_uid.keys() >= set(uids):
@@ -122,10 +125,22 @@ def read_source(series: Series, rows: Sequence[Mapping[str, Any]]) -> list[Sourc
     return found if all(one.header.get("StudyInstanceUID") for one in found) else []
 
 
-def _header(image: ImageSource) -> tuple[Dataset, tuple[str, ...]]:
+class _Image(NamedTuple):
+    """A file, with the places of its frames."""
+
+    header: Dataset
+    places: list[Dataset]
+    character_set: tuple[str, ...]
+
+    def slice_of(self, image: ImageSource) -> SourceSlice:
+        place = self.places[image.frame] if 0 <= image.frame < len(self.places) else self.header
+        return SourceSlice(image, self.header, place, self.character_set)
+
+
+def _read(image: ImageSource) -> _Image:
     with open_image(image, inflate=image.name.endswith(PACKED)) as file:
         dataset = read_dataset(file, image, stop_before_pixels=True)
-    return known_header(dataset), character_set(dataset)
+    return _Image(known_header(dataset), list(frame_datasets(dataset, image) or ()), character_set(dataset))
 
 
 def known_header(dataset: Dataset) -> Dataset:

@@ -63,6 +63,12 @@ def series_of(folder: Path) -> Series:
     return Series(item["study"], item["series"], tuple(ImageSource(one) for one in item["image"]))
 
 
+def frames_of(file: Path) -> Series:
+    """The series of a file of several frames."""
+    (item,), _ = find_head_ct(file)
+    return Series(item["study"], item["series"], tuple(item["image"]))
+
+
 @pytest.fixture
 def answer(phantom, series) -> Answer:
     return answer_of(phantom, series)

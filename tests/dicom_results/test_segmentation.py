@@ -1,21 +1,26 @@
 """The segmentation: the mask, where its images are."""
 
+import importlib.util
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 
 import highdicom as hd
+import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
 
 from ichmonai.classes import KINDS
+from ichmonai.datasets.phantom import make_study
+from ichmonai.datasets.phantom.dicom import slice_dataset
 from ichmonai.dicom_results.objects import SEGMENTATION, case_of, make_objects
 from ichmonai.dicom_results.segmentation import make_segmentation
 from ichmonai.io.geometry import Geometry
 from ichmonai.io.head_ct import load_head_ct
 from ichmonai.prediction.steps import Answer
-from tests.dicom_results.conftest import DEVICE, answer_of, series_of
+from tests.dicom_results.conftest import DEVICE, SIZE, answer_of, series_of
 
 ORIENTATIONS = {
     "supine": [1, 0, 0, 0, 1, 0],
@@ -84,6 +89,29 @@ def test_dciodvfy_finds_no_error(series, answer, tmp_path):
     make_segmentation(case_of(series, answer, DEVICE)).save_as(tmp_path / "seg.dcm", enforce_file_format=True)
     done = subprocess.run(["dciodvfy", str(tmp_path / "seg.dcm")], capture_output=True, text=True, check=False)
     assert "Error" not in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("dcmqi") is None, reason="dcmqi is not installed")
+def test_dcmqi_reads_the_same_mask(tmp_path):
+    """Of a series without tilt: the volume that it makes has no shear."""
+    upright = make_study(3, kind="deep", size=SIZE, tilt=0)
+    (tmp_path / "scan").mkdir()
+    for i in range(upright.scanner.slices):
+        slice_dataset(upright, i).save_as(tmp_path / "scan" / f"{i:02}.dcm", enforce_file_format=True)
+    series = series_of(tmp_path / "scan")
+    answer = answer_of(upright, series)
+    make_segmentation(case_of(series, answer, DEVICE)).save_as(tmp_path / "seg.dcm", enforce_file_format=True)
+    arguments = ["--inputDICOM", str(tmp_path / "seg.dcm"), "--outputDirectory", str(tmp_path), "-t", "nii"]
+    read = "import dcmqi, sys; dcmqi.segimage2itkimage()"
+    done = subprocess.run([sys.executable, "-c", read, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = tmp_path.glob("*.nii*")
+    found, mask = nib.load(path), answer.mask > 0
+    assert np.count_nonzero(np.asanyarray(found.dataobj)) == mask.sum()
+    places = nib.affines.apply_affine(found.affine, np.argwhere(np.asanyarray(found.dataobj)))
+    affine = load_head_ct(list(series.images)).affine.numpy()
+    ours = nib.affines.apply_affine(affine, np.argwhere(np.moveaxis(mask, 0, -1)))
+    assert np.allclose(np.sort(places, axis=0), np.sort(ours, axis=0), atol=0.01)
 
 
 @pytest.mark.data
