@@ -20,6 +20,7 @@ from ichmonai.commands.merge import merge
 from ichmonai.commands.node import node
 from ichmonai.commands.phantom import phantom
 from ichmonai.commands.predict import predict
+from ichmonai.commands.review import review
 from ichmonai.commands.serve import serve
 from ichmonai.commands.train import train
 
@@ -49,6 +50,7 @@ app.command()(predict)
 app.command()(serve)
 app.command()(node)
 app.command()(merge)
+app.command()(review)
 app.command()(train)
 app.command()(evaluate)
 app.command()(drift)

@@ -59,7 +59,7 @@ def serve(
     """Show answers on a web page of this machine: files are dropped there, and readers say whether they agree."""
     console = Console(stderr=True)
     try:
-        token = _token(token_file)
+        token = token_of(token_file)
         loopback = is_loopback(host)
         if not loopback and not token:
             raise InputError(
@@ -107,7 +107,12 @@ def serve(
         stop(error, 2)
 
 
-def _token(file: Path | None) -> str:
+def token_of(file: Path | None) -> str:
+    """The token in a file, or else of the environment; empty where there is none.
+
+    Raises:
+        InputError: it is too short.
+    """
     from ichmonai.serve.options import SHORTEST_TOKEN
 
     text = file.read_text(encoding="utf-8").strip() if file else os.environ.get(TOKEN, "").strip()

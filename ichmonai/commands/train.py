@@ -32,6 +32,10 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of these configs, a plain value; repeatable."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch in --out.")] = False,
+    review: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="csv file of ichmonai review, whose decisions hold."),
+    ] = None,
     evaluate: Annotated[
         bool, typer.Option("--evaluate/--no-evaluate", help="Judge it on the patients that were kept for that.")
     ] = True,
@@ -46,6 +50,7 @@ def train(
 
     folders = [str(one.resolve()) for one in data]
     decided = {"dataset_dir": folders[0] if len(folders) == 1 else str(folders), "output_dir": str(out.resolve())}
+    decided |= {"review": str(review.resolve())} if review else {}
     names = config or ["train"]
     try:
         for name in names:

@@ -6,6 +6,7 @@ from ichmonai.datasets.datalist import load_datalist
 from ichmonai.datasets.folds import make_folds
 from ichmonai.datasets.item import DatasetError, count_classes, require_all_classes
 from ichmonai.datasets.readable import drop_unreadable
+from ichmonai.datasets.review import filter_slices
 from ichmonai.datasets.rsna import label_prevalence, load_rsna, with_neighbours
 from ichmonai.datasets.six_labels import load_six_labels
 from ichmonai.datasets.slice_dataset import SliceDataset
@@ -20,6 +21,7 @@ __all__ = [
     "check_no_leakage",
     "count_classes",
     "drop_unreadable",
+    "filter_slices",
     "keep_brain",
     "label_prevalence",
     "load_datalist",

@@ -11,7 +11,7 @@ from ichmonai.transforms.chain.keep_brain_slices import MINIMUM
 logger = logging.getLogger(__name__)
 
 
-def keep_brain(items: Sequence[Item], minimum: float = MINIMUM, workers: int = 4) -> list[Item]:
+def keep_brain(items: Sequence[Item], minimum: float = MINIMUM, workers: int = 4, required: bool = True) -> list[Item]:
     """Leave out slices of neck, face or bone alone that a patient's label calls bleeding: there is nothing to see.
 
     A network could learn that label from nothing but a shortcut. Normal slices without brain stay: they alone tell it
@@ -22,12 +22,13 @@ def keep_brain(items: Sequence[Item], minimum: float = MINIMUM, workers: int = 4
         minimum: smallest share of the head that must lie inside the skull, see `ichmonai.transforms.anatomy`;
             where the share cannot be told the slice is kept. 0 keeps all.
         workers: threads that look.
+        required: whether there has to be one that stays.
 
     Returns:
         The items that are normal or show brain, in their order. How many were left out is logged.
 
     Raises:
-        DatasetError: no slice shows brain.
+        DatasetError: no slice shows brain, and one is required.
     """
     if minimum <= 0:
         return list(items)
@@ -37,7 +38,7 @@ def keep_brain(items: Sequence[Item], minimum: float = MINIMUM, workers: int = 4
 
     with ThreadPoolExecutor(workers) as pool:
         kept = [item for item, keep in zip(items, pool.map(has_its_label, items), strict=True) if keep]
-    if not kept:
+    if required and not kept:
         raise DatasetError(
             f"None of {len(items)} slices shows brain or is normal; are they head CT in HU? A lower minimum keeps them."
         )

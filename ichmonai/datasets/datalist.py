@@ -94,7 +94,7 @@ def _joined(sources: dict[str, list[Item]], count: int) -> list[Item]:
             items.append(
                 {
                     "window": DTVIT_WINDOW,
-                    "kinds": _kinds_of(row["label"]),
+                    "kinds": kinds_of_label(row["label"]),
                     "mask": "",
                     **row,
                     "source": f"{source}/{row['source']}" if "source" in row else source,
@@ -137,7 +137,7 @@ def _from_csv(path: Path) -> list[Item]:
     return _not_empty(items, path)
 
 
-def _kinds_of(label: np.ndarray) -> np.ndarray:
+def kinds_of_label(label: np.ndarray) -> np.ndarray:
     """What ICH and location say of the kinds."""
     kinds = np.full(len(KINDS), 0 if label[0] == 0 else np.nan, dtype=np.float32)
     if label[1] != NOT_APPLICABLE:
@@ -146,7 +146,7 @@ def _kinds_of(label: np.ndarray) -> np.ndarray:
 
 
 def _kinds(values: dict[str, str], label: np.ndarray, where: str) -> np.ndarray:
-    kinds = _kinds_of(label)
+    kinds = kinds_of_label(label)
     for index, kind in enumerate(KINDS):
         cell = values.get(kind, "")
         if cell not in ("", "0", "1"):

@@ -38,7 +38,8 @@ _templates = Environment(
 )
 
 
-def _page(template: str, **values: Any) -> HTMLResponse:
+def page(template: str, **values: Any) -> HTMLResponse:
+    """A page of a template and what it shows."""
     text = _templates.get_template(template).render(notice=NOTICE, version=__version__, **values)
     return HTMLResponse(text)
 
@@ -47,13 +48,13 @@ def _page(template: str, **values: Any) -> HTMLResponse:
 def worklist_page(parts: Shared) -> HTMLResponse:
     """The worklist, and where files are dropped."""
     limit = parts.options.upload_bytes // 2**20
-    return _page("worklist.html.j2", limit=limit, keep_days=parts.options.keep_days, **_worklist(parts.store))
+    return page("worklist.html.j2", limit=limit, keep_days=parts.options.keep_days, **_worklist(parts.store))
 
 
 @router.get("/worklist")
 def worklist_rows(parts: Shared) -> HTMLResponse:
     """The part of the worklist that changes."""
-    return _page("rows.html.j2", **_worklist(parts.store))
+    return page("rows.html.j2", **_worklist(parts.store))
 
 
 @router.get("/studies/{study}")
@@ -61,7 +62,7 @@ def study_page(study: Study, parts: Shared) -> HTMLResponse:
     """The page of a study."""
     shown = Shown(study, parts.store)
     leading = int(study["row"]["leading_slice"]) if shown.page.answered else 0
-    return _page(
+    return page(
         "study.html.j2",
         one=shown,
         leading=leading,
@@ -79,7 +80,7 @@ def study_page(study: Study, parts: Shared) -> HTMLResponse:
 @router.get("/readings")
 def readings_page(parts: Shared) -> HTMLResponse:
     """How far readers agree."""
-    return _page("readings.html.j2", agreement=parts.readings.agreement())
+    return page("readings.html.j2", agreement=parts.readings.agreement())
 
 
 @router.get("/api")
@@ -91,13 +92,13 @@ def api_page(request: Request) -> HTMLResponse:
         for path, methods in described["paths"].items()
         for method, one in methods.items()
     ]
-    return _page("api.html.j2", routes=routes)
+    return page("api.html.j2", routes=routes)
 
 
 @router.get("/login")
 def login_page() -> HTMLResponse:
     """Where a reader gives the token."""
-    return _page("login.html.j2", wrong=False)
+    return page("login.html.j2", wrong=False)
 
 
 @router.post("/login")
@@ -107,7 +108,7 @@ async def login(request: Request, parts: Shared) -> Response:
     token = parse_qs(body).get("token", [""])[0].strip()
     if not parts.options.token or not same(token, parts.options.token):
         await asyncio.sleep(_WRONG)
-        return _page("login.html.j2", wrong=True)
+        return page("login.html.j2", wrong=True)
     answer = RedirectResponse("/", 303)
     session = session_of(parts.options.token)
     answer.set_cookie(COOKIE, session, httponly=True, samesite="strict", secure=parts.options.tls)
