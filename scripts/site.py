@@ -25,6 +25,7 @@ TITLES = {
     "words.md": "The report in words",
     "training.md": "Train",
     "evaluating.md": "Evaluate",
+    "benchmarks.md": "Public benchmarks",
     "light.md": "The light network",
     "dtvit.md": "DTViT",
     "runtimes.md": "Runtimes",

@@ -17,6 +17,8 @@ from ichmonai.prediction.rows import volume_of
 if TYPE_CHECKING:
     from ichmonai.prediction.run import Summary
 
+_GIVE_WAY = ("slice", "slices", "volume", "kind", "location")
+"""Columns that are left out where the screen is narrow, the first first."""
 _STYLES = {"positive": "bold red", "negative": "green", "no_prediction": "yellow"}
 
 
@@ -76,7 +78,8 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _print_card(console: Console, cells: Mapping[str, str]) -> None:
-    table = Table(show_header=False, title=Text(cells["study"], "bold"), title_justify="left")
+    console.print(Text(cells["study"], "bold"), soft_wrap=True)  # one line, however long, to be copied
+    table = Table(show_header=False)
     for name, text in cells.items():
         if text and name != "study":
             table.add_row(name, Text(text, _STYLES.get(text.replace(" ", "_"), "")))
@@ -84,17 +87,30 @@ def _print_card(console: Console, cells: Mapping[str, str]) -> None:
 
 
 def _print_table(console: Console, rows: list[dict[str, str]]) -> None:
-    shown = [name for name in rows[0] if any(row[name] for row in rows)]
-    table = Table(title_justify="left", title=Text(folder) if (folder := _common_folder(rows)) else None)
-    for name in shown:
-        wide = name in ("study", "warnings")  # these two give way where the screen is narrow
-        width = max(len(name), *(len(row[name]) for row in rows))
-        table.add_column(name, overflow="fold", min_width=min(width, 16) if wide else width)
+    if folder := _common_folder(rows):
+        console.print(Text(folder), soft_wrap=True)
+    table = Table()
+    widths = _widths(rows, console.width)
+    for name, width in widths.items():
+        table.add_column(name, overflow="fold", min_width=width)
     for row in rows:
-        texts = {name: Text(row[name], _STYLES.get(row[name].replace(" ", "_"), "")) for name in shown}
+        texts = {name: Text(row[name], _STYLES.get(row[name].replace(" ", "_"), "")) for name in widths}
         texts["study"] = Text(row["study"][len(folder) :].lstrip("/\\") or row["study"])
         table.add_row(*texts.values())
     console.print(table)
+
+
+def _widths(rows: list[dict[str, str]], screen: int) -> dict[str, int]:
+    """The columns that a screen has room for, and their least widths; the tables have the others."""
+    widths = {}
+    for name in rows[0]:
+        if any(row[name] for row in rows):
+            longest = max(len(name), *(len(row[name]) for row in rows))
+            widths[name] = min(longest, 12) if name in ("study", "warnings") else longest
+    for name in _GIVE_WAY:
+        if sum(widths.values()) + 3 * len(widths) + 1 > screen:
+            widths.pop(name, None)
+    return widths
 
 
 def _common_folder(rows: list[dict[str, str]]) -> str:

@@ -20,11 +20,13 @@ class Pictures:
         slices: uint8 (S, H, W), inferior to superior, HU 0 to 80 as 0 to 255.
         network_input: uint8 (h, w), the first channel of the leading slice as the network saw it.
         spacing: mm between rows and between columns.
+        placed: whether it is known which side is the patient's left; then it is the right one of each picture.
     """
 
     slices: NDArray[np.uint8]
     network_input: NDArray[np.uint8]
     spacing: tuple[float, float]
+    placed: bool = False
 
 
 def brain_window(image: NdarrayOrTensor) -> NDArray[np.uint8]:

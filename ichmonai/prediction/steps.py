@@ -220,7 +220,8 @@ def _pictures(prepared: Prepared, rows: list[dict[str, Any]], leading: int) -> P
     if view is None:
         return None
     classified = [row["slice"] for row in rows if row["state"] == CLASSIFIED]
-    return Pictures(view, as_seen(prepared.take()[..., classified.index(leading)]), prepared.spacing)
+    seen = as_seen(prepared.take()[..., classified.index(leading)])
+    return Pictures(view, seen, prepared.spacing, prepared.geometry.is_placed)
 
 
 def describe(series: Series, prepared: Prepared) -> Answer:

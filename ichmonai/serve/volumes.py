@@ -14,6 +14,7 @@ from pebble import ProcessPool
 
 from ichmonai.errors import InputError
 from ichmonai.io import load_head_ct
+from ichmonai.io.geometry import Geometry
 from ichmonai.io.series import ImageSource
 from ichmonai.private_files import make_folder, replacing
 from ichmonai.processes.contexts import end_with_parent, worker_context
@@ -45,7 +46,8 @@ class Volumes:
 
         Returns:
             int16 (S, H, W) HU, inferior to superior, H to posterior and W to the patient's left, read from the disk as
-            needed; and its `spacing`, mm between rows and columns.
+            needed; its `spacing`, mm between rows and columns, and whether it is `placed`: only then W is known to
+            run to the patient's left.
 
         Raises:
             InputError: it cannot be read again.
@@ -94,4 +96,4 @@ def _write(images: list[list[Any]], path: Path) -> None:
     with replacing(path, "wb") as file:
         np.save(file, hu)
     with replacing(path.with_suffix(".json"), "w", encoding="utf-8") as file:
-        json.dump({"spacing": [row, column]}, file)
+        json.dump({"spacing": [row, column], "placed": Geometry.of(volume).is_placed}, file)

@@ -92,3 +92,17 @@ def test_paths_that_have_nothing_in_common_are_shown_whole():
 @pytest.mark.parametrize("code", list(Code))
 def test_every_code_has_words(code):
     assert 0 < len(IN_WORDS[code]) < 40
+
+
+def test_a_narrow_screen_shows_whole_words_and_whole_names():
+    uid = "1.2.840.113619.2.416." + ".".join(["10634020992529420000"] * 4)
+    long = {"path": f"/archive/{uid}/{uid}"}
+    (line, *_) = shown(80, worklist=[POSITIVE | long]).splitlines()
+    assert line == long["path"]  # of one study, to be copied
+    others = {"path": f"/archive/{uid}/other"}
+    said = shown(80, series=2, positive=1, negative=1, worklist=[POSITIVE | long, NEGATIVE | others])
+    lines = said.splitlines()
+    assert lines[0] == f"/archive/{uid}"
+    assert max(map(len, lines[1:])) <= 80
+    for text in ("haemorrhage", "positive", "0.98", "deep (0.70)", "tilted", "warnings"):
+        assert text in said

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.site import TITLES
+
 pytest.importorskip("mkdocs")
 pytest.importorskip("mkdocstrings")
 
@@ -20,6 +22,7 @@ def test_the_site_has_every_document_the_docstrings_and_nothing_from_elsewhere(t
     pages = {page.stem for page in (tmp_path / "site").glob("*.html")}
     documents = {page.stem for page in (ROOT / "bundle" / "docs").glob("*.md")} - {"README"}
     assert pages == documents | {"index", "model_card", "api", "404"}
+    assert {f"{page}.md" for page in pages - {"404"}} == set(TITLES), "each page has a title in the menu"
     start = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert 'src="report.png"' in start
     assert 'href="training.html"' in start

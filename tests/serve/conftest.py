@@ -1,5 +1,10 @@
 """A server's application in this process, and the tiny bundle that answers for it in milliseconds."""
 
+import socket
+import ssl
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +14,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+import httpx
 from fastapi.testclient import TestClient
 
 from ichmonai.prediction.bundle import BundleSource
@@ -83,3 +89,51 @@ def scan(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+class Start:
+    """Starts `ichmonai serve` in a process of its own; the bundle answers in milliseconds.
+
+    Attributes:
+        running: processes, each the leader of a group.
+    """
+
+    def __init__(self, bundle: Path, data: Path) -> None:
+        self.bundle, self.data = bundle, data
+        self.running: list[subprocess.Popen] = []
+
+    def __call__(self, *options: str, trusted: Path | None = None) -> str:
+        """Start one, over TLS where a certificate is trusted: its address, once it is healthy."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        command = [sys.executable, "-P", "-m", "ichmonai", "serve", "--data", str(self.data), "--port", str(port)]
+        command += ["--bundle", str(self.bundle), "--set", "runtime=torch", "--device", "cpu", "--workers", "1"]
+        self.running.append(subprocess.Popen([*command, *options], start_new_session=True))
+        address = f"http{'s' if trusted else ''}://127.0.0.1:{port}"
+        verify = ssl.create_default_context(cafile=trusted) if trusted else True
+        wait(lambda: httpx.get(f"{address}/healthz", verify=verify).status_code == 200)
+        return address
+
+
+@pytest.fixture
+def start(whole_bundle: BundleSource, tmp_path: Path) -> Iterator[Start]:  # noqa: F811
+    """Servers, which end with the test."""
+    starts = Start(whole_bundle.root, tmp_path / "data")
+    yield starts
+    for one in starts.running:
+        one.terminate()
+        one.wait(30)
+
+
+def wait(condition: Callable[[], bool], seconds: float = 240) -> None:
+    """Until it holds."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        try:
+            if condition():
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.3)
+    raise TimeoutError

@@ -55,7 +55,7 @@ def test_slices_are_those_of_the_file(server: Server, scan: Scan) -> None:
     server.upload(path)
     (study,) = server.client.get("/api/worklist").json()["studies"]
     facts = server.client.get(f"/api/studies/{study['id']}/volume").json()
-    assert facts == {"shape": [12, 80, 96], "spacing": [2.0, 2.0], "mask": False}
+    assert facts == {"shape": [12, 80, 96], "spacing": [2.0, 2.0], "placed": True, "mask": False}
     raw = server.client.get(f"/api/studies/{study['id']}/volume/5").content
     # Index (I, J) of an image in RAS+: rows of a picture go to posterior, columns to the patient's left.
     wanted = np.asarray(nib.load(path).dataobj)[::-1, ::-1, 5].T.round().astype(np.int16)
@@ -190,6 +190,7 @@ def test_a_folder_of_pictures_is_one_study_where_that_is_asked_for(
     assert study["answer"]["study"] == "slices"
     assert any("no spacing" in one for one in study["warnings"])
     assert server.client.get(f"/api/studies/{study['id']}/volume").json()["shape"] == [3, 96, 80]
+    assert not server.client.get(f"/api/studies/{study['id']}/volume").json()["placed"]  # nobody knows its sides
     last = np.frombuffer(server.client.get(f"/api/studies/{study['id']}/volume/2").content, "<i2").reshape(96, 80)
     picture = np.asarray(Image.open(tmp_path / "one.png"), float)
     np.testing.assert_allclose(last, picture * 80 / 255, atol=0.51)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageColor
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 from scipy import ndimage
 
 from ichmonai.classes import KINDS
@@ -22,6 +22,7 @@ COLUMNS = 8
 """Slices in a row of the strip."""
 _LARGEST = 768
 """Pixels of the leading slice."""
+_FONT = ImageFont.load_default(28)
 
 
 def draw(pictures: Pictures, row: Mapping[str, Any], mask: NDArray[np.uint8] | None = None) -> dict[str, bytes]:
@@ -33,16 +34,17 @@ def draw(pictures: Pictures, row: Mapping[str, Any], mask: NDArray[np.uint8] | N
         mask: uint8 (S, H, W) as `Answer` has it.
 
     Returns:
-        Name -> JPEG: the leading slice, large and small; with the outline of its blood, where any is marked; as the
-        network saw it; all slices, `COLUMNS` a row.
+        Name -> JPEG: the leading slice, large, with R and L where the sides are known, and small; with the outline of
+        its blood, where any is marked; as the network saw it; all slices, `COLUMNS` a row.
     """
     leading = Image.fromarray(pictures.slices[int(row["leading_slice"])])
     shown = leading.resize(_shape(leading.size, pictures.spacing, _LARGEST), Image.Resampling.BICUBIC)
     marked = {}
+    sides = _with_sides if pictures.placed else Image.Image.copy
     if mask is not None and mask[int(row["leading_slice"])].any():
-        marked[MARKED] = _jpeg(_outlined(shown, mask[int(row["leading_slice"])]), 90)
+        marked[MARKED] = _jpeg(sides(_outlined(shown, mask[int(row["leading_slice"])])), 90)
     return marked | {
-        LEADING: _jpeg(shown, 90),
+        LEADING: _jpeg(sides(shown), 90),
         SMALL: _jpeg(_fitted(leading, pictures.spacing, CELL), 85),
         SEEN: _jpeg(Image.fromarray(pictures.network_input), 90),
         STRIP: _jpeg(_strip(pictures.slices, pictures.spacing), 80),
@@ -57,6 +59,16 @@ def _outlined(picture: Image.Image, mask: NDArray[np.uint8]) -> Image.Image:
         area = large == value
         pixels[area & ~ndimage.binary_erosion(area, iterations=2)] = ImageColor.getrgb(COLOURS[kind])
     return Image.fromarray(pixels)
+
+
+def _with_sides(picture: Image.Image) -> Image.Image:
+    """A picture with the sides of the patient, as radiologists see them: the right one is on the left."""
+    marked = picture.copy()
+    drawing, (width, height), white = ImageDraw.Draw(marked), marked.size, "white"
+    for x, text in ((0.03, "R"), (0.97, "L")):
+        place = (x * width, height / 2)
+        drawing.text(place, text, white, _FONT, "mm", stroke_width=2, stroke_fill="black")
+    return marked
 
 
 def _strip(slices: NDArray[np.uint8], spacing: tuple[float, float]) -> Image.Image:

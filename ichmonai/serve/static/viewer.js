@@ -93,6 +93,7 @@ async function start() {
   canvas.height = rows;
   canvas.style.setProperty("--aspect", (columns * column) / (rows * row));
   document.getElementById("overlay").hidden = !volume.mask;
+  for (const side of document.querySelectorAll(".side")) side.hidden = !volume.placed; // of pictures nobody knows
   state.textContent = "";
   show(current);
 }
