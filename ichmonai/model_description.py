@@ -14,6 +14,7 @@ from monai.transforms.transform import Randomizable, Transform
 
 import ichmonai.transforms
 from ichmonai.classes import ICH_CLASSES, KINDS, LOCATIONS, RSNA_LABELS
+from ichmonai.clinical.columns import Column
 from ichmonai.errors import InputError, first_line
 from ichmonai.networks.classifier import SliceClassifier
 from ichmonai.networks.heads import DUAL_HEADS, KIND_HEADS
@@ -75,6 +76,7 @@ class ModelDescription:
             record = json.loads(path.read_text(encoding="utf-8"))
             found = cls(dict(record["network"]), tuple(map(dict, record["preprocessing"])))
             found.transforms()
+            found.clinical  # noqa: B018  raises where it is damaged
         except Exception as error:  # whatever damaged values make of constructors
             raise InputError(f"{path} describes no model ({first_line(error)}); copy it again.") from error
         return found
@@ -128,6 +130,11 @@ class ModelDescription:
     def mask_labels(self) -> list[str]:
         """Names of the values of the mask, in their order; empty for a network without one."""
         return list(_MASK[: int(self.network.get("mask_classes", 0))])
+
+    @property
+    def clinical(self) -> list[Column]:
+        """Columns of clinical data that it takes beside the image; none for a network of the image alone."""
+        return [Column.of(one) for one in self.network.get("clinical", ())]
 
     @property
     def makes_masks(self) -> bool:

@@ -29,6 +29,9 @@ def phantom(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same cohort.")] = 0,
     size: Annotated[int, typer.Option(min=64, max=1024, help="Pixels along each side of a slice.")] = 512,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores unless given.")] = None,
+    clinical: Annotated[
+        bool, typer.Option("--clinical", help="Also clinical.csv: age, pressure and so on, drawn by a stated model.")
+    ] = False,
 ) -> None:
     """Make a cohort of synthetic head CT with and without haemorrhage, to try everything without patient data."""
     if size % 2:
@@ -51,6 +54,8 @@ def phantom(
     studies = phantoms.make_cohort(patients, seed, size, processes, ich_only=format is PhantomFormat.DTVIT)
     console = Console(stderr=True)
     truth = writers[format](out, track(studies, "Imaging phantoms", total=patients, console=console))
+    if clinical:
+        phantoms.write_clinical(truth, seed)
     console.print(f"Wrote {patients} phantom patients to {out}; what every slice shows is in {truth.name}.")
 
 

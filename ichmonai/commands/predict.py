@@ -90,6 +90,12 @@ def predict(
             "--masks", help="A NIfTI mask of the blood for each series, over the scan; the weights must make it."
         ),
     ] = False,
+    clinical: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="csv of clinical data by study, for weights that were trained with it."
+        ),
+    ] = None,
     identify: Annotated[
         bool,
         typer.Option("--identify", help="PatientID, AccessionNumber, StudyDate and SeriesDescription in the results."),
@@ -127,7 +133,8 @@ def predict(
     try:
         formats, share = output_names(format), _shard(shard)
         more = {"batch_size": batch_size, "runtime": runtime and runtime.value, "accept": accept or None}
-        source = bundle_source(bundle, config, settings, device, trust, **more)
+        table = {"clinical_path": clinical and str(clinical.absolute())}
+        source = bundle_source(bundle, config, settings, device, trust, **more, **table)
         if report is not False:
             formats = (*formats, "html")
         if masks:

@@ -45,6 +45,7 @@ def train(
     The configs and the code are those of `monai.bundle run training` and `evaluating`, which also run on several GPUs.
     """
     from ichmonai.errors import InputError
+    from ichmonai.model_description import ModelDescription
     from ichmonai.paths import bundle_root
     from ichmonai.training.workflows import config_files, run_workflow
 
@@ -64,6 +65,8 @@ def train(
             judged = evaluate and _is_judged(out)
             if judged:
                 run_workflow("evaluating", config_files([*names, "evaluate"]), chosen)
+                if ModelDescription.beside(out / "model.pt").clinical:
+                    run_workflow("weighing", config_files([*names, "evaluate"]), chosen)
     except InputError as error:
         stop(error, 1)
     _show(Console(), out, judged)
@@ -92,6 +95,8 @@ def _show(console: Console, out: Path, judged: bool) -> None:
     if judged:
         report = out / "evaluation" / "report.html"
         lines["unseen patients"] = str(report if report.is_file() else report.with_name("metrics.json"))
+        if (weighed := report.with_name("clinical.csv")).is_file():
+            lines["clinical columns"] = f"{weighed}, what each adds"
     if "location" in ModelDescription.beside(out / "model.pt").heads:
         weights = shlex.quote(str(out / "model.pt"))
         lines["predict"] = f"ichmonai predict SCANS --out RESULTS --set ckpt_path={weights}"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ichmonai.errors import InputError
+from ichmonai.networks.clinical import ClinicalBranch
 from ichmonai.networks.heads import DUAL_HEADS, ClassificationHeads
 
 
@@ -27,6 +28,7 @@ class SliceClassifier(nn.Module):
     Attributes:
         arguments: what `create_network` was called with, as JSON values; empty for a network made otherwise.
         mask_classes: of the mask that `with_mask` gives; 0 for a network without one.
+        clinical: reads clinical data beside the image; None for a network without such a branch.
 
     Raises:
         InputError: there are no heads or their kind is not known; in a forward pass that is neither scripted nor
@@ -46,6 +48,8 @@ class SliceClassifier(nn.Module):
         self.arguments: dict[str, Any] = {}
         self.in_channels = in_channels
         self.mask_classes = 0
+        self.num_features = num_features
+        self.clinical: ClinicalBranch | None = None
         self.encoder = encoder
         self.heads = ClassificationHeads(num_features, heads, head, head_dropout)
 
@@ -57,11 +61,13 @@ class SliceClassifier(nn.Module):
         """
         return self
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, clinical: Tensor | None = None) -> Tensor:
         """Classify slices.
 
         Args:
             image: (B, in_channels, H, W) float, normalised as the bundle's preprocessing does.
+            clinical: (B, W) or (1, W) float, see `ClinicalBranch`; None, as zeros throughout, is the image alone. A
+                network without a branch ignores it.
 
         Returns:
             Logits (B, K) float, the heads' outputs side by side; for `DUAL_HEADS` [normal, ich | deep, lobar,
@@ -69,7 +75,10 @@ class SliceClassifier(nn.Module):
         """
         if not torch.jit.is_scripting():
             _check_channels(image, self.in_channels)
-        return self.heads(self.encoder(image))
+        features = self.encoder(image)
+        if self.clinical is not None and clinical is not None:
+            features = self.clinical(features, clinical)
+        return self.heads(features)
 
 
 def _check_channels(image: Tensor, in_channels: int) -> None:

@@ -6,8 +6,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
+from ichmonai.clinical.columns import Column
 from ichmonai.errors import InputError
 from ichmonai.networks.classifier import SliceClassifier
+from ichmonai.networks.clinical import ClinicalBranch
 from ichmonai.networks.dtvit import DTViT, is_vision_transformer
 from ichmonai.networks.encoders import check_name, create_encoder
 from ichmonai.networks.heads import DUAL_HEADS
@@ -40,6 +42,7 @@ def create_network(
     drop_path_rate: float = 0.0,
     gradient_checkpointing: bool = False,
     mask_classes: int = 0,
+    clinical: Sequence[Mapping[str, Any]] = (),
     **scopeformer_options: Any,
 ) -> SliceClassifier:
     """Build any of the papers' networks, or any other that timm has, under the same heads.
@@ -69,6 +72,8 @@ def create_network(
         gradient_checkpointing: recompute activations in the backward pass, for networks that can.
         mask_classes: of the mask that `SliceClassifier.with_mask` gives, for a Scopeformer with branches such as
             `light`; 0: none.
+        clinical: columns of clinical data that a `ClinicalBranch` reads, as `ichmonai.clinical.fit_columns` gives them;
+            none: no branch.
         **scopeformer_options: for a Scopeformer, the rest of its arguments, such as `frozen`, `branches`, `depth`.
 
     Returns:
@@ -106,6 +111,9 @@ def create_network(
         encoder, num_features = create_encoder(name, image_size, in_channels, drop_path_rate, gradient_checkpointing)
         network = SliceClassifier(encoder, num_features, in_channels, heads, head, head_dropout)
     network.arguments = json.loads(json.dumps({"name": name, **common, **options}))
+    if clinical:
+        network.clinical = ClinicalBranch([Column.of(one).width for one in clinical], network.num_features)
+        network.arguments["clinical"] = json.loads(json.dumps(list(clinical)))
     return load_pretrained(network, pretrained)
 
 

@@ -163,16 +163,20 @@ class _WithMask(nn.Module):
         encoder: Any = network.encoder
         # Under the names of the network, so that a checkpoint of one is one of the other.
         self.encoder, self.heads, self.decoder = encoder, network.heads, network.decoder
+        self.clinical = network.clinical
         self.training = network.training  # or what sets the mode back after an export would wake batch normalisation
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor, clinical: Tensor | None = None) -> tuple[Tensor, Tensor]:
         maps = self.encoder.features.branches[0].pyramid(image)
         features = [self.encoder.features.reductions[0](maps[-1])]
         for branch, reduction in zip(self.encoder.features.branches[1:], self.encoder.features.reductions[1:]):  # noqa: B905
             features.append(reduction(branch(image)))
         maps[-1] = torch.cat(features, dim=1)
         tokens = self.encoder.transformer.forward_features(maps[-1])
-        logits = self.heads(self.encoder.transformer.forward_head(tokens))
+        pooled = self.encoder.transformer.forward_head(tokens)
+        if self.clinical is not None and clinical is not None:
+            pooled = self.clinical(pooled, clinical)
+        logits = self.heads(pooled)
         places = tokens[:, 1:].transpose(1, 2).reshape_as(maps[-1][:, : tokens.shape[2]])
         maps[-1] = torch.cat([maps[-1], places], dim=1)
         return logits, self.decoder(maps, image.shape[2], image.shape[3])

@@ -109,7 +109,7 @@ def load_weights(module: nn.Module, source: str | Path) -> LoadReport:
 
 def _network_name(name: str) -> str:
     """The name in a `SliceClassifier` of a tensor of one, or of a bare encoder."""
-    return name if name.startswith(("encoder.", "heads.", "decoder.")) else f"encoder.{name}"
+    return name if name.startswith(("encoder.", "heads.", "decoder.", "clinical.")) else f"encoder.{name}"
 
 
 def _resample_position_embeddings(
@@ -151,7 +151,7 @@ def _adapt_first_convolution(
 def _is_classifier(name: str, encoder: nn.Module) -> bool:
     """Whether a tensor without a place is of a classifier: this package's heads, or that which the encoder lacks."""
     classifiers = _as_tuple(_config(encoder).get("classifier"))
-    return f"{name}.".startswith(("heads.", "decoder.", *(f"encoder.{part}." for part in classifiers)))
+    return f"{name}.".startswith(("heads.", "decoder.", "clinical.", *(f"encoder.{part}." for part in classifiers)))
 
 
 def _config(encoder: nn.Module) -> Mapping[str, Any]:

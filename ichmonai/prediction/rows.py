@@ -33,13 +33,15 @@ STUDY_COLUMNS = (
     "brain_slices",
     "leading_slice",
     "leading_sop_instance_uid",
+    "clinical",
     "flags",
     *TECHNIQUE,
     *WORD_COLUMNS,
     "sha256",
 )
 """Columns of the table of studies; `kinds` those that a positive study shows, the most
-probable first; `mask` is the file of its mask in the folder of the table, where one was written."""
+probable first; `mask` is the file of its mask in the folder of the table, where one was written; `clinical` how many
+columns of clinical data were known, where such a table was given."""
 
 SLICE_COLUMNS = (
     "study",
@@ -189,7 +191,7 @@ def rejected_row(one: Rejection) -> dict[str, str]:
     )
 
 
-INTEGERS = ("slices", "brain_slices", "slice", "leading_slice", "slices_apart")
+INTEGERS = ("slices", "brain_slices", "slice", "leading_slice", "slices_apart", "clinical")
 REALS = (*PROBABILITIES, *KIND_PROBABILITIES, *VOLUMES, *AREAS, "brain_content", *TECHNIQUE[3:])
 """Columns of numbers."""
 

@@ -20,6 +20,7 @@ from ichmonai.io.discovery.scan import scan
 from ichmonai.io.findings import Code, accepted_codes
 from ichmonai.io.header import ImageHeader, Kind
 from ichmonai.io.series import OtherFile, Rejection, Series
+from ichmonai.prediction.chain import clinical_table
 from ichmonai.prediction.folder import claimed
 from ichmonai.prediction.journal import Journal
 from ichmonai.prediction.journal_file import damaged
@@ -186,7 +187,7 @@ def run_batch(
                 written = time.perf_counter()
                 tables = table_digests(file for one in writers for file in one.finish(journal, options.dry_run))
                 summary.files = list(tables)
-                summary.notes = [note for one in writers for note in one.notes()]
+                summary.notes = [note for one in writers for note in one.notes()] + clinical_notes(bundle, journal)
                 journal.end()
                 summary.seconds["write"] = time.perf_counter() - written
                 summary.seconds["total"] = time.perf_counter() - started
@@ -260,6 +261,17 @@ def _run(
     summary.seconds |= {f"work_{stage}": value for stage, value in journal.seconds().items()}
     count(journal, summary)
     return summary
+
+
+def clinical_notes(bundle: Parts, journal: Journal) -> list[str]:
+    """What became of clinical data, or that the network would take some."""
+    table = clinical_table(bundle.preprocessing)
+    if table is not None:
+        return list(table.notes({row["study"] for row in journal.study_rows()}))
+    if columns := getattr(bundle.setting("description"), "clinical", ()):
+        names = ", ".join(one.name for one in columns)
+        return [f"The network also takes clinical data ({names}), and answered by the images alone; see --clinical."]
+    return []
 
 
 def write_kept(journal: Journal, writers: Sequence[Writer]) -> None:
@@ -351,6 +363,13 @@ def _thresholds(bundle: Parts) -> dict[str, Any]:
     return {"threshold": float(decision.threshold), **zone}
 
 
+def _clinical_record(bundle: Parts) -> dict[str, Any]:
+    table = clinical_table(bundle.preprocessing)
+    if table is None:
+        return {}
+    return {"clinical": {"sha256": sha256_of_file(table.rows.path), "columns": [one.name for one in table.columns]}}
+
+
 def _write_record(
     folder: Path,
     source: Source,
@@ -373,6 +392,7 @@ def _write_record(
         one_study_per_folder=options.one_study_per_folder,
         shard=list(options.shard),
         report={"language": options.templates.language, "templates_sha256": options.templates.sha256},
+        **_clinical_record(bundle),
         runtimes=summary.runtimes,
         tables=tables,
         counts={name: value for name, value in vars(summary).items() if name not in _NOT_COUNTS},

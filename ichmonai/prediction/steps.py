@@ -21,6 +21,7 @@ from ichmonai.io.findings import Finding, HeadCTReadError
 from ichmonai.io.geometry import Geometry
 from ichmonai.io.series import Series
 from ichmonai.prediction.blood import Blood
+from ichmonai.prediction.chain import clinical_table
 from ichmonai.prediction.noise import brain_noise
 from ichmonai.prediction.pictures import Pictures, as_seen, brain_window
 from ichmonai.prediction.rows import CLASSIFIED, study_rows, technique_columns
@@ -185,7 +186,7 @@ def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
     """Run the network on the slices of one series, and on no others with them, so that the result is its own alone.
 
     Args:
-        bundle: network, inferer and postprocessing.
+        bundle: network, inferer and postprocessing; its preprocessing for clinical data.
         series: what is classified.
         prepared: its input.
 
@@ -195,8 +196,10 @@ def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
     started = time.perf_counter()
     image = torch.from_numpy(prepared.take())
     meta = {**prepared.meta, "findings": _findings(series, prepared)}
+    device, table = bundle.setting("device"), clinical_table(bundle.preprocessing)
+    beside = [] if table is None else [torch.tensor([table({"study": series.study})], device=device)]
     with torch.inference_mode():
-        found = bundle.inferer(image[None].to(bundle.setting("device")), bundle.network)
+        found = bundle.inferer(image[None].to(device), bundle.network, *beside)
     logits, mask = (found[0].cpu(), None) if isinstance(found, torch.Tensor) else (part[0].cpu() for part in found)
     item = bundle.postprocessing({CommonKeys.PRED: logits, CommonKeys.IMAGE: MetaTensor(image, meta=dict(meta))})
     summary, slices = item[CommonKeys.PRED], item[f"{CommonKeys.PRED}_slices"]
@@ -205,6 +208,7 @@ def classify(bundle: Parts, series: Series, prepared: Prepared) -> Answer:
     choice = getattr(bundle.network, "choice", None)
     record = choice and choice.record()
     row |= {"path": series.path, "sha256": prepared.sha256, **technique_columns(series.technique, prepared.noise)}
+    row |= {} if table is None else {"clinical": table.known({"study": series.study})}
     blood = None if mask is None else Blood.of(mask, meta)
     if blood is not None:
         volumes, areas = blood.columns(prepared.geometry)

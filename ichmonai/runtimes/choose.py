@@ -62,9 +62,12 @@ class RuntimeNetwork(nn.Module):
         self.choice = choice
         self.network = network
 
-    def forward(self, image: Tensor) -> Outputs:
-        """Classify slices: (B, C, H, W) float to logits (B, K) float32, with a mask to these and its logits."""
-        return self.run(image)
+    def forward(self, image: Tensor, *clinical: Tensor) -> Outputs:
+        """Classify slices: (B, C, H, W) float to logits (B, K) float32, with a mask to these and its logits.
+
+        Clinical data beside them, (1, W), is for torch alone.
+        """
+        return self.run(image, *clinical)
 
 
 def on_runtime(
@@ -73,6 +76,7 @@ def on_runtime(
     image_size: int,
     runtime: str = "auto",
     precision: str = "fp32",
+    clinical: bool = False,
 ) -> RuntimeNetwork:
     """Put a trained network on a runtime.
 
@@ -88,6 +92,8 @@ def on_runtime(
         image_size: height and width of its input in pixels.
         runtime: `auto` or one of `RUNTIMES`. One that is named and cannot be used is an error; `auto` takes another.
         precision: one of `PRECISIONS`.
+        clinical: whether clinical data is given beside the images: files of networks take the image alone, so that
+            torch runs it.
 
     Returns:
         The network on its runtime, with the `choice` and its reason.
@@ -100,6 +106,11 @@ def on_runtime(
     if precision not in PRECISIONS:
         raise InputError(f"precision is {precision!r}; choose from {', '.join(PRECISIONS)}.")
     device = network.device if isinstance(network, TrainedNetwork) else next(network.parameters()).device
+    if clinical and (runtime not in ("auto", "torch") or precision == "int8"):
+        named = f"{runtime} in {precision}" if precision == "int8" else runtime
+        raise InputError(f"Clinical data is taken by torch alone, and {named} was asked for; leave one of them out.")
+    if clinical:
+        return _on_torch(network, precision, "clinical data beside the images is for it alone")
     if device.type != "cpu" and runtime in ("auto", "torch") and precision != "int8":
         return _on_torch(network, precision, f"the network is on {device}")
     if device.type != "cpu":

@@ -11,16 +11,17 @@ from ichmonai.runtimes.formats import INPUT
 from ichmonai.runtimes.libraries import openvino
 
 Outputs = Tensor | tuple[Tensor, ...]
-Run = Callable[[Tensor], Outputs]
-"""(B, C, H, W) float32 -> logits (B, K) float32; of a network with a mask these, and its logits (B, C', H, W)."""
+Run = Callable[..., Outputs]
+"""(B, C, H, W) float32 -> logits (B, K) float32; of a network with a mask these, and its logits (B, C', H, W).
+Torch's takes clinical data beside the slices."""
 
 
 def open_torch(network: nn.Module, precision: str) -> Run:
     """The network itself, in bf16 under autocast."""
 
-    def run(image: Tensor) -> Outputs:
+    def run(image: Tensor, *clinical: Tensor) -> Outputs:
         with torch.autocast(image.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            found = network(image)
+            found = network(image, *clinical)
         return found.float() if isinstance(found, Tensor) else tuple(part.float() for part in found)
 
     return run

@@ -7,7 +7,7 @@ from ichmonai.training.head_metrics import HeadMetrics
 from ichmonai.training.kind_metrics import KindMetrics
 from ichmonai.training.learning_rate import CosineLearningRate, freeze, parameter_groups
 from ichmonai.training.losses import DualTaskLoss
-from ichmonai.training.mixed_loss import MixedLoss, prepare_targets
+from ichmonai.training.mixed_loss import MixedLoss, prepare_labels, prepare_targets
 from ichmonai.training.multilabel_log import draw_labels
 from ichmonai.training.multilabel_loss import MultiLabelLogLoss
 from ichmonai.training.multilabel_metrics import MultiLabelMetrics
@@ -31,5 +31,6 @@ __all__ = [
     "draw_labels",
     "freeze",
     "parameter_groups",
+    "prepare_labels",
     "prepare_targets",
 ]

@@ -17,6 +17,8 @@ M = TypeVar("M", bound=nn.Module)
 def parameter_groups(network: nn.Module, decoder_learning_rate: float | None) -> list[dict[str, Any]]:
     """Groups of parameters for an optimizer: a decoder begins with random weights, and an encoder with trained ones.
 
+    A branch for clinical data counts as a decoder: it begins with random weights, too.
+
     Args:
         network: what is trained; distributed or not.
         decoder_learning_rate: of the parameters of its decoder, where it has one; None: that of the others.
@@ -25,8 +27,9 @@ def parameter_groups(network: nn.Module, decoder_learning_rate: float | None) ->
         One group of the others, and one of the decoder.
     """
     named = {name.removeprefix("module."): parameter for name, parameter in network.named_parameters()}
-    decoder = [parameter for name, parameter in named.items() if name.startswith("decoder.")]
-    others = [parameter for name, parameter in named.items() if not name.startswith("decoder.")]
+    new = ("decoder.", "clinical.")
+    decoder = [parameter for name, parameter in named.items() if name.startswith(new)]
+    others = [parameter for name, parameter in named.items() if not name.startswith(new)]
     if not decoder or decoder_learning_rate is None:
         return [{"params": others + decoder}]
     return [{"params": others}, {"params": decoder, "lr": decoder_learning_rate}]

@@ -108,8 +108,10 @@ def kinds_loss(logits: Tensor, kinds: Tensor) -> Tensor:
 
 def prepare_targets(
     batch: Mapping[str, Any], device: Any = None, non_blocking: bool = False, **kwargs: Any
-) -> tuple[Tensor, Tensor | dict[str, Tensor]]:
+) -> tuple[Any, ...]:
     """MONAI's `prepare_batch` for slices: the image, and its label; with kinds or mask a dictionary of what there is.
+
+    Clinical data is given to the network beside the image, as MONAI has further arguments.
 
     Args:
         batch: of the data loader.
@@ -122,4 +124,21 @@ def prepare_targets(
         convert_to_tensor(batch[name]).to(device=device, non_blocking=non_blocking, **kwargs)
         for name in ("image", *there)
     )
-    return image, found[0] if there == ["label"] else dict(zip(there, found, strict=True))
+    targets = found[0] if there == ["label"] else dict(zip(there, found, strict=True))
+    if "clinical" not in batch:
+        return image, targets
+    clinical = convert_to_tensor(batch["clinical"]).to(device=device, non_blocking=non_blocking, **kwargs)
+    return image, targets, (clinical,), {}
+
+
+def prepare_labels(batch: Mapping[str, Any], *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+    """As `prepare_targets`, without kinds and mask, whatever is known of them.
+
+    Args:
+        batch: of the data loader.
+        args: as of `prepare_targets`.
+        kwargs: as of `prepare_targets`.
+    """
+    return prepare_targets(
+        {name: batch[name] for name in ("image", "label", "clinical") if name in batch}, *args, **kwargs
+    )

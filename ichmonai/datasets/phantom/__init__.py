@@ -4,6 +4,7 @@ Synthetic heads stand in for patients where no data may go: demonstrations, test
 trained network on scans whose truth is known to the voxel.
 """
 
+from ichmonai.datasets.phantom.clinical import draw_clinical, write_clinical
 from ichmonai.datasets.phantom.cohort import cohort_kinds, make_cohort
 from ichmonai.datasets.phantom.dicom import slice_dataset, write_dicom, write_rsna
 from ichmonai.datasets.phantom.haemorrhage import COMPARTMENTS, PhantomKind
@@ -21,10 +22,12 @@ __all__ = [
     "Scanner",
     "SliceTruth",
     "cohort_kinds",
+    "draw_clinical",
     "make_cohort",
     "make_study",
     "slice_dataset",
     "write_bhsd",
+    "write_clinical",
     "write_cq500",
     "write_ct_ich",
     "write_dicom",
