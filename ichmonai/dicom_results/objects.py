@@ -59,6 +59,7 @@ def make_objects(case: Case) -> dict[str, Dataset]:
     for name, one in made.items():
         if name != REPORT or in_ascii:  # else it keeps ISO_IR 192, which has every letter
             _set_character_set(one, case.slices)
+        one.SeriesDate, one.SeriesTime = made[REPORT].ContentDate, made[REPORT].ContentTime  # archives list by them
     return made
 
 

@@ -234,6 +234,13 @@ def test_nobody_is_named_on_the_way(phantom, write_series, caplog, recwarn):
     assert "Secret" not in caplog.text + "".join(str(one.message) for one in recwarn)
 
 
+def test_series_have_a_date(series, answer):
+    """By which archives list them."""
+    made = make_objects(case_of(series, answer, DEVICE))
+    when = (made[REPORT].ContentDate, made[REPORT].ContentTime)
+    assert {(one.get("SeriesDate"), one.get("SeriesTime")) for one in made.values()} == {when}
+
+
 def test_uids_are_those_of_inputs_and_weights(series, answer):
     def uids(answer, device=DEVICE):
         made = make_objects(case_of(series, answer, device))
