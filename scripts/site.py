@@ -30,6 +30,7 @@ TITLES = {
     "dtvit.md": "DTViT",
     "runtimes.md": "Runtimes",
     "audit.md": "Audit of the data",
+    "papers.md": "What the papers say",
     "reproduction.md": "The papers' tables",
     "pretraining.md": "Pretraining",
     "claim.md": "CLAIM checklist",
