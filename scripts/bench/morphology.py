@@ -23,6 +23,7 @@ from skimage import measure, morphology
 
 from ichmonai.datasets.phantom import make_cohort
 from ichmonai.transforms.anatomy import binary_image as own
+from ichmonai.transforms.anatomy import pieces as own_pieces
 from ichmonai.transforms.chain.remove_head_holder_as_published import DISK_3
 from scripts.bench.machine import machine
 
@@ -48,7 +49,7 @@ def largest(labels: np.ndarray) -> np.ndarray:
 
 
 def own_largest(mask: np.ndarray) -> np.ndarray:
-    pieces = own.Pieces(mask)
+    pieces = own_pieces.Pieces(mask)
     return pieces.paint(np.arange(pieces.count) == pieces.sizes.argmax())
 
 
@@ -94,7 +95,7 @@ def operations(radius: int) -> dict[str, dict[str, Operation]]:
             "cv2": cv2_morphology(cv2.MORPH_DILATE, disk),
         },
         "fill holes": {
-            "ichmonai": own.fill_holes,
+            "ichmonai": own_pieces.fill_holes,
             "scipy": ndimage.binary_fill_holes,
             "skimage": lambda mask: (
                 measure.label(np.pad(~mask, 1, constant_values=True), connectivity=1)[1:-1, 1:-1] != 1

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, bounding_box, close, dilate, erode, fill_holes
+from ichmonai.transforms.anatomy.binary_image import Mask, bounding_box, close, dilate, erode
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask
+from ichmonai.transforms.anatomy.pieces import Pieces, fill_holes
 
 Image = TypeVar("Image", np.ndarray, torch.Tensor)
 Field = NDArray[np.floating[Any]]

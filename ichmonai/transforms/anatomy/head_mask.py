@@ -5,14 +5,14 @@ every thin piece of tissue around it (skin, ears, nose; holder) is judged by its
 part: skin hugs it, holders reach away from it. In a volume the neighbouring slices settle what one slice leaves open.
 """
 
-from functools import reduce
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from scipy import ndimage
 
-from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, close, dilate, erode, fill_holes, straight_runs
+from ichmonai.transforms.anatomy.binary_image import Mask, close, dilate, enlarge, erode, shrink, straight_runs
+from ichmonai.transforms.anatomy.hulls import hull_distances, hull_reaches
+from ichmonai.transforms.anatomy.pieces import Pieces, fill_holes
 
 Image = TypeVar("Image", np.ndarray, torch.Tensor)
 
@@ -35,13 +35,11 @@ WING = 30  # straight run outside the hull that no ear has; in HU, where skin is
 STANDING = 6  # slices in which a plate stands free where it touches the head in others
 HANGING = 10  # pixels of an ear or of skin that touches such a plate; JPEG alone leaves fewer beside it
 CLOSING = 6  # half the widest gap of the outline that is bridged
-TURNS = np.arange(128) * np.pi / 64
-NORMALS = np.column_stack([np.sin(TURNS), np.cos(TURNS)]).astype(np.float32)  # to (row, column)
 MARGIN = 16  # more than any structuring element reaches; even, because every other pixel is looked at for density
 
 
 class _Parts(NamedTuple):
-    """One slice taken apart, on the working grid."""
+    """Slices taken apart, on the working grid: masks are (S, h, w)."""
 
     tissue: Mask
     head: Mask  # what certainly is head
@@ -79,80 +77,93 @@ def head_mask(hu: Image) -> Image:
     if hu.ndim not in (2, 3):
         raise ValueError(f"head_mask takes a slice (H, W) or a volume (H, W, S), not an image of shape {hu.shape}.")
     image = hu.detach().cpu().numpy() if isinstance(hu, torch.Tensor) else hu
-    threshold = max(TISSUE_HU, float(image.min()) + ABOVE_BLACK_HU)
+    lowest = float(image[::32].min())
+    if lowest > TISSUE_HU - ABOVE_BLACK_HU:  # else it does not matter how low
+        lowest = float(image.min())
+    threshold = max(TISSUE_HU, lowest + ABOVE_BLACK_HU)
     step = max(1, round(max(image.shape[:2]) / GRID))
-    tissue = _shrink(image > threshold, step)
     result = np.zeros_like(image, bool)  # laid out in memory as the image is
+    slices = np.moveaxis(np.atleast_3d(image), -1, 0)
+    tissue = np.array([shrink(one > threshold, step) for one in slices])
     if tissue.any():
         box = _box(tissue)
-        slices = np.ascontiguousarray(np.moveaxis(np.atleast_3d(tissue[box]), -1, 0))
-        parts = [_take_apart(one, threshold == TISSUE_HU) for one in slices]
+        parts = _take_apart(np.ascontiguousarray(tissue[:, box[0], box[1]]), threshold == TISSUE_HU)
         masks = _join_volume(parts)
-        if len(parts) > STANDING:
+        if len(masks) > STANDING:
             masks = _without_standing_plates(parts, masks, threshold == TISSUE_HU)
-        full = result[tuple(slice(side.start * step, side.stop * step) for side in box)]
-        for inside, target in zip(masks, np.moveaxis(np.atleast_3d(full), -1, 0), strict=True):
-            target[:] = inside.repeat(step, axis=0).repeat(step, axis=1)[: target.shape[0], : target.shape[1]]
+        rows, columns = [slice(side.start * step, side.stop * step) for side in box]
+        for inside, target in zip(masks, np.moveaxis(np.atleast_3d(result), -1, 0), strict=True):
+            part = target[rows, columns]
+            part[:] = enlarge(inside, step)[: part.shape[0], : part.shape[1]]
     return torch.from_numpy(result).to(hu.device) if isinstance(hu, torch.Tensor) else result
 
 
-def _box(tissue: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of the tissue of a slice or volume, with a margin; the first of each is even."""
-    flat = np.logical_or.reduce(np.atleast_3d(tissue), axis=2)
+def _box(tissue: Mask) -> tuple[slice, slice]:
+    """Rows and columns of the tissue of a volume, with a margin; the first of each is even."""
+    flat = np.logical_or.reduce(tissue)
     first_last = [np.flatnonzero(flat.any(axis=axis))[[0, -1]] for axis in (1, 0)]
     rows, columns = (slice(max(0, low // 2 * 2 - MARGIN), high + 1 + MARGIN) for low, high in first_last)
     return rows, columns
 
 
 def _take_apart(tissue: Mask, solid: bool) -> _Parts:
-    """Split the tissue of a slice into the head, loose pieces and what is certainly neither.
+    """Split the tissue of slices, each for itself, into the head, loose pieces and what is certainly neither.
 
     The tissue is solid where fat is part of it; in an image clipped at 0 HU the skin is a thin ring of its own.
     """
     thick = erode(tissue, PLATE)
     core = _dense_part(tissue, thick)
-    rest = tissue & ~core
-    pieces = Pieces(rest)
-    if not core.any():  # nothing dense: all pieces are loose
-        no = np.zeros(pieces.count, bool)
-        return _Parts(tissue, np.zeros_like(core), pieces, no, no)
+    pieces = Pieces(tissue & ~core)
+    in_dense = _any(core)[pieces.image]  # where nothing is dense, all pieces are loose
     attached = pieces.inside(dilate(core, 1)) > 0
-    distance = _distance(_hull(core), rest)
-    nearest, farthest = pieces.range_of(distance)
+    hulls = hull_reaches(core)
+    farthest = np.full(pieces.count, -np.inf)
+    for ends in pieces.ends():  # nothing between them is farther from what is convex
+        np.maximum.at(farthest, pieces.of_run, hull_distances(hulls, ends))
     head = core | pieces.paint(attached)
-    away = np.zeros_like(rest)
-    bearing = attached & (farthest >= FAR_ATTACHED)
-    if bearing.any():
-        away[rest] = distance >= FAR
-        away &= pieces.paint(bearing)
-    if solid or bearing.any():
+    away = np.zeros_like(tissue)
+    if (bearing := attached & (farthest >= FAR_ATTACHED)).any():
+        places, _ = pieces.pixels(bearing)
+        away[tuple(places[:, hull_distances(hulls, places) >= FAR])] = True
+    if solid or away.any():
         thin = tissue & ~dilate(erode(tissue, LEAF), LEAF)
         if solid:
             away |= _wings(thin, thick)
-        if away.any():
-            head = _without_plates(thin, head, core, away)
+        if (cut := _any(away)).any():
+            head[cut] = _without_plates(thin[cut], head[cut], core[cut], away[cut])
     far = farthest >= FAR
-    keep = ~attached & ~far & (nearest + farthest < (CLEAR if solid else SPREAD))
+    loose = in_dense & ~attached & ~far
+    nearest = np.full(pieces.count, np.inf)
+    places, owner = pieces.pixels(loose)
+    np.minimum.at(nearest, owner, hull_distances(hulls, places))
+    keep = loose & (nearest + farthest < (CLEAR if solid else SPREAD))
     clear = keep & (nearest >= CLEAR)
     if clear.any():  # holders break into pieces, and JPEG surrounds them with specks
         beside = pieces.inside(dilate(pieces.paint(~attached & ~keep), CLOSING))
         keep &= ~clear | (beside < 0.15 * pieces.sizes)
-    return _Parts(tissue, head, pieces, keep, attached | far)
+    return _Parts(tissue, head, pieces, keep, in_dense & (attached | far))
 
 
 def _dense_part(tissue: Mask, thick: Mask) -> Mask:
-    """The bodies of a slice: head, jaw, neck; all False where nothing is thicker than a plate."""
+    """The bodies of slices: head, jaw, neck; all False where nothing is thicker than a plate."""
     cores = Pieces(thick, diagonal=False)
-    if not cores.count:
-        return thick
     seeds = cores.inside(erode(thick, BODY - PLATE)) > 0
-    if not seeds.any():
-        seeds[cores.sizes.argmax()] = True
-    # Half of the pixels are enough to count the share of tissue.
-    share = ndimage.uniform_filter(tissue[::2, ::2].astype(np.float32), DENSITY_WINDOW // 2, mode="constant")
-    dense = (share >= DENSITY).repeat(2, axis=0).repeat(2, axis=1)[: tissue.shape[0], : tissue.shape[1]]
-    bodies = Pieces((dense & tissue) | dilate(thick, PLATE))
+    for index in set(cores.image.tolist()) - set(cores.image[seeds].tolist()):
+        own = np.flatnonzero(cores.image == index)
+        seeds[own[cores.sizes[own].argmax()]] = True
+    bodies = Pieces((_dense(tissue) & tissue) | dilate(thick, PLATE))
     return bodies.paint(bodies.inside(cores.paint(seeds)) > 0)
+
+
+def _dense(tissue: Mask) -> Mask:
+    """Where the share of tissue around is at least DENSITY; half of the pixels are enough to count it."""
+    window = DENSITY_WINDOW // 2
+    half = window // 2
+    count = np.pad(tissue[:, ::2, ::2].view(np.uint8), [(0, 0), *2 * [(window - half, half)]])
+    for axis in (1, 2):  # in 8 bits: sums wrap around, their differences do not, since 15 x 15 are below 256
+        sums = np.moveaxis(np.cumsum(count, axis=axis, dtype=np.uint8), axis, 0)
+        count = np.moveaxis(sums[window:] - sums[:-window], 0, axis)
+    return enlarge(count >= DENSITY * window**2, 2)[:, : tissue.shape[1], : tissue.shape[2]]
 
 
 def _without_plates(thin: Mask, head: Mask, core: Mask, away: Mask) -> Mask:
@@ -168,94 +179,90 @@ def _leading_to(goal: Mask, pieces: Pieces) -> Mask:
 
 def _wings(thin: Mask, thick: Mask) -> Mask:
     """Long straight plates outside the hull of all that is thick: sides of a holder that the ears touch."""
-    outside = thin.copy()
-    outside[thin] = _distance(_hull(dilate(thick, PLATE)), thin) > LEAF - 0.5
+    outside = thin & _any(thick)[:, None, None]
+    places = np.array(np.unravel_index(np.flatnonzero(outside), outside.shape))
+    outside[outside] = hull_distances(hull_reaches(dilate(thick, PLATE)), places) > LEAF - 0.5
     return straight_runs(outside, WING)
 
 
-def _join_volume(parts: list[_Parts]) -> list[Mask]:
-    """Outline all slices, from the largest head outwards; the slice before decides about loose pieces."""
-    start = int(np.argmax([part.head.sum() for part in parts]))
-    masks = {start: _outline(parts[start], parts[start].keep)}
-    for order in (range(start + 1, len(parts)), range(start - 1, -1, -1)):
-        for index in order:
-            before = index - 1 if index > start else index + 1
-            inside = masks[before]
-            part = parts[index]
-            if not (part.head & inside).any():
-                part = part._replace(head=np.zeros_like(part.head))
-            half = 0.5 * part.pieces.sizes
-            in_head = ~part.never & (part.pieces.inside(dilate(inside, 2)) > half)
-            in_holder = part.pieces.inside(dilate(parts[before].tissue & ~inside, 3)) > half
-            masks[index] = _outline(part, in_head | (part.keep & ~in_holder & part.head.any()))
-    return [masks[index] for index in range(len(parts))]
+def _join_volume(parts: _Parts) -> Mask:
+    """Outline all slices, from the largest head outwards; the slice before decides about loose pieces.
+
+    All slices are outlined at once, and then again those whose slice before turned out to be another, until none is:
+    the result is that of one after the other.
+    """
+    tissue, pieces = parts.tissue, parts.pieces
+    order = np.arange(len(tissue))
+    start = int(np.argmax([np.count_nonzero(head) for head in parts.head]))
+    before = order + np.sign(start - order)
+    is_head, kept = np.ones(len(tissue), bool), parts.keep
+    masks = _outline(parts.head | pieces.paint(kept), tissue)
+    places, owner = pieces.pixels(~parts.never)
+    half = 0.5 * pieces.sizes
+    asked = order != start
+    while asked.any():
+        number = np.cumsum(asked) - 1  # of the slice among those that are asked
+        inside = masks[before[asked]]
+        here = asked[places[0]]
+        at, own = (number[places[0, here]], *places[1:, here]), owner[here]
+        in_head, in_holder = (
+            np.bincount(own[around[at]], minlength=pieces.count) > half
+            for around in (dilate(inside, 2), dilate(tissue[before[asked]] & ~inside, 3))
+        )
+        now_head, now_kept = is_head.copy(), kept.copy()
+        now_head[asked] = _any(parts.head[asked] & inside)
+        has_head = now_head & _any(parts.head)
+        decided = (~parts.never & in_head) | (parts.keep & ~in_holder & has_head[pieces.image])
+        now_kept[asked[pieces.image]] = decided[asked[pieces.image]]
+        changed = (now_head != is_head) & _any(parts.head)
+        changed[pieces.image[now_kept != kept]] = True
+        is_head, kept = now_head, now_kept
+        if changed.any():
+            head = parts.head[changed] & is_head[changed, None, None]
+            masks[changed] = _outline(head | pieces.paint(kept)[changed], tissue[changed])
+        asked = changed[before] & (order != start)
+    return masks
 
 
-def _without_standing_plates(parts: list[_Parts], masks: list[Mask], solid: bool) -> list[Mask]:
+def _without_standing_plates(parts: _Parts, masks: Mask, solid: bool) -> Mask:
     """Tell head and plate apart where they touch, by plates that stand free at the same place in other slices.
 
     Holders do not move: the plate is cut from the head, and an ear or skin that went with the plate comes back.
     """
-    tissue = np.array([part.tissue for part in parts])
-    kept = tissue & masks
-    free = [~dilate(head, LEAF) for head in kept]
-    standing = np.count_nonzero(tissue & free, axis=0) >= STANDING
+    tissue, head = parts.tissue, parts.tissue & masks
+    holder = tissue & ~head
+    standing = np.count_nonzero(tissue & ~dilate(head, LEAF), axis=0) >= STANDING
     around, touching, beside = (dilate(standing, reach) for reach in (1, 2, 3))
 
     def hanging(mask: Mask) -> Mask:
         """What touches the plates and is more than their blurred edge."""
         pieces = Pieces(mask)
-        beyond = pieces.sizes - pieces.inside(beside)
-        return pieces.paint((beyond >= HANGING) & (pieces.inside(touching) > 0))
+        beyond = pieces.sizes - pieces.inside(np.broadcast_to(beside, mask.shape))
+        return pieces.paint((beyond >= HANGING) & (pieces.inside(np.broadcast_to(touching, mask.shape)) > 0))
 
-    result = list(masks)
-    for index, part in enumerate(parts):
-        head, holder = kept[index], tissue[index] & ~kept[index]
-        plates = _leading_to(dilate(holder & standing, 1), Pieces(head & standing, diagonal=False))
-        if plates.any():
-            pieces = Pieces(head & ~plates)
-            splinters = pieces.inside(dilate(plates, LEAF)) == pieces.sizes  # edges of the plate
-            head = pieces.paint(~splinters)
-        if head.any() and hanging(holder & ~around).any():
-            freed = _take_apart(part.tissue & ~around, solid)
-            back = hanging(holder & (freed.head | freed.pieces.paint(freed.keep)))
-            back |= dilate(back, 1) & holder & ~standing
-        else:
-            back = np.zeros_like(head)
-        if plates.any() or back.any():
-            result[index] = _outline(part._replace(head=head | back), np.zeros(part.pieces.count, bool))
-    return result
+    plates = _leading_to(dilate(holder & standing, 1), Pieces(head & standing, diagonal=False))
+    if (cut := _any(plates)).any():
+        pieces = Pieces(head[cut] & ~plates[cut])
+        splinters = pieces.inside(dilate(plates[cut], LEAF)) == pieces.sizes  # edges of the plate
+        head[cut] = pieces.paint(~splinters)
+    hung = _any(head) & _any(hanging(holder & ~around))
+    if hung.any():
+        freed = _take_apart(tissue[hung] & ~around, solid)
+        back = hanging(holder[hung] & (freed.head | freed.pieces.paint(freed.keep)))
+        back |= dilate(back, 1) & holder[hung] & ~standing
+        head[hung] |= back
+        hung[hung] = _any(back)
+    if (changed := cut | hung).any():
+        masks[changed] = _outline(head[changed], tissue[changed])
+    return masks
 
 
-def _outline(part: _Parts, keep: Mask) -> Mask:
-    """Inside of the outline of the head and the loose pieces to keep; no other tissue."""
-    head = part.head | part.pieces.paint(keep)
-    if not head.any():
-        return head
-    closed = dilate(close(head, CLOSING), 1)
-    filled = fill_holes(closed)
-    return filled & (head | ~part.tissue | erode(filled, CLOSING))
+def _outline(head: Mask, tissue: Mask) -> Mask:
+    """Inside of the outline of the head; no other tissue."""
+    filled = fill_holes(dilate(close(head, CLOSING), 1))
+    return filled & (head | ~tissue | erode(filled, CLOSING))
 
 
-def _hull(mask: Mask) -> np.ndarray:
-    """How far a mask reaches in each of NORMALS: its convex hull, but for a fraction of a pixel."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    first = mask[rows].argmax(axis=1)
-    last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
-    ends = np.array([np.tile(rows, 2), np.concatenate([first, last])], np.float32)
-    return (NORMALS @ ends).max(axis=1, keepdims=True)
-
-
-def _distance(hull: np.ndarray, mask: Mask) -> np.ndarray:
-    """Distance of each pixel of a mask, in row-major order, to a hull; negative inside."""
-    rows_columns = np.array(np.divmod(np.flatnonzero(mask), mask.shape[1]), np.float32)
-    return (NORMALS @ rows_columns - hull).max(axis=0)
-
-
-def _shrink(mask: Mask, step: int) -> Mask:
-    """Is any pixel of each step x step block of a slice set?"""
-    if step == 1:
-        return mask
-    mask = np.pad(mask, [(0, -side % step) for side in mask.shape[:2]] + [(0, 0)] * (mask.ndim - 2))
-    rows = reduce(np.logical_or, [mask[offset::step] for offset in range(step)])
-    return reduce(np.logical_or, [rows[:, offset::step] for offset in range(step)])
+def _any(masks: Mask) -> Mask:
+    """Whether there is anything in each slice, (S,)."""
+    return np.logical_or.reduce(masks, axis=(1, 2))

@@ -18,7 +18,8 @@ from PIL import Image, ImageDraw
 from scipy.spatial import ConvexHull
 
 from ichmonai.io.findings import Code
-from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, close, dilate, erode
+from ichmonai.transforms.anatomy.binary_image import Mask, close, dilate, erode
+from ichmonai.transforms.anatomy.pieces import Pieces
 
 WINDOW = 80.0  # HU of white; 0 is black
 GRID = 128  # pixels along the longer side of the working grid, about

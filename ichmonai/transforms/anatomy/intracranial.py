@@ -22,9 +22,10 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
 
-from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, bounding_box, close, dilate, erode, fill_holes
+from ichmonai.transforms.anatomy.binary_image import Mask, bounding_box, close, dilate, erode
+from ichmonai.transforms.anatomy.hulls import hull_areas
+from ichmonai.transforms.anatomy.pieces import Pieces, fill_holes
 
 Image = TypeVar("Image", np.ndarray, torch.Tensor)
 
@@ -33,6 +34,8 @@ GRID = 256  # pixels along the longer side of the working grid, about
 FIELD_OF_VIEW = 250.0
 BONE_HU = 130.0  # above blood with the noise of thin slices, below thin bone in thick ones
 FAT_HU = -30.0  # below is fat or air
+WINDOW_HU = -100.0, 300.0  # an image with lower or higher values is not clipped to a window
+RANGE_STEP = 16  # every so many rows are looked at first
 FILL_HU = -900.0  # below is air, or the fill of what was removed from an image clipped to a window
 ABOVE_BLACK_HU = 1.5  # mean of cerebrospinal fluid clipped at 0 HU, with its noise, is above; fat and air are black
 SATURATED = 0.95  # share of the range of values from which bone is saturated
@@ -126,15 +129,14 @@ def brain_content(hu: np.ndarray | torch.Tensor, spacing: Sequence[float] | None
         [0.0]
     """
     slices = _take_apart(_array(hu), spacing)
-    heads = [_cross_section(~fat, slices.pixel) for fat in slices.fat]
-    outlines = np.array([_hull_area(head) for head in heads])
+    heads = _cross_sections(~slices.fat, slices.pixel)
+    outlines = hull_areas(heads)
     inside = _inside(slices)
     share = inside.sum(axis=(1, 2)) / np.maximum(outlines, 1)
     if len(share) == 1:
         unclear = bool(erode(slices.soft[0] & ~inside[0], _pixels(COMPACT, slices.pixel)).any())
     else:
-        bone = sum((bone & head).sum() for bone, head in zip(slices.bone, heads, strict=True))
-        unclear = not slices.in_hu and bool(bone < SKULL * outlines.sum())
+        unclear = not slices.in_hu and bool(np.count_nonzero(slices.bone & heads) < SKULL * outlines.sum())
     return np.where(unclear & (outlines > 0), np.nan, share)
 
 
@@ -152,14 +154,17 @@ def _take_apart(image: np.ndarray, spacing: Sequence[float] | None) -> _Slices:
     step = _step(image)
     volume = image if image.ndim == 3 else image[..., None]
     rows, columns = (side // step * step for side in image.shape[:2])
-    slices = np.moveaxis(volume[:rows, :columns], -1, 0).astype(np.float32, copy=False)
-    # Rows first: they are added as they lie in memory.
-    of_rows = reduce(np.add, [slices[:, offset::step] for offset in range(step)])
-    of_blocks = reduce(np.add, [of_rows[:, :, offset::step] for offset in range(step)])
-    small = np.ascontiguousarray(of_blocks / step**2)
+    small = np.empty((volume.shape[2], rows // step, columns // step), np.float32)
+    for index, target in enumerate(small):
+        one = volume[:rows, :columns, index].astype(np.float32, copy=False)
+        # Rows first: they are added as they lie in memory.
+        of_rows = reduce(np.add, [one[offset::step] for offset in range(step)])
+        np.divide(reduce(np.add, [of_rows[:, offset::step] for offset in range(step)]), step**2, out=target)
 
-    low, high = float(volume.min(where=volume > FILL_HU, initial=0)), float(volume.max())
-    in_hu = low < -100 or high > 300  # else clipped to a window
+    low, high = _range(volume[::RANGE_STEP])
+    if not (in_hu := low < WINDOW_HU[0] or high > WINDOW_HU[1]):
+        low, high = _range(volume)
+        in_hu = low < WINDOW_HU[0] or high > WINDOW_HU[1]  # else clipped to a window
     bone = small >= (BONE_HU if in_hu else max(SATURATED_HU, low + SATURATED * (high - low)))
     fat = small <= max(FAT_HU, low + ABOVE_BLACK_HU)
     pixel = step * (FIELD_OF_VIEW / max(image.shape[:2]) if spacing is None else (spacing[0] + spacing[1]) / 2)
@@ -169,8 +174,13 @@ def _take_apart(image: np.ndarray, spacing: Sequence[float] | None) -> _Slices:
     bone, fat = (np.ascontiguousarray(one[(slice(None), *box)]) for one in (bone, fat))
     soft = ~fat & ~bone
     if not in_hu:
-        soft |= np.array([_dark_fluid(*both, pixel) for both in zip(bone, soft, strict=True)])
+        soft |= _dark_fluid(bone, soft, pixel)
     return _Slices(soft, bone, fat, pixel, in_hu, box, small.shape)
+
+
+def _range(hu: np.ndarray) -> tuple[float, float]:
+    """Lowest value, of air at most 0, and highest."""
+    return float(hu.min(where=hu > FILL_HU, initial=0)), float(hu.max())
 
 
 def _dark_fluid(bone: Mask, soft: Mask, pixel: float) -> Mask:
@@ -181,23 +191,13 @@ def _dark_fluid(bone: Mask, soft: Mask, pixel: float) -> Mask:
     return dark.paint(beside)
 
 
-def _cross_section(tissue: Mask, pixel: float) -> Mask:
+def _cross_sections(tissue: Mask, pixel: float) -> Mask:
     """The head: the largest piece, without holders, whose plates are thin, and with fat between muscles."""
     plate, fat = _pixels(4, pixel), _pixels(6, pixel)
-    filled = fill_holes(close(dilate(erode(tissue, plate), plate), fat))
-    pieces = Pieces(filled)
-    return pieces.paint(pieces.sizes == pieces.sizes.max(initial=0))
-
-
-def _hull_area(mask: Mask) -> float:
-    """Area of the convex hull of a mask in pixels."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not len(rows):
-        return 0.0
-    first, last = mask[rows].argmax(axis=1), mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
-    columns = np.concatenate([first, last])
-    corners = [np.column_stack([np.tile(rows + down, 2), columns]) for down in (0, 1)]
-    return float(ConvexHull(np.concatenate(corners)).volume)  # its volume is the area in a plane
+    pieces = Pieces(fill_holes(close(dilate(erode(tissue, plate), plate), fat)))
+    largest = np.zeros(len(tissue), np.int64)
+    np.maximum.at(largest, pieces.image, pieces.sizes)
+    return pieces.paint(pieces.sizes == largest[pieces.image])
 
 
 def _pixels(mm: float, pixel: float) -> int:
@@ -224,7 +224,7 @@ def _inside(slices: _Slices) -> Mask:
 def _start(slices: _Slices) -> int | None:
     """The slice that shows most of the inside of a skull, or None."""
     gap = _pixels(CLEFTS[0], slices.pixel)
-    closed = [(fill_holes(close(bone, gap)) & soft).sum() for bone, soft in zip(slices.bone, slices.soft, strict=True)]
+    closed = (fill_holes(close(slices.bone, gap)) & slices.soft).sum(axis=(1, 2))
     for index in np.argsort(closed)[::-1][:STARTS].tolist():
         if _enclosed(slices, index).sum() > BRAIN_AT_START * (~slices.fat[index]).sum():
             return index
@@ -234,29 +234,35 @@ def _start(slices: _Slices) -> int | None:
 def _enclosed(slices: _Slices, index: int, before: Mask | None = None) -> Mask:
     """The pieces of soft tissue in one slice that bone borders, within reach of what the slice before showed."""
     soft, bone = slices.soft[index], slices.bone[index]
-    if before is not None:
-        soft = soft & dilate(before, _pixels(REACH, slices.pixel))
     result = np.zeros_like(soft)
-    rest = soft
     edge = _pixels(EDGE, slices.pixel)
+    if before is not None:
+        reach = _pixels(REACH, slices.pixel)
+        box = bounding_box(before, reach + 2 * edge + 1)
+        soft, bone, before = soft[box], bone[box], before[box]
+        soft = soft & dilate(before, reach)
+    else:
+        box = slice(None), slice(None)
+    rest = soft
     for cleft in CLEFTS:
         radius = _pixels(cleft, slices.pixel)
         cores = Pieces(erode(rest, radius), diagonal=False)
-        for core in np.argsort(-cores.sizes)[:PIECES]:
-            if cores.sizes[core] * slices.pixel**2 < SMALLEST:
-                break
-            piece = dilate(cores.paint(np.arange(cores.count) == core), radius) & soft
-            piece = fill_holes(close(piece, edge) & ~bone)
-            border = dilate(piece, edge) & ~piece
-            bony = (border & bone).sum() / max(border.sum(), 1)
+        large = [core for core in np.argsort(-cores.sizes)[:PIECES] if cores.sizes[core] * slices.pixel**2 >= SMALLEST]
+        if not large:  # nor will wider clefts leave any
+            break
+        pieces = dilate(np.array([cores.paint(np.arange(cores.count) == core) for core in large]), radius) & soft
+        pieces = fill_holes(close(pieces, edge) & ~bone)
+        borders = dilate(pieces, edge) & ~pieces
+        for piece, border in zip(pieces, borders, strict=True):
+            bony = int(np.count_nonzero(border & bone)) / max(int(np.count_nonzero(border)), 1)
             if bony >= BONY or (bony >= BONY_BEFORE and _repeats(piece, before, slices.pixel)):
-                result |= piece
+                result[box] |= piece
                 rest = rest & ~piece
     return result
 
 
 def _repeats(piece: Mask, before: Mask | None, pixel: float) -> bool:
     """Is the piece much the same as what the slice before showed, and no spinal canal?"""
-    if before is None or piece.sum() * pixel**2 < CANAL:
+    if before is None or (size := int(np.count_nonzero(piece))) * pixel**2 < CANAL:
         return False
-    return bool((piece & before).sum() >= REPEATS * max(piece.sum(), before.sum()))
+    return int(np.count_nonzero(piece & before)) >= REPEATS * max(size, int(np.count_nonzero(before)))

@@ -10,8 +10,9 @@ from monai.transforms.transform import Transform
 from numpy.typing import NDArray
 
 from ichmonai.io.findings import Code, Finding, HeadCTReadError, refusing
-from ichmonai.transforms.anatomy.binary_image import Mask, close, fill_holes
+from ichmonai.transforms.anatomy.binary_image import Mask, close
 from ichmonai.transforms.anatomy.head_picture import why_no_head
+from ichmonai.transforms.anatomy.pieces import fill_holes
 from ichmonai.transforms.dictionary import DictionaryTransform
 
 GRID = 128  # pixels along the longer side of the working grid, about 2 mm each

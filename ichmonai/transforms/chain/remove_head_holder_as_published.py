@@ -5,7 +5,8 @@ import torch
 from monai.config.type_definitions import NdarrayOrTensor
 from monai.transforms.transform import Transform
 
-from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, dilate_by_boxes, fill_holes
+from ichmonai.transforms.anatomy.binary_image import Mask, dilate_by_boxes
+from ichmonai.transforms.anatomy.pieces import Pieces, fill_holes
 from ichmonai.transforms.dictionary import DictionaryTransform
 from ichmonai.transforms.inplane import from_slices, to_slices
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ichmonai.classes import KINDS, LOCATIONS, NOT_APPLICABLE, RSNA_LABELS, UNKNOWN
-from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, bounding_box, dilate
+from ichmonai.transforms.anatomy.binary_image import Mask, bounding_box, dilate
 from ichmonai.transforms.anatomy.bleeding import (
     brain_level,
     pixel_size,
@@ -19,6 +19,7 @@ from ichmonai.transforms.anatomy.bleeding import (
 )
 from ichmonai.transforms.anatomy.inner_table import SkullFrame, skull_frame
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask
+from ichmonai.transforms.anatomy.pieces import Pieces
 
 # Lengths are in mm.
 HALO = 4.0  # of a bleeding of the brain that is cut out with it

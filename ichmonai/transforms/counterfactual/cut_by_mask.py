@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ichmonai.classes import KINDS
-from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, bounding_box, dilate, erode
+from ichmonai.transforms.anatomy.binary_image import Mask, bounding_box, dilate, erode
 from ichmonai.transforms.anatomy.bleeding import brain_level, pixel_size, pixels, smooth_inside
 from ichmonai.transforms.anatomy.inner_table import InnerTable, SkullFrame, skull_frame
 from ichmonai.transforms.anatomy.intracranial import intracranial_mask
+from ichmonai.transforms.anatomy.pieces import Pieces
 from ichmonai.transforms.counterfactual.bleeding import DENOISE, Bleeding, Layer, cut_with_halo, skull_box, skull_shape
 from ichmonai.transforms.counterfactual.erase_bleeding import push_pull
 

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ichmonai.transforms.anatomy.binary_image import Mask, Pieces, dilate, erode
+from ichmonai.transforms.anatomy.binary_image import Mask, dilate, erode
 from ichmonai.transforms.anatomy.bleeding import brain_level, smooth_inside
+from ichmonai.transforms.anatomy.pieces import Pieces
 
 Array = NDArray[np.float32]
 

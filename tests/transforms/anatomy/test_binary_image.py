@@ -3,17 +3,20 @@
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 from skimage.morphology import disk
 
 from ichmonai.transforms.anatomy.binary_image import (
-    Pieces,
     close,
     dilate,
     dilate_by_boxes,
+    enlarge,
     erode,
-    fill_holes,
+    shrink,
     straight_runs,
 )
+from ichmonai.transforms.anatomy.hulls import hull_areas
+from ichmonai.transforms.anatomy.pieces import Pieces, fill_holes
 from ichmonai.transforms.chain.remove_head_holder_as_published import DISK_3
 
 SHAPES = [(1, 1), (7, 40), (64, 64), (51, 83)]
@@ -81,3 +84,55 @@ def test_straight_runs_end_at_the_edge():
     line = np.zeros((40, 40), bool)
     line[10, -8:] = line[11, :8] = True  # one row goes on in the next only in memory
     assert not straight_runs(line, 15).any()
+
+
+@pytest.mark.parametrize("count", [1, 8, 11])
+def test_a_stack_is_its_images_one_by_one(count):
+    stack = np.random.default_rng(3).random((count, 40, 50)) < np.linspace(0, 1, count)[:, None, None]
+    stack[0, 10:14, 3:40] = True
+    operations = (
+        lambda mask: dilate(mask, 3),
+        lambda mask: erode(mask, 2),
+        lambda mask: close(mask, 4),
+        lambda mask: straight_runs(mask, 15),
+        lambda mask: enlarge(mask, 2),
+        lambda mask: enlarge(mask, 3),
+        fill_holes,
+    )
+    for operation in operations:
+        np.testing.assert_array_equal(operation(stack), [operation(one) for one in stack])
+    for step in (2, 3):
+        blocks = np.pad(stack[-1], [(0, -side % step) for side in stack[-1].shape])
+        blocks = blocks.reshape(blocks.shape[0] // step, step, -1, step)
+        np.testing.assert_array_equal(shrink(stack[-1], step), blocks.any(axis=(1, 3)))
+        np.testing.assert_array_equal(enlarge(stack[-1], step), np.kron(stack[-1], np.ones((step, step), bool)))
+
+
+def test_pieces_of_a_stack_do_not_touch_across_images():
+    stack = np.random.default_rng(4).random((9, 20, 30)) < 0.5
+    stack[2] = stack[5] = False
+    pieces, alone = Pieces(stack), [Pieces(one) for one in stack]
+    np.testing.assert_array_equal(pieces.image, np.repeat(np.arange(9), [one.count for one in alone]))
+    np.testing.assert_array_equal(pieces.sizes, np.concatenate([one.sizes for one in alone]))
+    np.testing.assert_array_equal(pieces.is_first(), np.diff(pieces.image, prepend=-1) > 0)
+    other = np.random.default_rng(5).random(stack.shape) < 0.3
+    inside = [one.inside(mask) for one, mask in zip(alone, other, strict=True)]
+    np.testing.assert_array_equal(pieces.inside(other), np.concatenate(inside))
+    chosen = np.arange(pieces.count) % 3 == 0
+    places, owner = pieces.pixels(chosen)
+    np.testing.assert_array_equal(places, np.nonzero(pieces.paint(chosen)))
+    np.testing.assert_array_equal(np.bincount(owner, minlength=pieces.count), np.where(chosen, pieces.sizes, 0))
+    first, last = pieces.ends()
+    assert stack[tuple(first)].all()
+    assert stack[tuple(last)].all()
+    assert (last[2] - first[2] + 1).sum() == stack.sum()
+
+
+def test_hull_areas():
+    stack = np.random.default_rng(6).random((6, 30, 40)) < np.array([0.002, 0.01, 0.1, 0.9, 0.01, 0.05])[:, None, None]
+    stack[4], stack[5, :, 7:] = False, False
+    areas = []
+    for one in stack:
+        corners = np.argwhere(one)[:, None] + np.argwhere(np.ones((2, 2)))[None]
+        areas.append(ConvexHull(corners.reshape(-1, 2)).volume if one.any() else 0)
+    np.testing.assert_allclose(hull_areas(stack), areas)
