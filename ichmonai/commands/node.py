@@ -40,7 +40,7 @@ def node(
         try:
             from ichmonai.dicom_node.config import read_config, sentence_of
             from ichmonai.dicom_node.node import JOURNAL, Node
-            from ichmonai.dicom_node.send import answers_echo
+            from ichmonai.dicom_node.send import answers_echo, web_answers
             from ichmonai.dicom_node.status import print_journal
             from ichmonai.dicom_node.store import NodeStore
         except ModuleNotFoundError as error:
@@ -53,6 +53,8 @@ def node(
             return
         source = bundle_source(bundle, bundle_config, settings, device, trust)
         _ = source.open().weights
+        if check and told.poll and not web_answers(told.poll.url):
+            raise InputError(f"{told.poll.url}, which [poll] asks, does not answer; correct the url, or start it.")
         silent = [one.name for one in told.destinations if check and not answers_echo(told, one)]
         if silent:
             raise InputError(f"{', '.join(silent)} does not answer; compare AE titles, host, port or url there.")

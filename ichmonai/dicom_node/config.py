@@ -42,6 +42,7 @@ class Destination:
         always: objects that are sent of every answer, of `OBJECTS`.
         positive: objects that are sent of positive answers besides.
         tls: whether it speaks TLS.
+        storage_commitment: whether what it takes counts only when it has said that it keeps it.
         url: of a DICOMweb server, which takes results by STOW-RS, instead of AE title, host and port.
     """
 
@@ -52,7 +53,25 @@ class Destination:
     always: tuple[str, ...] = ("report",)
     positive: tuple[str, ...] = ("pictures", "segmentation")
     tls: bool = False
+    storage_commitment: bool = False
     url: str = ""
+
+
+@dataclass(frozen=True)
+class Poll:
+    """A DICOMweb server that is asked for images, where nobody sends them.
+
+    Attributes:
+        url: of the server.
+        every: seconds between two times.
+        modality: of the series that are taken.
+        days: before today, of which studies are taken.
+    """
+
+    url: str
+    every: float = 15
+    modality: str = "CT"
+    days: int = 1
 
 
 @dataclass(frozen=True)
@@ -74,6 +93,7 @@ class NodeConfig:
         metrics_host: address of the same.
         report_templates: language or file of the report in words, see `read_templates`.
         tls: certificates; None to speak without.
+        poll: a server that is asked for images besides; None for none.
         destinations: where results go.
     """
 
@@ -91,6 +111,7 @@ class NodeConfig:
     metrics_host: str = "127.0.0.1"
     report_templates: str = "en"
     tls: Tls | None = None
+    poll: Poll | None = None
     destinations: tuple[Destination, ...] = field(default=())
 
 
@@ -108,9 +129,10 @@ def read_config(path: Path) -> NodeConfig:
     words = node.get("report_templates")
     if isinstance(words, str) and words not in LANGUAGES:
         node["report_templates"] = str(path.absolute().parent / words)
-    tls, destinations = said.pop("tls", None), said.pop("destination", [])
+    tls, poll, destinations = said.pop("tls", None), said.pop("poll", None), said.pop("destination", [])
     if said:
-        raise InputError(f"{path} has a part {next(iter(said))}, which is not known; it has node, tls and destination.")
+        unknown = next(iter(said))
+        raise InputError(f"{path} has a part {unknown}, which is not known; it has node, tls, poll and destination.")
     if not isinstance(destinations, list) or not destinations:
         raise InputError(f"{path} has no [[destination]], so that no result would go anywhere; add one.")
     if tls is not None:
@@ -118,6 +140,8 @@ def read_config(path: Path) -> NodeConfig:
         for file in vars(node["tls"]).values():
             if not file.is_file():
                 raise InputError(f"There is no file {file}, which [tls] of {path} names; give the path of a PEM file.")
+    if poll is not None:
+        node["poll"] = _made(Poll, poll, f"[poll] of {path}")
     found = tuple(_made(Destination, one, f"[[destination]] of {path}") for one in destinations)
     made = _made(NodeConfig, {**_paths(node, ("folder",), path), "destinations": found}, f"[node] of {path}")
     _check(made, path)
@@ -129,6 +153,8 @@ def sentence_of(config: NodeConfig) -> str:
     said = [f"{', '.join(config.senders) or 'anyone'} may send"]
     if config.metrics_port:
         said.append(f"Prometheus may ask {config.metrics_host}:{config.metrics_port}")
+    if config.poll:
+        said.append(f"{config.poll.url} is asked for {config.poll.modality} of {config.poll.days} days before today")
     return f"{', '.join(said)}, and every destination answers"
 
 
@@ -180,6 +206,16 @@ def _check(config: NodeConfig, path: Path) -> None:
             one.url and not one.url.startswith("http")
         ):
             raise InputError(f"{one.name} of {path} needs ae_title, host and port, or a url of DICOMweb; give either.")
+    if (poll := config.poll) is not None:
+        if not poll.url.startswith("http"):
+            raise InputError(f"{poll.url!r}, which [poll] of {path} asks, is no url of DICOMweb; correct it.")
+        if not 0 < poll.every < config.quiet_seconds:
+            raise InputError(
+                f"[poll] of {path} asks every {poll.every:g} seconds, and studies would be answered before all of them "
+                f"came; ask more often than quiet_seconds, which are {config.quiet_seconds:g}."
+            )
+    if any(one.url and one.storage_commitment for one in config.destinations):
+        raise InputError(f"DICOMweb has no storage commitment, which {path} wants of a url; leave it out there.")
     for title in titles:
         if not title.strip() or len(title) > _LONGEST_AE or not title.isascii() or "\\" in title:
             raise InputError(f"{title!r} in {path} is no AE title; take 1 to {_LONGEST_AE} letters and digits.")

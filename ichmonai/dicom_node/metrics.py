@@ -9,7 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from ichmonai.dicom_node.config import NodeConfig
-from ichmonai.dicom_node.store import SECONDS, NodeStore
+from ichmonai.dicom_node.counts import SECONDS
+from ichmonai.dicom_node.store import NodeStore
 from ichmonai.errors import InputError
 
 _COUNTERS = (

@@ -15,6 +15,7 @@ import pydicom
 from ichmonai.dicom_node.config import Destination, NodeConfig
 from ichmonai.dicom_node.inbox import Inbox, stem
 from ichmonai.dicom_node.metrics import serve_metrics
+from ichmonai.dicom_node.poll import Poller
 from ichmonai.dicom_node.receive import Receiver
 from ichmonai.dicom_node.send import Sender
 from ichmonai.dicom_node.store import NodeStore
@@ -50,6 +51,7 @@ class Node:
         self.inbox = Inbox(config, self.store)
         self.receiver = Receiver(config, self.inbox)
         self.senders = [Sender(config, one, self.store) for one in config.destinations]
+        self.poller = Poller(config.poll, self.inbox, self.store) if config.poll else None
         self.ended = threading.Event()
         self._later: dict[str, float] = {}
         self._listens = -math.inf
@@ -67,6 +69,8 @@ class Node:
             self._listens = time.monotonic()
             for one in self.senders:
                 one.start()
+            if self.poller:
+                self.poller.start()
             while not self.ended.is_set():
                 if not self.predict_complete():
                     self.ended.wait(_POLL)
@@ -75,6 +79,8 @@ class Node:
                 metrics.shutdown()
                 metrics.server_close()
             self.receiver.close()
+            if self.poller:
+                self.poller.close()
             for one in self.senders:
                 one.close()
             self.store.close()

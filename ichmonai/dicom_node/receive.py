@@ -6,9 +6,11 @@ from typing import Any
 from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, evt
 
+from ichmonai.dicom_node.commitment import PUSH_MODEL, take_report
 from ichmonai.dicom_node.config import NodeConfig, Tls
 from ichmonai.dicom_node.inbox import NOT_UNDERSTOOD, Inbox
 
+NOT_AUTHORISED = 0x0124
 VERIFICATION = UID("1.2.840.10008.1.1")
 STORED = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 
@@ -25,10 +27,13 @@ class Receiver:
         self.config, self.inbox = config, inbox
         self.entity = AE(config.ae_title)
         self.entity.require_called_aet = True
-        self.entity.require_calling_aet = list(config.senders)
+        committing = [one.ae_title for one in config.destinations if one.storage_commitment]
+        self.entity.require_calling_aet = [*config.senders, *committing] if config.senders else []
         self.entity.add_supported_context(VERIFICATION)
         for one in STORED:
             self.entity.add_supported_context(one, ALL_TRANSFER_SYNTAXES)
+        if committing:
+            self.entity.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
         self._server: Any = None
 
     def start(self) -> None:
@@ -38,7 +43,10 @@ class Receiver:
             OSError: the port is not free.
         """
         context = None if self.config.tls is None else tls_context(self.config.tls, server=True)
-        handlers: list[Any] = [(evt.EVT_C_STORE, self._take)]
+        handlers: list[Any] = [
+            (evt.EVT_C_STORE, self._take),
+            (evt.EVT_N_EVENT_REPORT, take_report, [self.inbox.store]),
+        ]
         address = (self.config.host, self.config.port)
         self._server = self.entity.start_server(address, block=False, evt_handlers=handlers, ssl_context=context)
 
@@ -52,8 +60,10 @@ class Receiver:
             content = event.encoded_dataset(include_meta=True)
         except Exception:  # pynetdicom raises errors of many kinds
             return NOT_UNDERSTOOD
-        sop = str(event.request.AffectedSOPInstanceUID)
-        return self.inbox.keep(content, sop, str(event.assoc.requestor.ae_title).strip())
+        peer = str(event.assoc.requestor.ae_title).strip()
+        if self.config.senders and peer not in self.config.senders:  # an archive, which may only say what it keeps
+            return NOT_AUTHORISED
+        return self.inbox.keep(content, str(event.request.AffectedSOPInstanceUID), peer)
 
 
 def tls_context(tls: Tls, server: bool) -> ssl.SSLContext:

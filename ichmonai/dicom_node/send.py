@@ -7,15 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.uid import (
     ComprehensiveSRStorage,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
+    generate_uid,
 )
-from pynetdicom import AE
+from pynetdicom import AE, evt
 
+from ichmonai.dicom_node.commitment import PUSH_MODEL, request, take_report
 from ichmonai.dicom_node.config import Destination, NodeConfig
 from ichmonai.dicom_node.receive import VERIFICATION, tls_context
 from ichmonai.dicom_node.store import Item, NodeStore
@@ -25,6 +29,8 @@ _CLASSES = (ComprehensiveSRStorage, SecondaryCaptureImageStorage, SegmentationSt
 _WARNINGS = (0xB000, 0xB006, 0xB007)
 """The object was stored all the same (PS3.4 B.2.3)."""
 _POLL = 0.5
+_SAME_ASSOCIATION = 1.0
+"""Seconds for an archive to answer a request for commitment by the association by which it was asked."""
 
 
 class Sender:
@@ -73,61 +79,96 @@ class Sender:
             return False
         if self.destination.url:
             return self._note(items, functools.partial(_is_taken_by_web, self.destination.url))
-        association = associate(self.config, self.destination)
+        answered = threading.Event()
+        association = associate(self.config, self.destination, lambda event: self._take_report(event, answered))
         if association is None:
             self.store.postpone(self.destination.name)
             return False
         try:
-            return self._note(items, functools.partial(_is_taken, association))
+            taken = self._note([one for one in items if not one.stored], functools.partial(_is_taken, association))
+            if self.destination.storage_commitment:
+                self._ask(association, [one for one in self.store.due(self.destination.name) if one.stored], answered)
+            return taken
         finally:
             association.release()
 
-    def _note(self, items: list[Item], is_taken: Callable[[Item], bool]) -> bool:
+    def _ask(self, association: Any, items: list[Item], answered: threading.Event) -> None:
+        """Ask for commitment; most archives answer by an association of their own, later."""
+        if items:
+            transaction = generate_uid(prefix=None)
+            self.store.ask(transaction, items)
+            if request(association, transaction, items):
+                answered.wait(_SAME_ASSOCIATION)
+            else:
+                logger.warning("%s does not say whether it keeps what it takes.", self.destination.name)
+
+    def _take_report(self, event: Any, answered: threading.Event) -> tuple[int, None]:
+        said = take_report(event, self.store)
+        answered.set()
+        return said
+
+    def _note(self, items: list[Item], is_taken: Callable[[Dataset], bool]) -> bool:
         taken = True
         for item in items:
-            if is_taken(item):
-                self.store.sent(item, self.destination.name)
-            else:
+            try:
+                content = pydicom.dcmread(item.file)
+            except (OSError, InvalidDicomError):  # it holds up no others
+                logger.warning("An object for %s cannot be read; it waits.", self.destination.name)
+                content = None
+            if content is None or not is_taken(content):
                 self.store.postpone(self.destination.name, item)
                 taken = False
+            elif self.destination.storage_commitment:
+                self.store.stored(item)
+            else:
+                self.store.sent(item, self.destination.name)
         return taken
 
 
-def _is_taken_by_web(url: str, item: Item) -> bool:
+def _is_taken_by_web(url: str, content: Dataset) -> bool:
     """STOW-RS; an error where nobody answers."""
     import requests
     from dicomweb_client.api import DICOMwebClient
 
     try:
-        answer = DICOMwebClient(url).store_instances([pydicom.dcmread(item.file)])
+        answer = DICOMwebClient(url).store_instances([content])
     except requests.HTTPError:  # it answers, and does not take it
         return False
     return not answer.get("FailedSOPSequence")
 
 
-def _is_taken(association: Any, item: Item) -> bool:
+def _is_taken(association: Any, content: Dataset) -> bool:
     try:
-        status = association.send_c_store(pydicom.dcmread(item.file))
+        status = association.send_c_store(content)
     except ValueError:  # the archive does not take objects of this kind
         return False
     return "Status" in status and status.Status in (0, *_WARNINGS)
 
 
-def associate(config: NodeConfig, destination: Destination) -> Any:
-    """An association with an archive; None where it does not accept one."""
+def associate(config: NodeConfig, destination: Destination, take: Callable[[Any], Any] | None = None) -> Any:
+    """An association with an archive; None where it does not accept one.
+
+    Args:
+        config: of the node.
+        destination: the archive.
+        take: takes what it says of storage commitment by the same association.
+    """
     entity = AE(config.ae_title)
     entity.acse_timeout = entity.network_timeout = 30
-    for one in _CLASSES:
+    for one in (*_CLASSES, *((PUSH_MODEL,) if destination.storage_commitment else ())):
         entity.add_requested_context(one, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
     tls = (tls_context(config.tls, server=False), destination.host) if destination.tls and config.tls else None
-    association = entity.associate(destination.host, destination.port, ae_title=destination.ae_title, tls_args=tls)
+    handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, take)] if take else []
+    association = entity.associate(
+        destination.host, destination.port, ae_title=destination.ae_title, tls_args=tls, evt_handlers=handlers
+    )
     return association if association.is_established else None
 
 
 def answers_echo(config: NodeConfig, destination: Destination) -> bool:
     """Whether an archive answers C-ECHO, or a search for studies where it is a DICOMweb server."""
     if destination.url:
-        return _web_answers(destination.url)
+        return web_answers(destination.url)
     association = associate(config, destination)
     if association is None:
         return False
@@ -136,7 +177,8 @@ def answers_echo(config: NodeConfig, destination: Destination) -> bool:
     return "Status" in status and status.Status == 0
 
 
-def _web_answers(url: str) -> bool:
+def web_answers(url: str) -> bool:
+    """Whether a DICOMweb server answers a search for studies."""
     import requests
     from dicomweb_client.api import DICOMwebClient
 

@@ -1,29 +1,31 @@
 """What a node has received, answered and sent, in one file that survives being killed."""
 
 import contextlib
-import math
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ichmonai.dicom_node.counts import count, count_seconds, last_image
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS images (study TEXT, sop TEXT, sha256 TEXT, PRIMARY KEY (study, sop));
+CREATE TABLE IF NOT EXISTS polled (series TEXT PRIMARY KEY, images TEXT);
 CREATE TABLE IF NOT EXISTS studies (study TEXT PRIMARY KEY, changes INTEGER, last REAL, answered INTEGER DEFAULT 0);
 CREATE TABLE IF NOT EXISTS outbox (
     id INTEGER PRIMARY KEY, study TEXT, destination TEXT, sop TEXT, series TEXT, file TEXT, urgent INTEGER,
-    tries INTEGER DEFAULT 0, due REAL DEFAULT 0, made REAL, sent REAL, UNIQUE (destination, sop));
+    tries INTEGER DEFAULT 0, due REAL DEFAULT 0, made REAL,
+    stored REAL, asks INTEGER DEFAULT 0, sent REAL, UNIQUE (destination, sop));
 CREATE INDEX IF NOT EXISTS waiting ON outbox (destination, urgent, id) WHERE sent IS NULL;
+CREATE TABLE IF NOT EXISTS commitments (request TEXT, item INTEGER, PRIMARY KEY (request, item));
 CREATE TABLE IF NOT EXISTS audit (at REAL, event TEXT, peer TEXT, study TEXT, sop TEXT);
 CREATE TABLE IF NOT EXISTS counts (name TEXT, label TEXT, value REAL, PRIMARY KEY (name, label));
 """
-SECONDS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0, math.inf)
-"""Upper bounds of the classes in which times are counted."""
 REPORT = "report.dcm"
-_LONGEST_PAUSE = 900.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 900.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Item:
         sop: SOPInstanceUID.
         file: where it is.
         tries: how often it was tried in vain.
+        stored: whether the archive took it, and has not yet said that it keeps it.
     """
 
     id: int
@@ -43,6 +46,7 @@ class Item:
     sop: str
     file: str
     tries: int
+    stored: bool
 
 
 class NodeStore:
@@ -74,7 +78,7 @@ class NodeStore:
         with self._changing() as base:
             known = base.execute("SELECT sha256 FROM images WHERE (study, sop) = (?, ?)", (study, sop)).fetchone()
             base.execute("INSERT INTO audit VALUES (?, 'received', ?, ?, ?)", (time.time(), peer, study, sop))
-            _count(base, "received", peer)
+            count(base, "received", peer)
             if known == (sha256,):
                 return
             base.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", (study, sop, sha256))
@@ -84,15 +88,28 @@ class NodeStore:
                 (study, time.time()),
             )
 
+    def images(self, study: str) -> set[str]:
+        """SOPInstanceUIDs of the images of a study that came."""
+        return {sop for (sop,) in self._rows("SELECT sop FROM images WHERE study = ?", study)}
+
+    def polled(self, series: str) -> str | None:
+        """How many images a series had of which all were taken; None where that has not been."""
+        return next((images for (images,) in self._rows("SELECT images FROM polled WHERE series = ?", series)), None)
+
+    def note_polled(self, series: str, images: str) -> None:
+        """Note that all images of a series were taken."""
+        with self._changing() as base:
+            base.execute("INSERT OR REPLACE INTO polled VALUES (?, ?)", (series, images))
+
     def refuse(self, reason: str) -> None:
         """Note an image that was not taken."""
         with self._changing() as base:
-            _count(base, "refused", reason)
+            count(base, "refused", reason)
 
     def fail(self) -> None:
         """Note a study that got no answer, and is tried again."""
         with self._changing() as base:
-            _count(base, "failed")
+            count(base, "failed")
 
     def complete(self, quiet: float, images: int) -> list[tuple[str, int]]:
         """Studies that are complete and have no answer to all that came: UID, and how often they changed."""
@@ -125,6 +142,8 @@ class NodeStore:
             kept = [sop for _, sop, _, _ in objects]
             for (sop,) in base.execute("SELECT sop FROM outbox WHERE study = ? AND sent IS NULL", (study,)).fetchall():
                 if sop not in kept:
+                    query = "UPDATE outbox SET sent = stored WHERE (study, sop) = (?, ?) AND sent IS NULL"
+                    base.execute(query, (study, sop))  # no longer asked for
                     base.execute("DELETE FROM outbox WHERE (study, sop) = (?, ?) AND sent IS NULL", (study, sop))
             now = time.time()
             base.executemany(
@@ -134,8 +153,8 @@ class NodeStore:
             )
             base.execute("UPDATE studies SET answered = ? WHERE study = ?", (changes, study))
             base.execute("INSERT INTO audit VALUES (?, 'answered', '', ?, '')", (now, study))
-            _count(base, "answered", outcome)
-            _count_seconds(base, "answer", now - _last(base, study))
+            count(base, "answered", outcome)
+            count_seconds(base, "answer", now - last_image(base, study))
 
     def reports(self, study: str) -> dict[str, list[tuple[str, str]]]:
         """Reports on a study that some archive has, by the name of their folder: SOPInstanceUID and SeriesInstanceUID.
@@ -154,21 +173,61 @@ class NodeStore:
     def due(self, destination: str) -> list[Item]:
         """What is to be sent now, of one study: the most urgent, then the oldest."""
         rows = self._rows(
-            "SELECT id, study, sop, file, tries FROM outbox WHERE destination = ? AND sent IS NULL AND due <= ? "
-            "ORDER BY urgent DESC, id",
+            "SELECT id, study, sop, file, tries, stored IS NOT NULL FROM outbox "
+            "WHERE destination = ? AND sent IS NULL AND due <= ? ORDER BY urgent DESC, id",
             destination,
             time.time(),
         )
         return [Item(*row) for row in rows if row[1] == rows[0][1]]
 
     def sent(self, item: Item, destination: str) -> None:
-        """Note that an archive took an object."""
+        """Note that an archive took an object, which ends the matter."""
         with self._changing() as base:
-            now = time.time()
-            base.execute("UPDATE outbox SET sent = ? WHERE id = ?", (now, item.id))
-            base.execute("INSERT INTO audit VALUES (?, 'sent', ?, ?, ?)", (now, destination, item.study, item.sop))
-            _count(base, "sent", destination)
-            _count_seconds(base, "delivery", now - _last(base, item.study))
+            _deliver(base, "sent", item.id, destination, item.study, item.sop)
+
+    def stored(self, item: Item) -> None:
+        """Note that an archive took an object, and is to say yet that it keeps it."""
+        with self._changing() as base:
+            base.execute("UPDATE outbox SET stored = ?, tries = 0, due = 0 WHERE id = ?", (time.time(), item.id))
+
+    def ask(self, request: str, items: Sequence[Item]) -> None:
+        """Note that an archive is asked whether it keeps objects; without an answer it is asked again later.
+
+        Args:
+            request: its transaction UID.
+            items: what was stored there.
+        """
+        with self._changing() as base:
+            base.executemany("INSERT INTO commitments VALUES (?, ?)", [(request, one.id) for one in items])
+            base.executemany(
+                "UPDATE outbox SET asks = asks + 1, due = ? + MIN(?, 60.0 * (1 << MIN(asks, 12))) WHERE id = ?",
+                [(time.time(), _LONGEST_PAUSE, one.id) for one in items],
+            )
+
+    def commit(self, request: str, kept: Sequence[str], failed: Sequence[str]) -> bool:
+        """Note what an archive answers: objects that it keeps are delivered, others are sent again.
+
+        Args:
+            request: transaction UID of what it was asked.
+            kept: SOPInstanceUIDs.
+            failed: of what it does not keep.
+
+        Returns:
+            whether it was asked that.
+        """
+        with self._changing() as base:
+            rows = base.execute(
+                "SELECT outbox.id, destination, study, sop, sent FROM commitments LEFT JOIN outbox ON outbox.id = item "
+                "WHERE request = ?",
+                (request,),
+            ).fetchall()
+            for number, destination, study, sop, sent in rows:
+                if sent is None and sop in kept:
+                    _deliver(base, "committed", number, destination, study, sop)
+                elif sent is None and sop in failed:
+                    query = "UPDATE outbox SET stored = NULL, tries = tries + 1, due = ? WHERE id = ?"
+                    base.execute(query, (time.time() + _FIRST_PAUSE, number))
+            return bool(rows)
 
     def postpone(self, destination: str, item: Item | None = None) -> None:
         """Try something again later, after a pause that grows.
@@ -178,7 +237,7 @@ class NodeStore:
             item: what was not taken; None for all that waits, where nobody answers.
         """
         with self._changing() as base:
-            _count(base, "failed_sending", destination)
+            count(base, "failed_sending", destination)
             base.execute(
                 "UPDATE outbox SET tries = tries + 1, due = ? + MIN(?, 2.0 * (1 << MIN(tries, 12))) "
                 "WHERE destination = ? AND sent IS NULL AND (? IS NULL OR id = ?)",
@@ -224,20 +283,9 @@ class NodeStore:
             self._connection.close()
 
 
-def _count(base: sqlite3.Connection, name: str, label: str = "", by: float = 1) -> None:
-    base.execute(
-        "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT (name, label) DO UPDATE SET value = value + excluded.value",
-        (name, label, by),
-    )
-
-
-def _count_seconds(base: sqlite3.Connection, name: str, seconds: float) -> None:
-    """Count a time in the first class that it fits, and sum it up."""
-    _count(base, f"{name}_seconds", repr(next(bound for bound in SECONDS if seconds <= bound)))
-    _count(base, f"{name}_seconds_sum", by=max(seconds, 0.0))
-
-
-def _last(base: sqlite3.Connection, study: str) -> float:
-    """When the last image of a study came (seconds since 1970)."""
-    found = base.execute("SELECT last FROM studies WHERE study = ?", (study,)).fetchone()
-    return float(found[0]) if found else time.time()
+def _deliver(base: sqlite3.Connection, event: str, number: int, destination: str, study: str, sop: str) -> None:
+    now = time.time()
+    base.execute("UPDATE outbox SET sent = ? WHERE id = ?", (now, number))
+    base.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", (now, event, destination, study, sop))
+    count(base, "sent", destination)
+    count_seconds(base, "delivery", now - last_image(base, study))

@@ -25,7 +25,7 @@ needs_dcmtk = pytest.mark.skipif(not STORESCU, reason="dcmtk is not installed")
 
 
 class Orthanc:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: object) -> None:
         folder.mkdir()
         self.dicom, self.http = free_port(), free_port()
         settings = {
@@ -39,6 +39,7 @@ class Orthanc:
             "DicomAlwaysAllowStore": True,
             "AuthenticationEnabled": False,
             "DicomWeb": {"Enable": True},
+            **more,
         }
         self.file = folder / "orthanc.json"
         self.file.write_text(json.dumps(settings))
@@ -74,8 +75,8 @@ class Orthanc:
         self.process.wait(30)
 
 
-def storescu(port: int, *folders: Path, check: bool = True) -> subprocess.CompletedProcess:
-    command = [STORESCU, "-v", "-R", "-aet", "SCANNER", "-aec", "ICHMONAI", "+sd", "+r", "127.0.0.1", str(port)]
+def storescu(port: int, *folders: Path, check: bool = True, called: str = "ICHMONAI") -> subprocess.CompletedProcess:
+    command = [STORESCU, "-v", "-R", "-aet", "SCANNER", "-aec", called, "+sd", "+r", "127.0.0.1", str(port)]
     done = subprocess.run([*command, *map(str, folders)], capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, done.stderr
     return done

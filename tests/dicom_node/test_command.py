@@ -37,6 +37,11 @@ def test_check_says_who_may_send_and_who_does_not_answer(file, archive):
     assert "Prometheus may ask 127.0.0.1:9104" in CliRunner().invoke(
         app, ["node", "--config", str(file), "--check"]
     ).output.replace("\n", " ")
+    text = file.read_text()
+    file.write_text(f'{text}[poll]\nurl = "http://127.0.0.1:{free_port()}"\n')
+    silent = CliRunner().invoke(app, ["node", "--config", str(file), "--check"])
+    assert "which [poll] asks, does not answer" in " ".join(silent.output.split())
+    file.write_text(text)
     archive.close()
     bad = CliRunner().invoke(app, ["node", "--config", str(file), "--check"])
     assert bad.exit_code == 2

@@ -45,6 +45,18 @@ def test_a_good_file(tmp_path):
         ("[[destination]]", "[[receiver]]", "has a part receiver"),
         ("positive", "tls = true\npositive", "there are no certificates"),
         ("[[destination]]", "[tls]\ncertificate = 'a'\nkey = 'b'\nauthorities = 'c'\n[[destination]]", "no file .*a,"),
+        (
+            "[[destination]]",
+            "[poll]\nurl = 'http://pacs'\nevery = 20\n[[destination]]",
+            "ask more often than",
+        ),
+        ("[[destination]]", "[poll]\nurl = 'pacs'\n[[destination]]", "'pacs', which .* asks, is no url"),
+        ("[[destination]]", "[poll]\nevery = 2\n[[destination]]", r"\[poll\] of .* lacks url"),
+        (
+            'ae_title = "PACS"\nhost = "pacs.example"\nport = 104',
+            'url = "http://pacs"\nstorage_commitment = true',
+            "DICOMweb has no storage commitment",
+        ),
         ("quiet_seconds", "metrics_port = 70000\nquiet_seconds", "port that does not exist"),
         ('host = "pacs.example"', "", "needs ae_title, host and port, or a url"),
         ("port = 104", 'port = 104\nurl = "http://pacs.example"', "give either"),

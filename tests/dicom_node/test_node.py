@@ -10,6 +10,7 @@ from pydicom.uid import ComprehensiveSRStorage, RLELossless
 from pynetdicom import AE
 
 from ichmonai.dicom_node.inbox import stem
+from ichmonai.dicom_node.send import Sender
 from ichmonai.dicom_node.store import NodeStore
 from tests.dicom_node.conftest import Archive, running, send, wait_for, with_senders
 from tests.dicom_results.test_writer import write_study
@@ -175,6 +176,19 @@ def test_an_archive_that_refuses_a_kind_gets_the_others(config, archive, small_b
         assert wait_for(lambda: narrow.of(uid_of("one")) and narrow.of(uid_of("two")))
         assert wait_for(lambda: node.store.status()["objects_tried_in_vain"])
     narrow.close()
+
+
+def test_an_object_that_is_gone_holds_up_no_others(config, archive, tmp_path):
+    store = NodeStore(tmp_path / "store.sqlite")
+    for name in ("gone", "one"):
+        store.receive(name, "image", "00", "SCANNER")
+        path = tmp_path / f"{name}.dcm"
+        store.answer(name, 1, [("archive", name, "series", str(path))], urgent=name == "gone")
+    sender = Sender(config, config.destinations[0], store)
+    assert not sender.send_study()
+    assert [one.study for one in store.due("archive")] == ["one"]  # the other's turn, later that of the first
+    assert store.status()["objects_tried_in_vain"] == 1
+    store.close()
 
 
 def test_compressed_images_are_kept_as_sent(config, archive, small_bundle, tmp_path):
