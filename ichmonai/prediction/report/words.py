@@ -116,6 +116,7 @@ class _Writer:
 
     def _found(self) -> Iterator[str]:
         yield "examined"
+        yield from (name for name in ("thickness",) if name in self.values)
         if self.measured:
             yield "probability_zone" if "negative_up_to" in self.values else "probability"
             yield "leading"
@@ -162,10 +163,11 @@ class _Writer:
         if _is_said(p := row.get(f"p_{location}")):
             yield "location", _Value(self._word(self.templates.locations, location), ("location",))
             yield "location_probability", _Value(self._probability(p), (f"p_{location}",))
+        yield from self._if_said("thickness", ("thickness_mm",), self._one_digit)
         yield from self._of_kinds()
         if all(_is_said(row.get(column)) for column in VOLUMES[:3]):
             for name, column in zip(("volume", "volume_low", "volume_high"), VOLUMES[:3], strict=True):
-                yield name, _Value(self._volume(row[column]), (column,))
+                yield name, _Value(self._one_digit(row[column]), (column,))
         codes = [code for code in str(row.get("flags") or "").split(";") if code]
         warned = [code for code in codes if code != Code.UNCERTAIN.value]  # the impression says that itself
         for name, some in (("reason", codes), ("warnings", warned)):
@@ -184,7 +186,7 @@ class _Writer:
         columns = {kind: f"volume_{kind}_ml" for kind in words}
         marked = {kind: one for kind, one in columns.items() if float(self.row.get(one) or 0) >= _LEAST_ML}
         if marked:
-            texts = [f"{self._word(words, kind)} {self._volume(self.row[one])}" for kind, one in marked.items()]
+            texts = [f"{self._word(words, kind)} {self._one_digit(self.row[one])}" for kind, one in marked.items()]
             yield "kind_volumes", _Value(", ".join(texts), tuple(marked.values()))
 
     def _if_said(self, name: str, columns: tuple[str], text: Any) -> Iterator[tuple[str, _Value]]:
@@ -194,7 +196,7 @@ class _Writer:
     def _probability(self, value: Any) -> str:
         return f"{float(value):.2f}".replace(".", self.templates.decimal)
 
-    def _volume(self, value: Any) -> str:
+    def _one_digit(self, value: Any) -> str:
         return f"{float(value):.1f}".replace(".", self.templates.decimal)
 
     def _word(self, words: Mapping[str, str], name: str) -> str:

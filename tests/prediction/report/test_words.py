@@ -87,6 +87,12 @@ def test_warnings_about_the_images_limit_what_is_said():
     assert said.impression[1].sources == {"flags": "thin_slices;too_few_slices"}
 
 
+def test_the_thickness_of_the_slices_where_headers_say_it():
+    said = draft(NEGATIVE | {"thickness_mm": "10.00"}, 0.5).findings[1]
+    assert (said.text, said.sources) == ("Slice thickness: 10.0 mm.", {"thickness_mm": "10.00"})
+    assert "thickness" not in names(draft(NEGATIVE | {"thickness_mm": ""}, 0.5).findings)
+
+
 def test_a_refused_study_has_a_reason_and_no_finding():
     said = draft({"outcome": "no_prediction", "flags": "not_axial;contrast"}, 0.5)
     assert said.findings == ()
@@ -205,7 +211,7 @@ def test_every_template_may_use_every_name_that_it_is_allowed(tmp_path):
     path = tmp_path / "all.toml"
     path.write_text("\n".join(lines))
     templates, seen = read_templates(str(path)), set()
-    warned = {"flags": "thin_slices"}
+    warned = {"flags": "thin_slices", "thickness_mm": "5"}
     whole = POSITIVE | OF_KINDS | VOLUMES | {"kinds": "subdural", "volume_subdural_ml": "3"} | warned
     zone = NEGATIVE | {"outcome": "no_prediction"}
     rows = [

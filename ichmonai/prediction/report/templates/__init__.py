@@ -23,6 +23,7 @@ _MARKED = (*_MEASURED, "volume", "volume_low", "volume_high")
 
 FINDINGS: dict[str, tuple[str, ...]] = {
     "examined": _ANSWERED,
+    "thickness": (*_ANSWERED, "thickness"),
     "probability": _MEASURED,
     "probability_zone": (*_MEASURED, "negative_up_to"),
     "leading": _MEASURED,
