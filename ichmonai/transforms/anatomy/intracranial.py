@@ -162,9 +162,9 @@ def _take_apart(image: np.ndarray, spacing: Sequence[float] | None) -> _Slices:
         np.divide(reduce(np.add, [of_rows[:, offset::step] for offset in range(step)]), step**2, out=target)
 
     low, high = _range(volume[::RANGE_STEP])
-    if not (in_hu := low < WINDOW_HU[0] or high > WINDOW_HU[1]):
+    if low >= WINDOW_HU[0]:  # else it does not matter how low, nor how high
         low, high = _range(volume)
-        in_hu = low < WINDOW_HU[0] or high > WINDOW_HU[1]  # else clipped to a window
+    in_hu = low < WINDOW_HU[0] or high > WINDOW_HU[1]
     bone = small >= (BONE_HU if in_hu else max(SATURATED_HU, low + SATURATED * (high - low)))
     fat = small <= max(FAT_HU, low + ABOVE_BLACK_HU)
     pixel = step * (FIELD_OF_VIEW / max(image.shape[:2]) if spacing is None else (spacing[0] + spacing[1]) / 2)

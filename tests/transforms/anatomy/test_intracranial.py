@@ -176,3 +176,11 @@ def test_no_real_slice_with_haemorrhage_is_lost(real_data):
             row["image"] for row, share in zip(ours, content, strict=True) if row["ich_proxy"] == "1" and share < ENOUGH
         ]
         assert not lost
+
+
+def test_the_lowest_value_may_be_in_any_row():
+    hu = np.full((64, 64), -1000.0)
+    hu[10:50, 10:50] = 900
+    hu[13:47, 13:47] = -20
+    hu[20, 20] = -40  # -20 is no fat beside it, whichever rows a quick look takes
+    assert brain_content(hu)[0] > 0.3
