@@ -51,7 +51,7 @@ def drift(
         try:
             from ichmonai.monitoring.drift import Drift, write_drift
         except ModuleNotFoundError as error:
-            raise InputError(f'{error.name} is not installed; run pip install "ichmonai[serve]".') from error
+            raise InputError(f'{error.name} is not installed; run pip install "ichmonai[pacs]".') from error
         from ichmonai.monitoring.feedback import agreement
         from ichmonai.notice import NOTICE
 

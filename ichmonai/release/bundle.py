@@ -17,6 +17,7 @@ _NOT_CARRIED = (
     "dicom_node",
     "dicom_results",
     "monailabel",
+    "monitoring",
     "serve",
 )
 """Of the package: what only the command line, archives of hospitals and servers need."""
