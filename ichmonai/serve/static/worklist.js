@@ -7,17 +7,20 @@ const rows = document.getElementById("rows");
 const AT_ONCE = 4;
 let shown = "";
 let busy = 0;
+let pressed = false; // a row that is replaced under a finger takes the click along
 
 async function refresh() {
   try {
     const answer = await fetch("/worklist");
     if (answer.redirected) return location.reload();
     const text = await answer.text();
-    if (answer.ok && text !== shown && !rows.contains(document.activeElement?.closest("button"))) {
+    if (answer.ok && text !== shown && !pressed && !rows.contains(document.activeElement?.closest("button"))) {
       rows.innerHTML = shown = text; // escaped by the server
     }
   } catch { /* the server is being restarted: the next time */ }
 }
+rows.addEventListener("pointerdown", () => { pressed = true; });
+for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { pressed = false; });
 setInterval(() => { if (!document.hidden) refresh(); }, 1500);
 refresh();
 
