@@ -29,6 +29,7 @@ from ichmonai.transforms.counterfactual.add_streaks import RandAddStreaks, RandA
 from ichmonai.transforms.counterfactual.bleeding import Bleeding, Layer
 from ichmonai.transforms.counterfactual.bleeding_bank import bleeding_bank
 from ichmonai.transforms.counterfactual.cover_brain import RandCoverBrain, RandCoverBraind
+from ichmonai.transforms.counterfactual.diffuse_bleeding import RandDiffuseBleeding, RandDiffuseBleedingd
 from ichmonai.transforms.counterfactual.draw_bleeding import RandDrawBleeding, RandDrawBleedingd
 from ichmonai.transforms.counterfactual.draw_calcification import RandDrawCalcification, RandDrawCalcificationd
 from ichmonai.transforms.counterfactual.draw_dura import RandDrawDura, RandDrawDurad
@@ -64,6 +65,8 @@ __all__ = [
     "RandCompressHUd",
     "RandCoverBrain",
     "RandCoverBraind",
+    "RandDiffuseBleeding",
+    "RandDiffuseBleedingd",
     "RandDrawBleeding",
     "RandDrawBleedingd",
     "RandDrawCalcification",
