@@ -91,9 +91,7 @@ def until(page: Any, script: str) -> None:
     wait(lambda: page.evaluate(script), LONGEST / 1000)
 
 
-@pytest.mark.skipif(
-    not (CHROMIUM and os.environ.get("ICHMONAI_BROWSER")), reason="ICHMONAI_BROWSER is not set, or there is no chromium"
-)
+@pytest.mark.skipif(not CHROMIUM, reason="there is no chromium")
 def test_the_whole_path_in_a_browser(start: Start, tmp_path: Path) -> None:
     sync = pytest.importorskip("playwright.sync_api")
     (tmp_path / "scans").mkdir()
