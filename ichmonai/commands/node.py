@@ -39,6 +39,7 @@ def node(
         DicomObjects.require()
         try:
             from ichmonai.dicom_node.config import read_config, sentence_of
+            from ichmonai.dicom_node.message import listens
             from ichmonai.dicom_node.node import JOURNAL, Node
             from ichmonai.dicom_node.send import answers_echo, web_answers
             from ichmonai.dicom_node.status import print_journal
@@ -56,6 +57,7 @@ def node(
         if check and told.poll and not web_answers(told.poll.url):
             raise InputError(f"{told.poll.url}, which [poll] asks, does not answer; correct the url, or start it.")
         silent = [one.name for one in told.destinations if check and not answers_echo(told, one)]
+        silent += [one.name for one in told.messages if check and not listens(one)]
         if silent:
             raise InputError(f"{', '.join(silent)} does not answer; compare AE titles, host, port or url there.")
         if check:

@@ -58,6 +58,31 @@ class Destination:
 
 
 @dataclass(frozen=True)
+class Message:
+    """Whom to tell of answers, besides the archives.
+
+    Attributes:
+        name: in status and audit.
+        url: to which an answer is posted as JSON, without identity.
+        token: file of what the url wants as `Authorization: Bearer`.
+        host: to which an answer is sent as HL7 ORU^R01 by MLLP, instead of the url.
+        port: the same.
+        application: HL7's name of the receiving application (MSH-5).
+        facility: of the receiving facility (MSH-6).
+        always: whether it is told of every answer, or of positive ones alone.
+    """
+
+    name: str
+    url: str = ""
+    token: Path | None = None
+    host: str = ""
+    port: int = 0
+    application: str = ""
+    facility: str = ""
+    always: bool = False
+
+
+@dataclass(frozen=True)
 class Poll:
     """A DICOMweb server that is asked for images, where nobody sends them.
 
@@ -95,6 +120,7 @@ class NodeConfig:
         tls: certificates; None to speak without.
         poll: a server that is asked for images besides; None for none.
         destinations: where results go.
+        messages: who is told of answers besides.
     """
 
     folder: Path
@@ -113,6 +139,7 @@ class NodeConfig:
     tls: Tls | None = None
     poll: Poll | None = None
     destinations: tuple[Destination, ...] = field(default=())
+    messages: tuple[Message, ...] = field(default=())
 
 
 def read_config(path: Path) -> NodeConfig:
@@ -130,9 +157,12 @@ def read_config(path: Path) -> NodeConfig:
     if isinstance(words, str) and words not in LANGUAGES:
         node["report_templates"] = str(path.absolute().parent / words)
     tls, poll, destinations = said.pop("tls", None), said.pop("poll", None), said.pop("destination", [])
+    messages = said.pop("message", [])
     if said:
         unknown = next(iter(said))
-        raise InputError(f"{path} has a part {unknown}, which is not known; it has node, tls, poll and destination.")
+        raise InputError(
+            f"{path} has a part {unknown}, which is not known; it has node, tls, poll, destination and message."
+        )
     if not isinstance(destinations, list) or not destinations:
         raise InputError(f"{path} has no [[destination]], so that no result would go anywhere; add one.")
     if tls is not None:
@@ -142,8 +172,13 @@ def read_config(path: Path) -> NodeConfig:
                 raise InputError(f"There is no file {file}, which [tls] of {path} names; give the path of a PEM file.")
     if poll is not None:
         node["poll"] = _made(Poll, poll, f"[poll] of {path}")
+    if not isinstance(messages, list):
+        raise InputError(f"{path} has a [message]; write [[message]], for there may be several.")
+    told = tuple(_made(Message, _paths(one, ("token",), path), f"[[message]] of {path}") for one in messages)
     found = tuple(_made(Destination, one, f"[[destination]] of {path}") for one in destinations)
-    made = _made(NodeConfig, {**_paths(node, ("folder",), path), "destinations": found}, f"[node] of {path}")
+    made = _made(
+        NodeConfig, {**_paths(node, ("folder",), path), "destinations": found, "messages": told}, f"[node] of {path}"
+    )
     _check(made, path)
     return made
 
@@ -155,6 +190,8 @@ def sentence_of(config: NodeConfig) -> str:
         said.append(f"Prometheus may ask {config.metrics_host}:{config.metrics_port}")
     if config.poll:
         said.append(f"{config.poll.url} is asked for {config.poll.modality} of {config.poll.days} days before today")
+    if config.messages:
+        said.append(f"{', '.join(one.name for one in config.messages)} is told")
     return f"{', '.join(said)}, and every destination answers"
 
 
@@ -194,18 +231,26 @@ def _fits(kind: Any, value: Any) -> bool:
 def _check(config: NodeConfig, path: Path) -> None:
     if not is_loopback(config.host) and not config.senders:
         raise InputError(f"{path} lets everybody on the network send to {config.host}; name the AE titles in senders.")
-    names = [one.name for one in config.destinations]
+    names = [one.name for one in (*config.destinations, *config.messages)]
     by_dimse = [one for one in config.destinations if not one.url]
     titles = [config.ae_title, *config.senders, *(one.ae_title for one in by_dimse)]
     ports = [config.port, config.metrics_port or config.port, *(one.port for one in by_dimse)]
+    ports += [one.port for one in config.messages if not one.url]
     objects = {name for one in config.destinations for name in (*one.always, *one.positive)}
     if len(set(names)) < len(names):
-        raise InputError(f"{path} has two destinations of one name; give each its own.")
+        raise InputError(f"{path} has two destinations or messages of one name; give each its own.")
     for one in config.destinations:
         if bool(one.url) == bool(one.ae_title and one.host and one.port) or (
             one.url and not one.url.startswith("http")
         ):
             raise InputError(f"{one.name} of {path} needs ae_title, host and port, or a url of DICOMweb; give either.")
+    for message in config.messages:
+        if bool(message.url) == bool(message.host and message.port) or (
+            message.url and not message.url.startswith("http")
+        ):
+            raise InputError(f"{message.name} of {path} needs a url, or host and port of HL7; give either.")
+        if message.token is not None and not message.token.is_file():
+            raise InputError(f"There is no file {message.token}, which {message.name} of {path} names; write it.")
     if (poll := config.poll) is not None:
         if not poll.url.startswith("http"):
             raise InputError(f"{poll.url!r}, which [poll] of {path} asks, is no url of DICOMweb; correct it.")

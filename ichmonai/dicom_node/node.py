@@ -14,10 +14,11 @@ import pydicom
 
 from ichmonai.dicom_node.config import Destination, NodeConfig
 from ichmonai.dicom_node.inbox import Inbox, stem
+from ichmonai.dicom_node.message import Messenger
 from ichmonai.dicom_node.metrics import serve_metrics
 from ichmonai.dicom_node.poll import Poller
 from ichmonai.dicom_node.receive import Receiver
-from ichmonai.dicom_node.send import Sender
+from ichmonai.dicom_node.send import Outgoing, Sender
 from ichmonai.dicom_node.store import NodeStore
 from ichmonai.dicom_results.writer import DicomObjects
 from ichmonai.errors import InputError
@@ -50,7 +51,8 @@ class Node:
         self.store = NodeStore(config.folder / JOURNAL)
         self.inbox = Inbox(config, self.store)
         self.receiver = Receiver(config, self.inbox)
-        self.senders = [Sender(config, one, self.store) for one in config.destinations]
+        self.senders: list[Outgoing] = [Sender(config, one, self.store) for one in config.destinations]
+        self.senders += [Messenger(config, one, self.store) for one in config.messages]
         self.poller = Poller(config.poll, self.inbox, self.store) if config.poll else None
         self.ended = threading.Event()
         self._later: dict[str, float] = {}
@@ -128,6 +130,12 @@ class Node:
             for one in self.config.destinations
             for kind, sop, series, path in found
             if kind in _wanted(one, bool(summary.positive))
+        ]
+        chosen += [
+            (one.name, sop, "", str(path))  # of no series, for the archive does not get it by this
+            for one in self.config.messages
+            for kind, sop, _, path in found
+            if kind == "report" and (one.always or summary.positive)
         ]
         outcome = "positive" if summary.positive else "negative" if summary.negative else "no_prediction"
         self.store.answer(study, changes, chosen, urgent=bool(summary.positive), outcome=outcome)

@@ -3,6 +3,7 @@
 import functools
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -33,22 +34,21 @@ _SAME_ASSOCIATION = 1.0
 """Seconds for an archive to answer a request for commitment by the association by which it was asked."""
 
 
-class Sender:
-    """Sends what waits for one destination, the most urgent study first.
+class Outgoing(ABC):
+    """Sends what waits under a name, in a thread of its own, the most urgent study first.
 
     Args:
-        config: of the node.
-        destination: where to.
+        name: in the journal.
         store: the node's journal.
     """
 
-    def __init__(self, config: NodeConfig, destination: Destination, store: NodeStore) -> None:
-        self.config, self.destination, self.store = config, destination, store
+    def __init__(self, name: str, store: NodeStore) -> None:
+        self.name, self.store = name, store
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
+        """Begin."""
         self._thread.start()
 
     def close(self) -> None:
@@ -61,19 +61,37 @@ class Sender:
         while not self._ended.is_set():
             try:
                 waits = not self.send_study()
-            except Exception as error:  # whatever an archive answers, the next try may do better
-                logger.warning("Sending to %s failed (%s).", self.destination.name, type(error).__name__)
-                self.store.postpone(self.destination.name)
+            except Exception as error:  # whatever is answered, the next try may do better
+                logger.warning("Sending to %s failed (%s).", self.name, type(error).__name__)
+                self.store.postpone(self.name)
                 waits = True
             if waits:
                 self._ended.wait(_POLL)
 
+    @abstractmethod
     def send_study(self) -> bool:
         """Send what is due of one study.
 
         Returns:
             whether there was something, and all of it was taken.
         """
+
+
+class Sender(Outgoing):
+    """Sends objects to one destination.
+
+    Args:
+        config: of the node.
+        destination: where to.
+        store: the node's journal.
+    """
+
+    def __init__(self, config: NodeConfig, destination: Destination, store: NodeStore) -> None:
+        super().__init__(destination.name, store)
+        self.config, self.destination = config, destination
+
+    def send_study(self) -> bool:
+        """As `Outgoing.send_study`."""
         items = self.store.due(self.destination.name)
         if not items:
             return False

@@ -134,7 +134,8 @@ class NodeStore:
         Args:
             study: StudyInstanceUID.
             changes: how often it had changed before it was predicted.
-            objects: destination, SOPInstanceUID, SeriesInstanceUID and file of each.
+            objects: destination, SOPInstanceUID, SeriesInstanceUID and file of each; of a message the report that it is
+                made of, with no series.
             urgent: whether it overtakes others.
             outcome: positive, negative or no_prediction.
         """
@@ -163,7 +164,8 @@ class NodeStore:
         """
         found: dict[str, list[tuple[str, str]]] = {}
         query = (
-            "SELECT file, sop, series FROM outbox WHERE study = ? AND sent IS NOT NULL GROUP BY sop ORDER BY MIN(id)"
+            "SELECT file, sop, series FROM outbox WHERE study = ? AND sent IS NOT NULL AND series <> '' "
+            "GROUP BY sop ORDER BY MIN(id)"
         )
         for file, sop, series in self._rows(query, study):
             if Path(file).name == REPORT:
