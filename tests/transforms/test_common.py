@@ -41,7 +41,13 @@ OTHERS = {
     # These change the label with the slice: see test_counterfactual.py.
     *(
         name + end
-        for name in ("RandCoverBrain", "RandDrawBleeding", "RandEraseBleeding", "RandTransplantBleeding")
+        for name in (
+            "RandCoverBrain",
+            "RandDiffuseBleeding",
+            "RandDrawBleeding",
+            "RandEraseBleeding",
+            "RandTransplantBleeding",
+        )
         for end in ("", "d")
     ),
 }

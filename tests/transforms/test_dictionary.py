@@ -34,7 +34,13 @@ MASKED = [
     "RandDrawPartialBoned",
     "RandDrawSkullBased",
 ]
-CHANGES_LABEL = ["RandCoverBraind", "RandDrawBleedingd", "RandEraseBleedingd", "RandTransplantBleedingd"]
+CHANGES_LABEL = [
+    "RandCoverBraind",
+    "RandDiffuseBleedingd",
+    "RandDrawBleedingd",
+    "RandEraseBleedingd",
+    "RandTransplantBleedingd",
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +52,12 @@ def donors() -> list:
 
 
 def required(name: str, donors: list) -> dict:
-    return {"RandTransplantBleedingd": {"donors": donors}, "CropToHeadd": {"size": 32}}.get(name, {})
+    arguments = {
+        "RandTransplantBleedingd": {"donors": donors},
+        "RandDiffuseBleedingd": {"model": "inpainter.pt"},  # which is read when it is first needed
+        "CropToHeadd": {"size": 32},
+    }
+    return arguments.get(name, {})
 
 
 def drawn(transform: Randomizable) -> dict:
