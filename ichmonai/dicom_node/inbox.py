@@ -71,9 +71,15 @@ class Inbox:
             if shutil.disk_usage(self.config.folder).free < self.config.free_mb * 2**20:
                 return OUT_OF_RESOURCES
             with self._writing:  # one image may come by two associations at once
+                new = not path.exists()
                 if not _holds(path, digest):
                     self._write(path, content)
-            self.store.receive(study, sop, digest, peer)
+                try:
+                    self.store.receive(study, sop, digest, peer)
+                except sqlite3.Error:
+                    if new:  # what is refused is in no answer
+                        path.unlink()
+                    raise
         except (OSError, sqlite3.Error):
             return OUT_OF_RESOURCES
         return SUCCESS
