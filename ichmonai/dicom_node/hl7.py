@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 _START, _END = b"\x0b", b"\x1c\r"
 _ESCAPES = str.maketrans(
@@ -114,7 +115,8 @@ def _all(report: Dataset, *keywords: str) -> list[str]:
 
 
 def _said(report: Dataset, keyword: str) -> str:
-    return _text(str(report.get(keyword) or ""))
+    value = report.get(keyword) or ""
+    return _text(str(value[0] if isinstance(value, MultiValue) else value))
 
 
 def _text(value: str) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import datetime
 import json
+import logging
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 
 from ichmonai import __version__
 from ichmonai.csv_cells import cell_text
@@ -19,6 +21,7 @@ from ichmonai.dicom_node.hl7 import deliver, observation_report
 from ichmonai.dicom_node.send import Outgoing
 from ichmonai.dicom_node.store import Item, NodeStore
 
+logger = logging.getLogger(__name__)
 _TIMEOUT = 30
 _SAID = ("outcome", "p_ich", "location", "kinds", "volume_ml", "impression")
 """Columns of the table of studies that a message has."""
@@ -44,8 +47,13 @@ class Messenger(Outgoing):
         return bool(taken) and all(taken)
 
     def _tell(self, item: Item) -> bool:
-        report = pydicom.dcmread(item.file)
-        answer = _answer(Path(item.file).parents[2] / "results" / "studies.csv", str(report.StudyInstanceUID))
+        try:
+            report = pydicom.dcmread(item.file)
+            answer = _answer(Path(item.file).parents[2] / "results" / "studies.csv", str(report.StudyInstanceUID))
+        except (OSError, InvalidDicomError):  # it holds up no others
+            logger.warning("An answer for %s cannot be read; it waits.", self.name)
+            self.store.postpone(self.name, item)
+            return False
         made = datetime.datetime.now().astimezone()
         if self.message.url:
             taken = _post(self.message, report, answer, made)

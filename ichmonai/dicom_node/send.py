@@ -1,7 +1,9 @@
 """Sends objects to the archives, again and again until they are taken."""
 
+import contextlib
 import functools
 import logging
+import sqlite3
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from pynetdicom import AE, evt
 from ichmonai.dicom_node.commitment import PUSH_MODEL, request, take_report
 from ichmonai.dicom_node.config import Destination, NodeConfig
 from ichmonai.dicom_node.receive import VERIFICATION, tls_context
-from ichmonai.dicom_node.store import Item, NodeStore
+from ichmonai.dicom_node.store import FIRST_PAUSE, LONGEST_PAUSE, Item, NodeStore
 
 logger = logging.getLogger(__name__)
 _CLASSES = (ComprehensiveSRStorage, SecondaryCaptureImageStorage, SegmentationStorage, VERIFICATION)
@@ -58,15 +60,24 @@ class Outgoing(ABC):
             self._thread.join(30)
 
     def _run(self) -> None:
+        silent = 0  # times one after the other
         while not self._ended.is_set():
+            pause = _POLL
             try:
-                waits = not self.send_study()
-            except Exception as error:  # whatever is answered, the next try may do better
+                pause = 0.0 if self.send_study() else _POLL
+                silent = 0
+            except OSError as error:  # nobody answers: all of it waits, and keeps its order
+                logger.warning("%s does not answer (%s).", self.name, type(error).__name__)
+                pause = min(FIRST_PAUSE * 2 ** min(silent, 12), LONGEST_PAUSE)
+                silent += 1
+                with contextlib.suppress(sqlite3.Error):  # of a disk that is full
+                    self.store.note_silence(self.name)
+            except Exception as error:  # what is due cannot be sent; what is not may be
                 logger.warning("Sending to %s failed (%s).", self.name, type(error).__name__)
-                self.store.postpone(self.name)
-                waits = True
-            if waits:
-                self._ended.wait(_POLL)
+                with contextlib.suppress(sqlite3.Error):
+                    for item in self.store.due(self.name):
+                        self.store.postpone(self.name, item)
+            self._ended.wait(pause)
 
     @abstractmethod
     def send_study(self) -> bool:
@@ -74,6 +85,9 @@ class Outgoing(ABC):
 
         Returns:
             whether there was something, and all of it was taken.
+
+        Raises:
+            OSError: nobody answers.
         """
 
 
@@ -100,8 +114,7 @@ class Sender(Outgoing):
         answered = threading.Event()
         association = associate(self.config, self.destination, lambda event: self._take_report(event, answered))
         if association is None:
-            self.store.postpone(self.destination.name)
-            return False
+            raise ConnectionError
         try:
             taken = self._note([one for one in items if not one.stored], functools.partial(_is_taken, association))
             if self.destination.storage_commitment:

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS audit (at REAL, event TEXT, peer TEXT, study TEXT, so
 CREATE TABLE IF NOT EXISTS counts (name TEXT, label TEXT, value REAL, PRIMARY KEY (name, label));
 """
 REPORT = "report.dcm"
-_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 900.0
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 900.0
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class NodeStore:
             base.executemany("INSERT INTO commitments VALUES (?, ?)", [(request, one.id) for one in items])
             base.executemany(
                 "UPDATE outbox SET asks = asks + 1, due = ? + MIN(?, 60.0 * (1 << MIN(asks, 12))) WHERE id = ?",
-                [(time.time(), _LONGEST_PAUSE, one.id) for one in items],
+                [(time.time(), LONGEST_PAUSE, one.id) for one in items],
             )
 
     def commit(self, request: str, kept: Sequence[str], failed: Sequence[str]) -> bool:
@@ -228,22 +228,24 @@ class NodeStore:
                     _deliver(base, "committed", number, destination, study, sop)
                 elif sent is None and sop in failed:
                     query = "UPDATE outbox SET stored = NULL, tries = tries + 1, due = ? WHERE id = ?"
-                    base.execute(query, (time.time() + _FIRST_PAUSE, number))
+                    base.execute(query, (time.time() + FIRST_PAUSE, number))
             return bool(rows)
 
-    def postpone(self, destination: str, item: Item | None = None) -> None:
-        """Try something again later, after a pause that grows.
-
-        Args:
-            destination: where to.
-            item: what was not taken; None for all that waits, where nobody answers.
-        """
+    def postpone(self, destination: str, item: Item) -> None:
+        """Try what was not taken again later, after a pause that grows."""
         with self._changing() as base:
             count(base, "failed_sending", destination)
             base.execute(
-                "UPDATE outbox SET tries = tries + 1, due = ? + MIN(?, 2.0 * (1 << MIN(tries, 12))) "
-                "WHERE destination = ? AND sent IS NULL AND (? IS NULL OR id = ?)",
-                (time.time(), _LONGEST_PAUSE, destination, item and item.id, item and item.id),
+                "UPDATE outbox SET tries = tries + 1, due = ? + MIN(?, ? * (1 << MIN(tries, 12))) WHERE id = ?",
+                (time.time(), LONGEST_PAUSE, FIRST_PAUSE, item.id),
+            )
+
+    def note_silence(self, destination: str) -> None:
+        """Note that nobody answers; what waits is due as before, so that the most urgent goes first when one does."""
+        with self._changing() as base:
+            count(base, "failed_sending", destination)
+            base.execute(
+                "UPDATE outbox SET tries = MAX(tries, 1) WHERE destination = ? AND sent IS NULL", (destination,)
             )
 
     def status(self) -> dict[str, int]:

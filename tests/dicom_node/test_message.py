@@ -167,18 +167,18 @@ def test_what_a_message_was_made_of_is_not_given_away(config, hook, archive, sma
 def test_what_would_be_part_of_the_message_is_escaped():
     text = observation_report(
         report(PatientID="a|b^c&d~e\\f", PatientName="One^Two=漢字", StudyDate="20260504", StudyTime="030201.5"),
-        {"outcome": "positive", "impression": "first\nsecond\r|third", "location": ""},
+        {"outcome": "positive", "impression": "first\nsecond\r|\\third", "location": ""},
         "A&B",
         ("", ""),
         MADE,
     )
     message = hl7.parse(text)
-    assert message.unescape(str(message.segment("PID")[3])) == "a|b^c&d~e\\f"
+    assert message.unescape(str(message.segment("PID")[3])) == "a|b^c&d~e"  # a backslash ends a value
     assert str(message.segment("PID")[5]) == "One^Two"
     assert str(message["OBR.F7"]) == "20260504030201"
     assert str(message["OBR.F22"]) == str(message["MSH.F7"]) == "20260504030201+0000"
     assert [str(one[0]) for one in message] == ["MSH", "PID", "OBR", *["OBX"] * 4]
-    assert str(message.segments("OBX")[1][5]) == "first\\.br\\second\\F\\third"
+    assert str(message.segments("OBX")[1][5]) == "first\\.br\\second\\F\\\\E\\third"
     assert text.splitlines()[0].split("|")[17] == "UNICODE UTF-8"
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pydicom
 import pytest
-from pydicom.uid import ComprehensiveSRStorage, RLELossless
+from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 from pynetdicom import AE
 
 from ichmonai.dicom_node.inbox import stem
@@ -20,6 +20,17 @@ from tests.io.dicom_factory import uid_of
 def references(report):
     (study,) = report.CurrentRequestedProcedureEvidenceSequence
     return {one.ReferencedSOPInstanceUID for one in study.ReferencedSeriesSequence[0].ReferencedSOPSequence}
+
+
+def write_report(path, name):
+    """An object that an archive takes."""
+    made = pydicom.Dataset()
+    made.SOPClassUID, made.SOPInstanceUID = ComprehensiveSRStorage, generate_uid()
+    made.PatientID, made.StudyInstanceUID, made.Modality = name, generate_uid(), "SR"
+    made.file_meta = pydicom.dataset.FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.save_as(path, enforce_file_format=True)
+    return path
 
 
 def settled(node):
@@ -243,14 +254,50 @@ def test_what_waits_of_an_old_answer_is_not_sent(store):
     assert store.status()["objects_sent"] == 1
 
 
+def test_an_archive_that_was_down_gets_positives_first_and_nothing_waits_for_its_pauses(config, archive, store):
+    """However often it was tried meanwhile, and whatever came last."""
+    archive.close()
+    for number, name in enumerate(("first", "urgent", "last")):
+        report = pydicom.dcmread(write_report(config.folder.parent / f"{name}.dcm", name))
+        store.receive(name, f"{name} image", "00", "SCANNER")
+        objects = [("archive", report.SOPInstanceUID, "series", report.filename)]
+        store.answer(name, 1, objects, urgent=name == "urgent")
+        sender = Sender(config, config.destinations[0], store)
+        for _ in range(4 * (2 - number)):
+            with pytest.raises(ConnectionError):
+                sender.send_study()
+            store.note_silence("archive")
+    back = Archive(archive.port)
+    while sender.send_study():
+        pass
+    back.close()
+    assert [one.PatientID for one in back.taken] == ["urgent", "first", "last"]
+
+
+def test_an_archive_that_comes_back_is_noticed_though_much_waits(config, archive, store):
+    archive.close()
+    for name in map(str, range(30)):
+        store.receive(name, f"{name} image", "00", "SCANNER")
+        report = pydicom.dcmread(write_report(config.folder.parent / f"{name}.dcm", name))
+        store.answer(name, 1, [("archive", report.SOPInstanceUID, "series", report.filename)], urgent=False)
+    sender = Sender(config, config.destinations[0], store)
+    sender.start()
+    wait_for(lambda: store.counts("failed_sending").get("archive", 0) >= 2)
+    back = Archive(archive.port)
+    wait_for(lambda: len(back.taken) == 30, 20)
+    sender.close()
+    back.close()
+
+
 def test_pauses_grow_and_end(store, monkeypatch):
     store.receive("one", "image", "00", "SCANNER")
     store.answer("one", 1, [("a", "x", "series", "x.dcm")], False)
+    (item,) = store.due("a")
     now = 1e9
     monkeypatch.setattr("ichmonai.dicom_node.store.time.time", lambda: now)
     pauses = []
     for _ in range(12):
-        store.postpone("a")
+        store.postpone("a", item)
         (due,) = store._rows("SELECT due FROM outbox")[0]
         pauses.append(due - now)
     assert pauses[:3] == [2, 4, 8]

@@ -1,9 +1,14 @@
-"""The whole way: a real series goes in by storescu, and report, pictures and mask come back into Orthanc."""
+"""The whole way: twenty studies and a real series go in by storescu, and what was found comes back into Orthanc."""
+
+import dataclasses
+import json
 
 import highdicom as hd
+import numpy as np
 import pydicom
 import pytest
 
+from ichmonai.datasets.phantom import make_study, write_dicom
 from ichmonai.dicom_node.config import Destination, NodeConfig
 from tests.dicom_node.conftest import free_port, running, wait_for
 from tests.dicom_node.parts import Orthanc, needs_dcmtk, needs_orthanc, storescu
@@ -11,6 +16,23 @@ from tests.prediction.conftest import marking_bundle
 
 __all__ = ["marking_bundle"]
 pytestmark = [pytest.mark.slow, needs_orthanc, needs_dcmtk]
+STUDIES, POSITIVE_EVERY = 20, 4
+NOTHING_BRIGHT = 40
+"""HU that the network of the test takes for no blood; it marks all that is brighter, bone among it."""
+
+
+def write_phantoms(folder):
+    """Twenty studies, of which every fourth has something bright: StudyInstanceUID -> patient, and whether it has."""
+    known = {}
+    for i in range(STUDIES):
+        study, bright = make_study(i, size=96, patient=f"Patient{i}"), i % POSITIVE_EVERY == POSITIVE_EVERY - 1
+        if not bright:
+            study = dataclasses.replace(study, hu=np.minimum(study.hu, NOTHING_BRIGHT))
+        (folder / f"{i:02}").mkdir(parents=True)
+        write_dicom(folder / f"{i:02}", [study]).unlink()  # the truth, which nobody sends
+        image = pydicom.dcmread(next((folder / f"{i:02}").rglob("*.dcm")), stop_before_pixels=True)
+        known[image.StudyInstanceUID] = (f"Patient{i}", bright)
+    return known
 
 
 def images_of(folder):
@@ -45,20 +67,45 @@ def check(orthanc, study, patient, bright, images):
         assert (str(read.PatientID), read.StudyInstanceUID) == (patient, study)
 
 
+def arrived(orthanc):
+    """Studies in the order in which their reports came into Orthanc."""
+    changes = json.loads(orthanc._get("/changes?limit=100000"))["Changes"]
+    order = []
+    for path in [one["Path"] for one in changes if one["ChangeType"] == "NewInstance"]:
+        tags = json.loads(orthanc._get(f"{path}/simplified-tags"))
+        if tags["Modality"] == "SR":
+            order.append(tags["StudyInstanceUID"])
+    return order
+
+
 def go(tmp_path, bundle, *folders):
     """Send folders to a node while the archive is down, and start that when all is answered."""
     orthanc = Orthanc(tmp_path / "orthanc")
     orthanc.close()
     destination = Destination("orthanc", "ORTHANC", "127.0.0.1", orthanc.dicom)
     config = NodeConfig(
-        tmp_path / "node", port=free_port(), quiet_seconds=2, workers=1, free_mb=0, destinations=(destination,)
+        tmp_path / "node", port=free_port(), quiet_seconds=5, workers=2, free_mb=0, destinations=(destination,)
     )
     with running(config, bundle) as node:
         storescu(config.port, *folders)
-        wait_for(lambda: not node.store.status()["studies_without_answer"], 150)
+        wait_for(lambda: not node.store.status()["studies_without_answer"], 300)
         orthanc.start()
-        wait_for(lambda: not node.store.status()["objects_to_send"], 150)
+        wait_for(lambda: not node.store.status()["objects_to_send"], 300)
     return orthanc
+
+
+@pytest.mark.timeout(600)
+def test_twenty_studies_come_back_and_positives_first(marking_bundle, tmp_path):
+    known = write_phantoms(tmp_path / "scans")
+    images = images_of(tmp_path / "scans")
+    orthanc = go(tmp_path, marking_bundle, tmp_path / "scans")
+    try:
+        for study, (patient, bright) in known.items():
+            check(orthanc, study, patient, bright, images[study])
+        order = [known[study][1] for study in arrived(orthanc)]
+    finally:
+        orthanc.close()
+    assert order == [True] * (STUDIES // POSITIVE_EVERY) + [False] * (STUDIES - STUDIES // POSITIVE_EVERY)
 
 
 @pytest.mark.data
