@@ -141,6 +141,11 @@ class NodeConfig:
     destinations: tuple[Destination, ...] = field(default=())
     messages: tuple[Message, ...] = field(default=())
 
+    @property
+    def sent_to(self) -> list[str]:
+        """Names of all to whom something is sent."""
+        return [*(one.name for one in self.destinations), *(one.name for one in self.messages)]
+
 
 def read_config(path: Path) -> NodeConfig:
     """Read the file; paths in it are from where it lies.
@@ -231,7 +236,7 @@ def _fits(kind: Any, value: Any) -> bool:
 def _check(config: NodeConfig, path: Path) -> None:
     if not is_loopback(config.host) and not config.senders:
         raise InputError(f"{path} lets everybody on the network send to {config.host}; name the AE titles in senders.")
-    names = [one.name for one in (*config.destinations, *config.messages)]
+    names = config.sent_to
     by_dimse = [one for one in config.destinations if not one.url]
     titles = [config.ae_title, *config.senders, *(one.ae_title for one in by_dimse)]
     ports = [config.port, config.metrics_port or config.port, *(one.port for one in by_dimse)]

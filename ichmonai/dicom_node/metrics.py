@@ -53,10 +53,10 @@ class Metrics(Collector):
         oldest = GaugeMetricFamily(
             "ichmonai_node_oldest_waiting_timestamp_seconds", "Of objects to send; 0: none.", labels=["destination"]
         )
-        for one in (*self.config.destinations, *self.config.messages):
-            count, made = waiting.get(one.name, (0, 0.0))
-            many.add_metric([one.name], count)
-            oldest.add_metric([one.name], made)
+        for name in self.config.sent_to:
+            count, made = waiting.get(name, (0, 0.0))
+            many.add_metric([name], count)
+            oldest.add_metric([name], made)
         yield many
         yield oldest
         for shown, words, number in (
