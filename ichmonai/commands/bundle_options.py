@@ -61,7 +61,8 @@ def bundle_source(
 
     root = (bundle or bundle_root()).absolute()
     chosen = dict(setting(pair) for pair in settings or [])
-    chosen |= device_setting(device)
+    named = chosen.pop("device", None)  # a config has an object there
+    chosen |= device_setting(device or (None if named is None else str(named)))
     chosen |= {name: value for name, value in more.items() if value is not None}
     return BundleSource(root, chosen, tuple(config_file(root, path) for path in config or []), trust)
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ichmonai.cli import app
+from ichmonai.commands.bundle_options import bundle_source
 from tests.prediction.test_run import table
 from tests.runtimes.conftest import needs
 
@@ -60,6 +61,7 @@ def test_json_is_all_that_stands_on_standard_output(small_bundle, volume, tmp_pa
         (("--format", "xlsx"), "choose from csv, jsonl, parquet"),
         (("--device", "tpu; import os"), "The device tpu; import os is not known"),
         (("--device", "cuda:63"), "PyTorch finds no device cuda:63 here"),
+        (("--set", "device=cuda:63"), "PyTorch finds no device cuda:63 here"),
         (("--set", "operating_point=sensitivity_90"), "No threshold was fitted for operating_point sensitivity_90"),
         (("--set", "batch_size"), "no KEY=VALUE"),
         (("--set", "colour=red"), "has no setting colour"),
@@ -199,3 +201,7 @@ def _answered(journal):
             return connection.execute("SELECT COUNT(*) FROM answers").fetchone()[0] > 0
     except sqlite3.OperationalError:
         return False
+
+
+def test_a_device_among_the_settings_is_the_option(small_bundle):
+    assert bundle_source(small_bundle.root, None, ["device=cpu"]) == bundle_source(small_bundle.root, None, None, "cpu")
