@@ -1,6 +1,6 @@
 """Kinds, standardisation and categories of clinical columns, from the studies of a training."""
 
-import math
+import statistics
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -48,9 +48,8 @@ def _fitted(rows: ClinicalRows, name: str, cells: Sequence[str]) -> Column:
         raise InputError(f"{rows.path} has nothing in the column {name} for a training study; leave the column out.")
     numbers = [number for number in map(number_of, texts) if number is not None]
     if len(numbers) == len(texts):
-        mean = sum(numbers) / len(numbers)
-        variance = sum((number - mean) ** 2 for number in numbers) / len(numbers)
-        return Column(name, mean, math.sqrt(variance) or 1.0)
+        mean = statistics.fmean(numbers)
+        return Column(name, mean, statistics.pstdev(numbers, mean) or 1.0)
     counts = Counter(texts)
     if len(counts) > MOST_VALUES:
         raise InputError(

@@ -4,13 +4,13 @@ import datetime
 import functools
 import io
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pydicom
 
+from ichmonai.dicom_node.background import Background
 from ichmonai.dicom_node.config import Poll
 from ichmonai.dicom_node.inbox import OUT_OF_RESOURCES, Inbox
 from ichmonai.dicom_node.receive import STORED
@@ -26,7 +26,7 @@ _SERIES, _OBJECT, _CLASS, _IMAGES, _STUDY = "0020000E", "00080018", "00080016", 
 """SeriesInstanceUID, SOPInstanceUID, SOPClassUID, NumberOfSeriesRelatedInstances, StudyInstanceUID."""
 
 
-class Poller:
+class Poller(Background):
     """Finds studies by QIDO-RS and takes by WADO-RS the images of them that are not there yet.
 
     Args:
@@ -36,27 +36,16 @@ class Poller:
     """
 
     def __init__(self, poll: Poll, inbox: Inbox, store: NodeStore) -> None:
+        super().__init__()
         self.poll, self.inbox, self.store = poll, inbox, store
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def start(self) -> None:
-        """Begin, in a thread of its own."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End; what was not taken is asked for after the next start."""
-        self._ended.set()
-        if self._thread.ident:
-            self._thread.join(30)
-
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self.ask()
-            except Exception as error:  # whatever a server answers, the next time may be better
-                logger.warning("Asking %s failed (%s).", self._peer, type(error).__name__)
-            self._ended.wait(self.poll.every)
+    def work(self) -> float:
+        """Take what is new; whatever a server answers, the next time may be better."""
+        try:
+            self.ask()
+        except Exception as error:
+            logger.warning("Asking %s failed (%s).", self._peer, type(error).__name__)
+        return self.poll.every
 
     def ask(self) -> None:
         """Take what is new."""
@@ -82,7 +71,7 @@ class Poller:
             sop = _value(one, _OBJECT)
             if sop in known or _value(one, _CLASS) not in STORED:
                 continue
-            if self._ended.is_set():
+            if self.ended.is_set():
                 return False
             taken = client.retrieve_instance(study, series, sop, media_types=_AS_STORED)
             if self.inbox.keep(_content(taken), sop, self._peer) == OUT_OF_RESOURCES:

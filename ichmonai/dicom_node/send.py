@@ -5,7 +5,7 @@ import functools
 import logging
 import sqlite3
 import threading
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +22,7 @@ from pydicom.uid import (
 )
 from pynetdicom import AE, evt
 
+from ichmonai.dicom_node.background import Background
 from ichmonai.dicom_node.commitment import PUSH_MODEL, request, take_report
 from ichmonai.dicom_node.config import Destination, NodeConfig
 from ichmonai.dicom_node.receive import VERIFICATION, tls_context
@@ -36,8 +37,8 @@ _SAME_ASSOCIATION = 1.0
 """Seconds for an archive to answer a request for commitment by the association by which it was asked."""
 
 
-class Outgoing(ABC):
-    """Sends what waits under a name, in a thread of its own, the most urgent study first.
+class Outgoing(Background):
+    """Sends what waits under a name, the most urgent study first.
 
     Args:
         name: in the journal.
@@ -45,39 +46,28 @@ class Outgoing(ABC):
     """
 
     def __init__(self, name: str, store: NodeStore) -> None:
+        super().__init__()
         self.name, self.store = name, store
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._silent = 0  # times one after the other
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """End; what was not taken waits for the next start."""
-        self._ended.set()
-        if self._thread.ident:
-            self._thread.join(30)
-
-    def _run(self) -> None:
-        silent = 0  # times one after the other
-        while not self._ended.is_set():
-            pause = _POLL
-            try:
-                pause = 0.0 if self.send_study() else _POLL
-                silent = 0
-            except OSError as error:  # nobody answers: all of it waits, and keeps its order
-                logger.warning("%s does not answer (%s).", self.name, type(error).__name__)
-                pause = min(FIRST_PAUSE * 2 ** min(silent, 12), LONGEST_PAUSE)
-                silent += 1
-                with contextlib.suppress(sqlite3.Error):  # of a disk that is full
-                    self.store.note_silence(self.name)
-            except Exception as error:  # what is due cannot be sent; what is not may be
-                logger.warning("Sending to %s failed (%s).", self.name, type(error).__name__)
-                with contextlib.suppress(sqlite3.Error):
-                    for item in self.store.due(self.name):
-                        self.store.postpone(self.name, item)
-            self._ended.wait(pause)
+    def work(self) -> float:
+        """Send what is due of one study."""
+        try:
+            taken = self.send_study()
+        except OSError as error:  # nobody answers: all of it waits, and keeps its order
+            logger.warning("%s does not answer (%s).", self.name, type(error).__name__)
+            self._silent += 1
+            with contextlib.suppress(sqlite3.Error):  # of a disk that is full
+                self.store.note_silence(self.name)
+            return min(FIRST_PAUSE * 2 ** min(self._silent - 1, 12), LONGEST_PAUSE)
+        except Exception as error:  # what is due cannot be sent; what is not may be
+            logger.warning("Sending to %s failed (%s).", self.name, type(error).__name__)
+            with contextlib.suppress(sqlite3.Error):
+                for item in self.store.due(self.name):
+                    self.store.postpone(self.name, item)
+            return _POLL
+        self._silent = 0
+        return 0.0 if taken else _POLL
 
     @abstractmethod
     def send_study(self) -> bool:

@@ -1,18 +1,17 @@
 """What a training of the diffusion model leaves, and how it goes on."""
 
 import logging
-import os
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
 
-from ichmonai.errors import InputError, first_line
+from ichmonai.errors import InputError
 from ichmonai.inpainter import Inpainter
 from ichmonai.tables import write_csv
+from ichmonai.training.state_files import earlier_state, save_state
 
 logger = logging.getLogger(__name__)
 
@@ -57,31 +56,23 @@ class DiffusionLog:
         rows = [{"epoch": number, "loss": f"{loss:.5f}"} for number, loss in enumerate(self.losses, 1)]
         write_csv(self.directory / "epochs.csv", ("epoch", "loss"), rows)
         state = {"arguments": self.network.arguments, "network": self.network.state_dict()}
-        self._save("inpainter.pt", state)
-        self._save("last.pt", {**state, "optimizer": self.optimizer.state_dict(), "losses": self.losses})
+        save_state(self.directory / "inpainter.pt", state)
+        going_on = {"optimizer": self.optimizer.state_dict(), "losses": self.losses}
+        save_state(self.directory / "last.pt", state | going_on)
 
     def _start(self, engine: Engine) -> None:
         path = self.directory / "last.pt"
-        if not path.is_file():
+        state = earlier_state(path, self.resume, {"network", "optimizer", "losses"})
+        if state is None:
             return
-        if not self.resume:
-            raise InputError(f"{path} is of an earlier training; set resume to continue it, or use another output_dir.")
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.losses = list(state["losses"])
-        except Exception as error:  # whatever a damaged file makes of torch
-            raise InputError(
-                f"{path} is no checkpoint of this network ({first_line(error)}); use another output_dir."
-            ) from error
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{path} is a checkpoint of another network; use another output_dir.") from error
+        self.losses = list(state["losses"])
         engine.state.epoch = len(self.losses)
         engine.state.iteration = len(self.losses) * (engine.state.epoch_length or 0)
 
     def _add(self, engine: Engine) -> None:
         self.sum += cast(Any, engine.state.output)["loss"].item()
-
-    def _save(self, name: str, state: dict[str, Any]) -> None:
-        partial = self.directory / f"{name}.{os.getpid()}"
-        torch.save(state, partial)
-        partial.replace(self.directory / name)

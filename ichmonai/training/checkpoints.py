@@ -2,20 +2,19 @@
 
 import logging
 import math
-import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
 from torch import nn
 from torch.optim import Optimizer
 
-from ichmonai.errors import InputError, first_line
+from ichmonai.errors import InputError
 from ichmonai.evaluation import calibration_path
 from ichmonai.model_description import ModelDescription
 from ichmonai.ranks import rank
+from ichmonai.training.state_files import earlier_state, save_state
 
 logger = logging.getLogger(__name__)
 
@@ -94,18 +93,9 @@ class Checkpoints:
 
     def _load(self, trainer: Engine) -> None:
         path = self.directory / "last.pt"
-        if not path.is_file():
+        state = earlier_state(path, self.resume, _KEYS)
+        if state is None:
             return
-        if not self.resume:
-            raise InputError(f"{path} is of an earlier training; set resume to continue it, or use another output_dir.")
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises errors of many kinds on damaged files
-            raise InputError(
-                f"{path} is not a readable checkpoint ({first_line(error)}); remove it, or use another output_dir."
-            ) from error
-        if not isinstance(state, dict) or not state.keys() >= _KEYS:
-            raise InputError(f"{path} is not a checkpoint of a training; use another output_dir.")
         if state["epoch_length"] != trainer.state.epoch_length:
             raise InputError(
                 f"{path} was trained with {state['epoch_length']} iterations an epoch, not "
@@ -150,9 +140,5 @@ class Checkpoints:
         return 0 < self.patience <= self.validations_since_best
 
     def _save(self, name: str, state: dict[str, Any]) -> None:
-        if rank() > 0:
-            return
-        self.directory.mkdir(parents=True, exist_ok=True)
-        partial = self.directory / f"{name}.{os.getpid()}"
-        torch.save(state, partial)
-        partial.replace(self.directory / name)  # a kill leaves the old file or the new one, never half of one
+        if rank() == 0:
+            save_state(self.directory / name, state)
