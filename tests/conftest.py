@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,6 +20,18 @@ import torch.multiprocessing as mp
 
 # logging.config closes all handlers, and absl's then closes a stream that is not the present sys.stderr: pytest's own.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Say how a worker that died did so: pytest-xdist says only that it has gone."""
+    if error:
+        try:
+            end = node.gateway._io.popen.wait(20)  # minus the number of a signal
+        except subprocess.TimeoutExpired:
+            end = "it still runs, and its pipe is closed"
+        memory = Path("/proc/meminfo").read_text().splitlines()[:3] if sys.platform == "linux" else []
+        print(f"\n{node.gateway.id} ended with exit status {end}; {' '.join(memory)}", file=sys.__stderr__, flush=True)
 
 
 @pytest.fixture(scope="session")
