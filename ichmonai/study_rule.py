@@ -35,6 +35,12 @@ class StudyDecision:
     negative_up_to: float = 0.5
     kinds: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """`threshold`, and `negative_up_to` where some studies lie between the two."""
+        zone = {"negative_up_to": float(self.negative_up_to)} if self.negative_up_to < self.threshold else {}
+        return {"threshold": float(self.threshold), **zone}
+
     def outcome(self, probability: float) -> str:
         """`positive`, `negative` or `no_prediction`; the last of nan, too."""
         if probability > self.threshold:

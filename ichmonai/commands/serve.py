@@ -48,6 +48,10 @@ def serve(
     one_study_per_folder: Annotated[
         bool, typer.Option("--one-study-per-folder", help="Pictures (PNG, JPEG, BMP) of a folder are one study.")
     ] = False,
+    report_templates: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="Language (en, de) or toml file of the report in words; see docs/words.md."),
+    ] = "en",
     bundle: BundleOption = None,
     config: ConfigOption = None,
     settings: SettingsOption = None,
@@ -76,6 +80,7 @@ def serve(
                 f'The page needs {error.name}, which is not installed; run pip install "ichmonai[serve]".'
             ) from error
         from ichmonai.prediction.folder import claimed
+        from ichmonai.prediction.report.templates import read_templates
 
         source = bundle_source(bundle, config, settings, device, trust)
         _ = source.open().weights  # whatever is wrong is said before anybody waits for it
@@ -91,6 +96,7 @@ def serve(
             identify=identify,
             one_study_per_folder=one_study_per_folder,
             workers=workers,
+            templates=read_templates(report_templates),
             timeout=timeout,
         )
         address = f"http{'s' if certificate else ''}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -17,7 +17,7 @@ from ichmonai.io.findings import Code, Finding, HeadCTReadError
 from ichmonai.io.series import ImageSource, Series
 from ichmonai.paths import bundle_root
 from ichmonai.prediction.bundle import BundleSource, InferenceBundle, device_setting
-from ichmonai.prediction.report.words import draft
+from ichmonai.prediction.report.words import draft, thresholds
 from ichmonai.prediction.steps import Answer, classify, prepare
 from ichmonai.prediction.study_answer import StudyAnswer, study_answer
 
@@ -90,9 +90,7 @@ class Predictor:
             raise HeadCTReadError(answer.finding.sentence, answer.finding.code)
         findings = () if isinstance(prepared, Answer) else prepared.meta.get("findings", [])
         warnings = (*series.findings, *(Finding(Code(code), sentence) for code, sentence in findings))
-        decision = self._parts.setting("decision")
-        low = decision.negative_up_to if decision.negative_up_to < decision.threshold else None
-        words = draft(answer.study, float(decision.threshold), low).columns
+        words = draft(answer.study, *thresholds(self._parts.setting("decision").thresholds)).columns
         return study_answer(replace(answer, study={**answer.study, **words}), warnings)
 
 

@@ -330,7 +330,7 @@ def _is_in_shard(study: str, shard: tuple[int, int]) -> bool:
 def _identity(bundle: Parts, options: BatchOptions) -> dict[str, Any]:
     return {
         "version": __version__,
-        **({} if options.dry_run else {**bundle.identity, **_thresholds(bundle)}),
+        **({} if options.dry_run else {**bundle.identity, **bundle.setting("decision").thresholds}),
         "accept": sorted(bundle.setting("accept")),
         "all_series": options.all_series,
         "one_study_per_folder": options.one_study_per_folder,
@@ -357,12 +357,6 @@ def _settings(bundle: Parts) -> dict[str, Any]:
     return {"device": str(bundle.setting("device")), "batch_size": batch_size, **bundle.placement}
 
 
-def _thresholds(bundle: Parts) -> dict[str, Any]:
-    decision = bundle.setting("decision")
-    zone = {"negative_up_to": decision.negative_up_to} if decision.negative_up_to < decision.threshold else {}
-    return {"threshold": float(decision.threshold), **zone}
-
-
 def _clinical_record(bundle: Parts) -> dict[str, Any]:
     table = clinical_table(bundle.preprocessing)
     if table is None:
@@ -385,7 +379,7 @@ def _write_record(
         overlays=list(map(str, source.overlays)),
         settings=_settings(bundle),
         config_sha256=bundle.identity["config_sha256"],
-        **_thresholds(bundle),
+        **bundle.setting("decision").thresholds,
         temperature=dict(bundle.setting("calibration").temperature),
         accept=bundle.setting("accept"),
         all_series=options.all_series,

@@ -1,7 +1,9 @@
 """What a server is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from ichmonai.prediction.report.templates import Templates, read_templates
 
 MB = 2**20
 
@@ -25,6 +27,7 @@ class ServeOptions:
         identify: show PatientID, AccessionNumber, StudyDate and SeriesDescription.
         workers: processes that read and prepare; one a core where None.
         one_study_per_folder: the pictures in a folder are the slices of one study, in the order of their names.
+        templates: the sentences of the report in words.
         timeout: seconds that one of them may take for a series.
     """
 
@@ -39,4 +42,5 @@ class ServeOptions:
     identify: bool = False
     one_study_per_folder: bool = False
     workers: int | None = None
+    templates: Templates = field(default_factory=read_templates)
     timeout: float = 600

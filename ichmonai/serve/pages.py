@@ -17,6 +17,7 @@ from ichmonai.prediction import report
 from ichmonai.prediction.report.curve import LEFT, RIGHT, WIDTH, curve
 from ichmonai.prediction.report.drawing import COLOURS, SEEN, SMALL
 from ichmonai.prediction.report.pages import Page
+from ichmonai.prediction.report.words import draft, thresholds
 from ichmonai.prediction.rows import mask_file, stem, volume_of
 from ichmonai.serve.api import of_upload
 from ichmonai.serve.parts import Shared, Study
@@ -30,7 +31,7 @@ _WRONG = 1.0
 """Seconds that a wrong token costs."""
 
 _templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=FileSystemLoader([Path(__file__).parent / "templates", *report.__path__]),  # the report's words are shared
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -62,6 +63,7 @@ def study_page(study: Study, parts: Shared) -> HTMLResponse:
     """The page of a study."""
     shown = Shown(study, parts.store)
     leading = int(study["row"]["leading_slice"]) if shown.page.answered else 0
+    facts = study["facts"]
     return page(
         "study.html.j2",
         one=shown,
@@ -69,7 +71,8 @@ def study_page(study: Study, parts: Shared) -> HTMLResponse:
         curve=curve(study["slices"], leading) if study["slices"] else "",
         plot={"width": WIDTH, "left": LEFT, "right": RIGHT},
         siblings=len(parts.store.studies(study["upload"])) - 1,
-        facts=study["facts"],
+        facts=facts,
+        draft=draft(study["row"], *thresholds(facts), parts.options.templates) if "threshold" in facts else None,
         colours=COLOURS,
         readings=[_told(one) for one in parts.readings.of(study["id"])],
         kinds=KINDS,

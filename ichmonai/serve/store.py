@@ -176,7 +176,7 @@ class Store:
             slices: its rows of the table of slices.
             images: what `load_head_ct` takes.
             warnings: sentences on its images.
-            facts: weights, config and threshold.
+            facts: weights, config and thresholds.
 
         Returns:
             The name of the study on the server.

@@ -80,8 +80,8 @@ def predict_upload(store: Store, upload: str, source: Source, options: ServeOpti
 def _run(store: Store, upload: str, source: Source, options: ServeOptions) -> None:
     place = store.place(upload)
     files, results = place / "files", place / "results"
-    facts = {name: source.open().identity.get(name, "") for name in ("weights_sha256", "config_sha256")}
-    facts["threshold"] = float(source.open().setting("threshold"))
+    facts: dict[str, Any] = {name: source.open().identity.get(name, "") for name in ("weights_sha256", "config_sha256")}
+    facts |= source.open().setting("decision").thresholds
 
     def engine(bundle: Source, tasks: Iterable[Series], pictures: bool = False) -> Iterator[tuple[Series, Answer]]:
         workers = options.workers or usable_cores()
@@ -98,6 +98,7 @@ def _run(store: Store, upload: str, source: Source, options: ServeOptions) -> No
         reported=math.inf,
         identify=options.identify,
         one_study_per_folder=options.one_study_per_folder,
+        templates=options.templates,
     )
     run_batch([files], results, source, engine, chosen, _Progress(store, upload))
     answered = {one["id"] for one in store.studies(upload) if one["row"].get("sha256")}
