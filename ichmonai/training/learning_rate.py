@@ -54,9 +54,16 @@ def freeze(network: M, names: Sequence[str]) -> M:
         if name not in parts:
             upper = [part for part in parts if part and part.count(".") < 3]
             raise InputError(f"The network has no part {name!r} to freeze; it has {', '.join(upper)}.")
-    if names:
-        timm.utils.freeze(network, list(names))
+        for module in parts[name].modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.register_forward_pre_hook(_keep_statistics)
+    if names:  # timm's own frozen batch normalisation computes in several steps what PyTorch's does in one
+        timm.utils.freeze(network, list(names), include_bn_running_stats=False)
     return network
+
+
+def _keep_statistics(module: nn.Module, _: object) -> None:
+    module.training = False
 
 
 class CosineLearningRate:
