@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import tarfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,24 @@ def test_the_citation_is_of_this_version() -> None:
     from ichmonai import __version__
 
     assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_the_description_of_the_package_leads_nowhere_that_an_index_does_not_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, markdown = pytest.importorskip("hatchling.build"), pytest.importorskip("readme_renderer.markdown")
+    monkeypatch.chdir(ROOT)
+    with tarfile.open(tmp_path / build.build_sdist(str(tmp_path))) as archive:
+        top = archive.getnames()[0].split("/")[0]
+        described = message_from_bytes(archive.extractfile(f"{top}/PKG-INFO").read())
+        assert archive.extractfile(f"{top}/README.md").read() == (ROOT / "README.md").read_bytes()
+    assert described["Description-Content-Type"] == "text/markdown"
+    text = described.get_payload(decode=True).decode()
+    shown = markdown.render(text)  # as PyPI does
+    leads = re.findall(r'(?:href|src)="([^"]*)"', shown)
+    assert sum(one.startswith("https://") for one in leads) >= 4
+    assert [one for one in leads if not one.startswith(("https://", "#"))] == []
+    for heading in re.findall(r"^## (.*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE):
+        assert re.search(f"<h2[^>]*>{heading}<", shown), heading
+    assert "pip install . &amp;&amp; ichmonai demo demo" in re.sub("<[^>]*>", "", shown)
+    assert "](" not in shown
