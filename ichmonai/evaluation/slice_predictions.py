@@ -1,5 +1,6 @@
 """The predictions of labelled slices as an evaluator makes them, for handlers that write them down."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from itertools import chain, zip_longest
@@ -12,7 +13,7 @@ from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 from torch import Tensor
 
-from ichmonai.classes import LOCATIONS, NOT_APPLICABLE
+from ichmonai.classes import KINDS, LOCATIONS, NOT_APPLICABLE
 from ichmonai.evaluation.tables import Table, read_table
 from ichmonai.networks.heads import softmax_heads
 from ichmonai.ranks import is_distributed, rank
@@ -58,6 +59,7 @@ class SlicePredictions(ABC):
         """Write a csv file of image, patient, truth and probabilities of each slice, of all processes.
 
         Study and number of the slice stand in it where the datalist has them: levels coarser than a slice need them.
+        So does the truth of kinds, where the network says kinds; an empty cell is unknown.
 
         Returns:
             The predictions as they stand in the file; None on all processes but the first, which write nothing.
@@ -75,7 +77,7 @@ class SlicePredictions(ABC):
             }
             for row, label, p in zip(rows, labels, softmax_heads(logits), strict=True)
         )
-        kinds = KIND_PROBABILITIES if logits.shape[1] >= len(PROBABILITIES) + 1 + len(KIND_PROBABILITIES) else ()
+        kinds = KIND_PROBABILITIES if _says_kinds(logits) else ()
         columns = (*rows[0]["named"], "ich", "location", *PROBABILITIES, *kinds)
         write_csv(path, columns, named)
         # Paths of the images are those of the dataset, relative to where the command runs and not to this file.
@@ -84,6 +86,9 @@ class SlicePredictions(ABC):
     def _collect(self, engine: Engine) -> None:
         batch, output = cast(Any, engine.state).batch, cast(Any, engine.state).output
         names = {"image": batch["image_path"], **{name: batch[name] for name in _NAMES if name in batch}}
+        if "kinds" in batch and _says_kinds(output[CommonKeys.PRED]):
+            known = batch["kinds"].T.tolist()
+            names |= {kind: ["" if math.isnan(one) else int(one) for one in of] for kind, of in zip(KINDS, known, strict=True)}
         for *cells, label, logits in zip(
             *names.values(), output[CommonKeys.LABEL], output[CommonKeys.PRED], strict=True
         ):
@@ -91,3 +96,7 @@ class SlicePredictions(ABC):
                 name: cell.item() if isinstance(cell, Tensor) else cell for name, cell in zip(names, cells, strict=True)
             }
             self.rows.append({"named": named, "label": label.cpu(), "logits": logits.float().cpu()})
+
+
+def _says_kinds(logits: Tensor) -> bool:
+    return logits.shape[1] >= len(PROBABILITIES) + 1 + len(KIND_PROBABILITIES)
