@@ -87,8 +87,8 @@ class SlicePredictions(ABC):
         batch, output = cast(Any, engine.state).batch, cast(Any, engine.state).output
         names = {"image": batch["image_path"], **{name: batch[name] for name in _NAMES if name in batch}}
         if "kinds" in batch and _says_kinds(output[CommonKeys.PRED]):
-            known = batch["kinds"].T.tolist()
-            names |= {kind: ["" if math.isnan(one) else int(one) for one in of] for kind, of in zip(KINDS, known, strict=True)}
+            for kind, known in zip(KINDS, batch["kinds"].T.tolist(), strict=True):
+                names[kind] = ["" if math.isnan(one) else int(one) for one in known]
         for *cells, label, logits in zip(
             *names.values(), output[CommonKeys.LABEL], output[CommonKeys.PRED], strict=True
         ):

@@ -37,6 +37,9 @@ LISTED = 20
 REPORTED = 300
 """Series up to which a report is made unless it is asked for: each takes half a megabyte, and a person to look at."""
 
+_AS_BEFORE = "an earlier run gave its answers on it, and another, though as good, differs in the last digit"
+"""Why a run that is continued has its runtime, though nobody named one."""
+
 
 class Engine(Protocol):
     """How series are predicted."""
@@ -178,10 +181,13 @@ def run_batch(
             journal = Journal(file, identity)
             try:
                 journal.begin(inputs)
-                predictor = functools.partial(engine, _as_before(source, bundle, journal))
+                before = journal.runtime() if bundle.placement["runtime"] == "auto" else None
+                predictor = functools.partial(engine, source.with_runtime(before) if before else source)
                 writers = [one(folder, options.identify, options.templates) for one in writer_classes(options.formats)]
                 writers += [] if options.dry_run else [one(identity) for one in options.more_writers]
                 summary = _run(inputs, journal, predictor, accept, options, progress, writers)
+                if before:
+                    summary.runtimes = [{**choice, "reason": _AS_BEFORE} for choice in summary.runtimes]
                 if not options.dry_run:
                     _check_weights(bundle, journal)
                 written = time.perf_counter()
@@ -293,14 +299,6 @@ def count(journal: Journal, summary: Summary) -> None:
     summary.worklist = list(itertools.islice(journal.study_rows(), LISTED))
     others = (row for row in journal.rejected_rows() if row["code"] != Code.NOT_SELECTED.value)
     summary.refused = list(itertools.islice(others, LISTED))
-
-
-def _as_before(source: Source, bundle: Parts, journal: Journal) -> Source:
-    """The bundle on the runtime of an earlier run's answers: another, though as good, differs in the last digit."""
-    runtime = journal.runtime()
-    if runtime is None or bundle.placement["runtime"] != "auto":
-        return source
-    return source.with_runtime(runtime)
 
 
 def _discover(

@@ -133,6 +133,25 @@ def test_a_stopped_run_continues_on_the_runtime_that_it_began_with(small_bundle,
     assert asked == ["auto", "onnxruntime"]
 
 
+def test_a_continued_run_does_not_say_that_its_runtime_was_asked_for(small_bundle, scans, tmp_path):
+    source = replace(small_bundle, settings={**small_bundle.settings, "runtime": "auto"})
+
+    def stops(source, tasks):
+        yield next(iter(tasks)), Answer(runtime={"runtime": "torch"})
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(source, [scans], tmp_path / "out", engine=stops)
+    (choice,) = run(source, [scans], tmp_path / "out").runtimes
+    assert (choice["runtime"], choice["precision"]) == ("torch", "fp32")
+    assert choice["reason"].startswith("an earlier run gave its answers on it")
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["runtimes"] == [choice]
+    (asked,) = run(
+        replace(source, settings=source.settings | {"runtime": "torch"}), [scans], tmp_path / "asked"
+    ).runtimes
+    assert asked["reason"] == "it was asked for"
+
+
 @pytest.mark.slow
 def test_killed_at_any_moment_the_tables_come_out_the_same(small_bundle, scans, tmp_path):
     command = [sys.executable, "-m", "ichmonai", "predict", str(scans), "--bundle", str(small_bundle.root)]
