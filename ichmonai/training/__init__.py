@@ -2,7 +2,7 @@
 
 from ichmonai.training.checkpoints import Checkpoints
 from ichmonai.training.epoch_log import EpochLog, draw_heads
-from ichmonai.training.handlers import ClipGradient, EpochSeed
+from ichmonai.training.handlers import ClipGradient, EpochSeed, run_trainer
 from ichmonai.training.head_metrics import HeadMetrics
 from ichmonai.training.kind_metrics import KindMetrics
 from ichmonai.training.learning_rate import CosineLearningRate, freeze, parameter_groups
@@ -33,4 +33,5 @@ __all__ = [
     "parameter_groups",
     "prepare_labels",
     "prepare_targets",
+    "run_trainer",
 ]

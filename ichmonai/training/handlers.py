@@ -1,7 +1,11 @@
 """Small Ignite handlers of the trainer."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from ignite.engine import Engine, Events
+from monai.handlers.tensorboard_handlers import TensorBoardHandler
 from torch.optim import Optimizer
 
 from ichmonai import ranks
@@ -51,3 +55,18 @@ class ClipGradient:
 
     def _clip(self) -> None:
         torch.nn.utils.clip_grad_norm_(self.parameters, self.max_norm)
+
+
+def run_trainer(trainer: Engine, handlers: Iterable[Any]) -> None:
+    """Run a trainer, and close TensorBoard's files however it ends: each has a thread, which would go on for ever.
+
+    Args:
+        trainer: MONAI's, which knows its data and epochs.
+        handlers: its own and the validator's; those that write no such file are left alone.
+    """
+    try:
+        trainer.run()
+    finally:
+        for handler in handlers:
+            if isinstance(handler, TensorBoardHandler):
+                handler.close()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,9 @@ def test_train_evaluate_and_predict(
 ) -> None:
     data = known_kinds if "kinds" in recipe else cohort
     options = {**TRAINING, "dataset_dir": str(data), "output_dir": str(tmp_path)}
+    threads = writing()
     run("training", config_files(*recipe), **options)
+    assert writing() == threads
     state = torch.load(tmp_path / "model.pt", weights_only=True)
     assert sum(value.numel() for value in state.values()) * 4 < 15e6
     run("evaluating", config_files(*recipe, "evaluate"), **options)
@@ -67,6 +70,11 @@ def test_train_evaluate_and_predict(
     assert {row["state"] for row in rows} == {"classified", "outside_brain"}
     for name in ("p_ich", "p_subdural") if "kinds" in recipe else ("p_ich",):
         assert all(0 <= float(row[name]) <= 1 for row in rows if row["state"] == "classified")
+
+
+def writing() -> set[threading.Thread]:
+    """The threads that write for TensorBoard."""
+    return {one for one in threading.enumerate() if type(one).__module__.startswith("tensorboard.")}
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -1,8 +1,12 @@
+import threading
+
 import pytest
 import torch
 from ignite.engine import Engine
+from monai.engines import Trainer
+from monai.handlers import TensorBoardStatsHandler
 
-from ichmonai.training import ClipGradient, EpochSeed
+from ichmonai.training import ClipGradient, EpochSeed, run_trainer
 
 
 class Sampler:
@@ -42,3 +46,26 @@ def test_gradient_is_clipped_just_before_the_step(max_norm, moved):
         (weight * torch.tensor([3.0, 4.0])).sum().backward()
     optimizer.step()
     assert weight.norm().item() == pytest.approx(moved, rel=1e-4)
+
+
+@pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
+def test_no_thread_of_tensorboard_outlives_a_training(tmp_path, error):
+    threads = set(threading.enumerate())
+    folders = (str(tmp_path / name) for name in ("training", "validation"))
+    writers = [TensorBoardStatsHandler(log_dir=one, output_transform=lambda output: output["loss"]) for one in folders]
+    assert len(set(threading.enumerate()) - threads) == 2
+
+    def step(engine, batch):
+        if error and engine.state.epoch == 2:
+            raise error
+        return {"loss": torch.ones(())}
+
+    seed = EpochSeed(Sampler())
+    trainer = Trainer(torch.device("cpu"), 2, [0], iteration_update=step, handlers=[seed, writers[0]])
+    if error:
+        with pytest.raises(error):
+            run_trainer(trainer, [seed, *writers])
+    else:
+        run_trainer(trainer, [seed, *writers])
+    assert set(threading.enumerate()) == threads
+    assert any((tmp_path / "training").iterdir())
