@@ -41,7 +41,7 @@ def node(
             from ichmonai.dicom_node.config import read_config, sentence_of
             from ichmonai.dicom_node.message import listens
             from ichmonai.dicom_node.node import JOURNAL, Node
-            from ichmonai.dicom_node.send import answers_echo, web_answers
+            from ichmonai.dicom_node.send import answers_echo, not_taken, web_answers
             from ichmonai.dicom_node.status import print_journal
             from ichmonai.dicom_node.store import NodeStore
         except ModuleNotFoundError as error:
@@ -60,6 +60,12 @@ def node(
         silent += [one.name for one in told.messages if check and not listens(one)]
         if silent:
             raise InputError(f"{', '.join(silent)} does not answer; compare AE titles, host, port or url there.")
+        for one in told.destinations if check else ():
+            if refused := not_taken(told, one):
+                raise InputError(
+                    f"{one.name} does not take {', '.join(refused)}, which {config} says of it; allow that there, or "
+                    "leave it out here."
+                )
         if check:
             console.print(f"{config} is sound; {sentence_of(told)}.", soft_wrap=True)
             return

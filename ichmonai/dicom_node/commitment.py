@@ -7,7 +7,8 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from ichmonai.dicom_node.store import Item, NodeStore
+from ichmonai.dicom_node.outbox import Item
+from ichmonai.dicom_node.store import NodeStore
 
 PUSH_MODEL = UID("1.2.840.10008.1.20.1")
 _INSTANCE = UID("1.2.840.10008.1.20.1.1")

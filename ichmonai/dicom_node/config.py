@@ -43,6 +43,7 @@ class Destination:
         positive: objects that are sent of positive answers besides.
         tls: whether it speaks TLS.
         storage_commitment: whether what it takes counts only when it has said that it keeps it.
+        reject_superseded: whether it gets a note that rejects what a new answer replaces (IHE IOCM).
         url: of a DICOMweb server, which takes results by STOW-RS, instead of AE title, host and port.
     """
 
@@ -54,6 +55,7 @@ class Destination:
     positive: tuple[str, ...] = ("pictures", "segmentation")
     tls: bool = False
     storage_commitment: bool = False
+    reject_superseded: bool = False
     url: str = ""
 
 
@@ -197,6 +199,10 @@ def sentence_of(config: NodeConfig) -> str:
         said.append(f"{config.poll.url} is asked for {config.poll.modality} of {config.poll.days} days before today")
     if config.messages:
         said.append(f"{', '.join(one.name for one in config.messages)} is told")
+    said += [f"{one.name} is to say what it keeps" for one in config.destinations if one.storage_commitment]
+    said += [
+        f"{one.name} gets notes that reject what is replaced" for one in config.destinations if one.reject_superseded
+    ]
     return f"{', '.join(said)}, and every destination answers"
 
 
@@ -266,6 +272,12 @@ def _check(config: NodeConfig, path: Path) -> None:
             )
     if any(one.url and one.storage_commitment for one in config.destinations):
         raise InputError(f"DICOMweb has no storage commitment, which {path} wants of a url; leave it out there.")
+    for one in config.destinations:
+        if one.reject_superseded and "report" not in one.always:
+            raise InputError(
+                f"{one.name} of {path} rejects what is replaced, and does not always get the report that does so; "
+                "add report to always, or leave out reject_superseded."
+            )
     for title in titles:
         if not title.strip() or len(title) > _LONGEST_AE or not title.isascii() or "\\" in title:
             raise InputError(f"{title!r} in {path} is no AE title; take 1 to {_LONGEST_AE} letters and digits.")

@@ -18,8 +18,9 @@ from ichmonai import __version__
 from ichmonai.csv_cells import cell_text
 from ichmonai.dicom_node.config import Message, NodeConfig
 from ichmonai.dicom_node.hl7 import deliver, observation_report
+from ichmonai.dicom_node.outbox import Item
 from ichmonai.dicom_node.send import Outgoing
-from ichmonai.dicom_node.store import Item, NodeStore
+from ichmonai.dicom_node.store import NodeStore
 
 logger = logging.getLogger(__name__)
 _TIMEOUT = 30
@@ -52,6 +53,9 @@ class Messenger(Outgoing):
             answer = _answer(Path(item.file).parents[2] / "results" / "studies.csv", str(report.StudyInstanceUID))
         except (OSError, InvalidDicomError):  # it holds up no others
             logger.warning("An answer for %s cannot be read; it waits.", self.name)
+            self.store.postpone(self.name, item)
+            return False
+        if report.SOPInstanceUID != item.sop:  # that of a new answer, which is not noted yet
             self.store.postpone(self.name, item)
             return False
         made = datetime.datetime.now().astimezone()

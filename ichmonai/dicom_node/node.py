@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pydicom
 
+from ichmonai.dicom_node.background import Background
 from ichmonai.dicom_node.config import Destination, NodeConfig
 from ichmonai.dicom_node.inbox import Inbox, stem
 from ichmonai.dicom_node.message import Messenger
 from ichmonai.dicom_node.metrics import serve_metrics
 from ichmonai.dicom_node.poll import Poller
 from ichmonai.dicom_node.receive import Receiver
-from ichmonai.dicom_node.send import Outgoing, Sender
+from ichmonai.dicom_node.reject import Rejector
+from ichmonai.dicom_node.send import Sender
 from ichmonai.dicom_node.store import NodeStore
 from ichmonai.dicom_results.writer import DicomObjects
 from ichmonai.errors import InputError
@@ -51,9 +53,11 @@ class Node:
         self.store = NodeStore(config.folder / JOURNAL)
         self.inbox = Inbox(config, self.store)
         self.receiver = Receiver(config, self.inbox)
-        self.senders: list[Outgoing] = [Sender(config, one, self.store) for one in config.destinations]
-        self.senders += [Messenger(config, one, self.store) for one in config.messages]
-        self.poller = Poller(config.poll, self.inbox, self.store) if config.poll else None
+        self.beside: list[Background] = [Sender(config, one, self.store) for one in config.destinations]
+        self.beside += [Messenger(config, one, self.store) for one in config.messages]
+        self.beside.append(Rejector(config, self.store))
+        if config.poll:
+            self.beside.append(Poller(config.poll, self.inbox, self.store))
         self.ended = threading.Event()
         self._later: dict[str, float] = {}
         self._listens = -math.inf
@@ -69,10 +73,8 @@ class Node:
         try:
             self.receiver.start()
             self._listens = time.monotonic()
-            for one in self.senders:
+            for one in self.beside:
                 one.start()
-            if self.poller:
-                self.poller.start()
             while not self.ended.is_set():
                 if not self.predict_complete():
                     self.ended.wait(_POLL)
@@ -81,9 +83,7 @@ class Node:
                 metrics.shutdown()
                 metrics.server_close()
             self.receiver.close()
-            if self.poller:
-                self.poller.close()
-            for one in self.senders:
+            for one in self.beside:
                 one.close()
             self.store.close()
 
@@ -138,7 +138,8 @@ class Node:
             if kind == "report" and (one.always or summary.positive)
         ]
         outcome = "positive" if summary.positive else "negative" if summary.negative else "no_prediction"
-        self.store.answer(study, changes, chosen, urgent=bool(summary.positive), outcome=outcome)
+        stand = tuple(sop for _, sop, _, _ in found)
+        self.store.answer(study, changes, chosen, bool(summary.positive), outcome, stand)
         logger.info("Study %s: %d objects for %d destinations.", study, len(found), len(self.config.destinations))
 
     def _run(self, received: Path, results: Path, options: BatchOptions) -> Summary:

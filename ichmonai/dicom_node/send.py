@@ -16,6 +16,7 @@ from pydicom.uid import (
     ComprehensiveSRStorage,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    KeyObjectSelectionDocumentStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
     generate_uid,
@@ -25,11 +26,16 @@ from pynetdicom import AE, evt
 from ichmonai.dicom_node.background import Background
 from ichmonai.dicom_node.commitment import PUSH_MODEL, request, take_report
 from ichmonai.dicom_node.config import Destination, NodeConfig
+from ichmonai.dicom_node.outbox import FIRST_PAUSE, LONGEST_PAUSE, Item
 from ichmonai.dicom_node.receive import VERIFICATION, tls_context
-from ichmonai.dicom_node.store import FIRST_PAUSE, LONGEST_PAUSE, Item, NodeStore
+from ichmonai.dicom_node.store import NodeStore
 
 logger = logging.getLogger(__name__)
-_CLASSES = (ComprehensiveSRStorage, SecondaryCaptureImageStorage, SegmentationStorage, VERIFICATION)
+_OBJECTS = {
+    "report": ComprehensiveSRStorage,
+    "pictures": SecondaryCaptureImageStorage,
+    "segmentation": SegmentationStorage,
+}
 _WARNINGS = (0xB000, 0xB006, 0xB007)
 """The object was stored all the same (PS3.4 B.2.3)."""
 _POLL = 0.5
@@ -136,6 +142,12 @@ class Sender(Outgoing):
             except (OSError, InvalidDicomError):  # it holds up no others
                 logger.warning("An object for %s cannot be read; it waits.", self.destination.name)
                 content = None
+            if not self.store.waits(item):  # a new answer came while others were sent
+                continue
+            if (
+                content is not None and content.SOPInstanceUID != item.sop
+            ):  # that of a new answer, which is not noted yet
+                content = None
             if content is None or not is_taken(content):
                 self.store.postpone(self.destination.name, item)
                 taken = False
@@ -176,7 +188,10 @@ def associate(config: NodeConfig, destination: Destination, take: Callable[[Any]
     """
     entity = AE(config.ae_title)
     entity.acse_timeout = entity.network_timeout = 30
-    for one in (*_CLASSES, *((PUSH_MODEL,) if destination.storage_commitment else ())):
+    asked = [*_OBJECTS.values(), VERIFICATION]
+    asked += [KeyObjectSelectionDocumentStorage] if destination.reject_superseded else []
+    asked += [PUSH_MODEL] if destination.storage_commitment else []
+    for one in asked:
         entity.add_requested_context(one, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
     tls = (tls_context(config.tls, server=False), destination.host) if destination.tls and config.tls else None
     handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, take)] if take else []
@@ -196,6 +211,19 @@ def answers_echo(config: NodeConfig, destination: Destination) -> bool:
     status = association.send_c_echo()
     association.release()
     return "Status" in status and status.Status == 0
+
+
+def not_taken(config: NodeConfig, destination: Destination) -> list[str]:
+    """What an archive does not accept of what it is to be sent, as the config calls it; of DICOMweb nobody knows."""
+    association = None if destination.url else associate(config, destination)
+    if association is None:
+        return []
+    accepted = {one.abstract_syntax for one in association.accepted_contexts}
+    association.release()
+    wanted = {name: _OBJECTS[name] for name in (*destination.always, *destination.positive)}
+    wanted |= {"reject_superseded": KeyObjectSelectionDocumentStorage} if destination.reject_superseded else {}
+    wanted |= {"storage_commitment": PUSH_MODEL} if destination.storage_commitment else {}
+    return [name for name, kind in wanted.items() if kind not in accepted]
 
 
 def web_answers(url: str) -> bool:

@@ -34,9 +34,14 @@ class Case:
     replaces: Sequence[tuple[str, str]] = ()
 
     def uid(self, *what: str) -> str:
-        """The UID of something that is made of this answer, always the same."""
+        """The UID of something that is made of this answer, always the same.
+
+        It is another where the answer replaces others: an archive that was told not to show those may not show again
+        what comes back under their UIDs, though the images are what they were before.
+        """
         content = (self.answer.content, self.study.get("sha256", ""))
-        return self.device.uid(self.study["study"], self.study["series"], *content, *what)
+        before = (sop for sop, _ in self.replaces)
+        return self.device.uid(self.study["study"], self.study["series"], *content, *what, *before)
 
     def series_uid(self, what: str) -> str:
         """The UID of a series of objects that later answers to the same images, or to more of them, go into, too."""

@@ -48,8 +48,7 @@ class Device:
             what: texts that say which thing, its inputs among them.
         """
         of_self = (__version__, self.weights, self.config, str(self.threshold), self.templates.sha256)
-        named = "\n".join((*of_self, *what))
-        return f"2.25.{uuid.uuid5(_NAMESPACE, named).int}"
+        return named_uid(*of_self, *what)
 
     @property
     def equipment(self) -> dict[str, Any]:
@@ -69,3 +68,9 @@ class Device:
             f"config SHA-256 {self.config}",
             f"threshold {self.threshold:g}: a study is positive whose probability is above it",
         ]
+
+
+def named_uid(*what: str) -> str:
+    """A UID that is the same for the same texts (PS3.5 B.2)."""
+    named = "\n".join(what)
+    return f"2.25.{uuid.uuid5(_NAMESPACE, named).int}"

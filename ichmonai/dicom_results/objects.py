@@ -2,7 +2,6 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
 
 import pydicom.config
 from pydicom.dataset import Dataset
@@ -12,7 +11,7 @@ from ichmonai.dicom_results.case import Case
 from ichmonai.dicom_results.device import Device
 from ichmonai.dicom_results.report import make_report
 from ichmonai.dicom_results.segmentation import make_segmentation
-from ichmonai.dicom_results.source import SourceSlice, read_source
+from ichmonai.dicom_results.source import read_source, set_character_set
 from ichmonai.io.series import Series
 from ichmonai.prediction.steps import Answer
 
@@ -58,15 +57,6 @@ def make_objects(case: Case) -> dict[str, Dataset]:
     in_ascii = all(text.isascii() for text in case.draft.columns.values())
     for name, one in made.items():
         if name != REPORT or in_ascii:  # else it keeps ISO_IR 192, which has every letter
-            _set_character_set(one, case.slices)
+            set_character_set(one, case.slices[0].character_set)
         one.SeriesDate, one.SeriesTime = made[REPORT].ContentDate, made[REPORT].ContentTime  # archives list by them
     return made
-
-
-def _set_character_set(made: Dataset, slices: Sequence[SourceSlice]) -> None:
-    """Write texts as the images do; those that are not of the images have to be ASCII."""
-    said = slices[0].character_set
-    if said:
-        made.SpecificCharacterSet = list(said) if len(said) > 1 else said[0]
-    else:
-        del made.SpecificCharacterSet

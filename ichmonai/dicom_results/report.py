@@ -77,7 +77,7 @@ def make_report(case: Case) -> ComprehensiveSR:
         report,
         case.series_uid("report series"),
         SERIES_NUMBER,
-        report_uid(case, case.replaces),
+        report_uid(case),
         len(case.replaces) + 1,
         is_complete=True,
         performed_procedure_codes=[
@@ -90,9 +90,9 @@ def make_report(case: Case) -> ComprehensiveSR:
     )
 
 
-def report_uid(case: Case, replaces: Sequence[tuple[str, str]]) -> str:
-    """SOPInstanceUID of the report of an answer that replaces others, or none: each is a report of its own."""
-    return case.uid("report", *(sop for sop, _ in replaces))
+def report_uid(case: Case) -> str:
+    """SOPInstanceUID of the report of an answer."""
+    return case.uid("report")
 
 
 def _replaced(case: Case, sop: str, series: str) -> Dataset:

@@ -188,3 +188,11 @@ def character_set(dataset: Dataset) -> tuple[str, ...]:
     said = dataset.get("SpecificCharacterSet") or ()
     values = (said,) if isinstance(said, str) else tuple(one or "" for one in said)
     return values if all(one in python_encoding for one in values) else ("ISO_IR 192",)
+
+
+def set_character_set(made: Dataset, said: Sequence[str]) -> None:
+    """Write the texts of an object as the images do; those that are not of the images have to be ASCII."""
+    if said:
+        made.SpecificCharacterSet = list(said) if len(said) > 1 else said[0]
+    else:
+        del made.SpecificCharacterSet

@@ -72,10 +72,10 @@ class DicomObjects(Writer):
             case = case_of(series, answer, self.device)
             if case is not None:
                 before = self.replaced.get(folder.name, ())
-                given = {report_uid(case, before[:i]) for i in range(len(before))} & {sop for sop, _ in before}
-                if _sop_of(folder / REPORT) in {report_uid(case, before), *given}:
+                versions = [dataclasses.replace(case, replaces=before[:i]) for i in range(len(before) + 1)]
+                case, given = versions[-1], {sop for sop, _ in before}
+                if _sop_of(folder / REPORT) in {report_uid(case), *(given & set(map(report_uid, versions)))}:
                     return
-                case = dataclasses.replace(case, replaces=before)
             objects = {} if case is None else make_objects(case)
         except (HeadCTReadError, ValueError, TypeError, AttributeError, KeyError) as error:
             # Of what the images say of themselves; highdicom refuses what the standard does. Its words may name whose.

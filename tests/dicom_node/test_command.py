@@ -7,11 +7,12 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from pydicom.uid import ComprehensiveSRStorage
+from pydicom.uid import ComprehensiveSRStorage, KeyObjectSelectionDocumentStorage
 from pynetdicom import AE
 from typer.testing import CliRunner
 
 from ichmonai.cli import app
+from ichmonai.dicom_node.commitment import PUSH_MODEL
 from ichmonai.dicom_node.config import Tls
 from ichmonai.dicom_node.receive import VERIFICATION, tls_context
 from ichmonai.dicom_node.send import answers_echo
@@ -48,6 +49,24 @@ def test_check_says_who_may_send_and_who_does_not_answer(file, archive):
     assert "archive does not answer" in bad.output
     file.write_text(file.read_text().replace("senders", "sender"))
     assert "has sender, which is not known" in CliRunner().invoke(app, ["node", "--config", str(file)]).output
+
+
+def test_check_says_what_a_destination_is_asked_and_what_it_does_not_take(file, archive):
+    def check():
+        done = CliRunner().invoke(app, ["node", "--config", str(file), "--check"])
+        return done.exit_code, " ".join(done.output.split())
+
+    text = file.read_text()
+    file.write_text(text + "storage_commitment = true\nreject_superseded = true\n")
+    code, said = check()
+    assert code == 2
+    assert f"archive does not take reject_superseded, storage_commitment, which {file} says of it" in said
+    archive.entity.add_supported_context(PUSH_MODEL)
+    archive.entity.add_supported_context(KeyObjectSelectionDocumentStorage)
+    archive.server.contexts = archive.entity.supported_contexts
+    code, said = check()
+    assert code == 0, said
+    assert "archive is to say what it keeps, archive gets notes that reject what is replaced, and every" in said
 
 
 def test_status_counts(file):

@@ -57,6 +57,7 @@ def test_a_good_file(tmp_path):
             'url = "http://pacs"\nstorage_commitment = true',
             "DICOMweb has no storage commitment",
         ),
+        ('["pictures"]', '["pictures"]\nalways = []\nreject_superseded = true', "archive of .* add report to always"),
         ("quiet_seconds", "metrics_port = 70000\nquiet_seconds", "port that does not exist"),
         ('host = "pacs.example"', "", "needs ae_title, host and port, or a url"),
         ("port = 104", 'port = 104\nurl = "http://pacs.example"', "give either"),
