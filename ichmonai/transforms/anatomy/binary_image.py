@@ -160,6 +160,12 @@ def _moved(flat: _Bits, join: np.ufunc, shift: int, count: int, beyond: int | No
     return flat
 
 
+def interleaved(volume: np.ndarray) -> bool:
+    """Do the slices of a volume (H, W, S) lie in memory pixel beside pixel, so that each alone is read in leaps?"""
+    rows, columns, slices = map(abs, volume.strides)
+    return volume.shape[2] > 1 and slices < min(rows, columns)
+
+
 def shrink(mask: Mask, step: int) -> Mask:
     """Is any pixel of each step x step block of an image set?"""
     if any(side % step for side in mask.shape):

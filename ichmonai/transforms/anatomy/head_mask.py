@@ -10,7 +10,16 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import torch
 
-from ichmonai.transforms.anatomy.binary_image import Mask, close, dilate, enlarge, erode, shrink, straight_runs
+from ichmonai.transforms.anatomy.binary_image import (
+    Mask,
+    close,
+    dilate,
+    enlarge,
+    erode,
+    interleaved,
+    shrink,
+    straight_runs,
+)
 from ichmonai.transforms.anatomy.hulls import hull_distances, hull_reaches
 from ichmonai.transforms.anatomy.pieces import Pieces, fill_holes
 
@@ -83,8 +92,10 @@ def head_mask(hu: Image) -> Image:
     threshold = max(TISSUE_HU, lowest + ABOVE_BLACK_HU)
     step = max(1, round(max(image.shape[:2]) / GRID))
     result = np.zeros_like(image, bool)  # laid out in memory as the image is
-    slices = np.moveaxis(np.atleast_3d(image), -1, 0)
-    tissue = np.array([shrink(one > threshold, step) for one in slices])
+    volume = np.atleast_3d(image)
+    leaps = interleaved(volume)  # truth values are an eighth or a quarter of HU to put in order
+    over = np.moveaxis(volume > threshold, -1, 0).copy() if leaps else (one > threshold for one in _slices(volume))
+    tissue = np.array([shrink(one, step) for one in over])
     if tissue.any():
         box = _box(tissue)
         parts = _take_apart(np.ascontiguousarray(tissue[:, box[0], box[1]]), threshold == TISSUE_HU)
@@ -92,10 +103,17 @@ def head_mask(hu: Image) -> Image:
         if len(masks) > STANDING:
             masks = _without_standing_plates(parts, masks, threshold == TISSUE_HU)
         rows, columns = [slice(side.start * step, side.stop * step) for side in box]
-        for inside, target in zip(masks, np.moveaxis(np.atleast_3d(result), -1, 0), strict=True):
+        painted = np.zeros(_slices(volume).shape, bool) if leaps else _slices(result)
+        for inside, target in zip(masks, painted, strict=True):
             part = target[rows, columns]
             part[:] = enlarge(inside, step)[: part.shape[0], : part.shape[1]]
+        if leaps:
+            _slices(result)[:] = painted
     return torch.from_numpy(result).to(hu.device) if isinstance(hu, torch.Tensor) else result
+
+
+def _slices(volume: np.ndarray) -> np.ndarray:
+    return np.moveaxis(np.atleast_3d(volume), -1, 0)
 
 
 def _box(tissue: Mask) -> tuple[slice, slice]:

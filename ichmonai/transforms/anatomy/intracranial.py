@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ichmonai.transforms.anatomy.binary_image import Mask, bounding_box, close, dilate, erode
+from ichmonai.transforms.anatomy.binary_image import Mask, bounding_box, close, dilate, erode, interleaved
 from ichmonai.transforms.anatomy.hulls import hull_areas
 from ichmonai.transforms.anatomy.pieces import Pieces, fill_holes
 
@@ -36,6 +36,7 @@ BONE_HU = 130.0  # above blood with the noise of thin slices, below thin bone in
 FAT_HU = -30.0  # below is fat or air
 WINDOW_HU = -100.0, 300.0  # an image with lower or higher values is not clipped to a window
 RANGE_STEP = 16  # every so many rows are looked at first
+ROWS = 8  # that are added at once, which the cache holds
 FILL_HU = -900.0  # below is air, or the fill of what was removed from an image clipped to a window
 ABOVE_BLACK_HU = 1.5  # mean of cerebrospinal fluid clipped at 0 HU, with its noise, is above; fat and air are black
 SATURATED = 0.95  # share of the range of values from which bone is saturated
@@ -150,17 +151,32 @@ def _step(image: np.ndarray) -> int:
     return max(1, round(max(image.shape[:2]) / GRID))
 
 
+def _shrunk(volume: np.ndarray, step: int) -> NDArray[np.float32]:
+    """Means of `step` x `step` pixels of (H, W, S), as (S, h, w); what is read lies in one piece in memory."""
+    height, width, count = volume.shape[0] // step, volume.shape[1] // step, volume.shape[2]
+    if not interleaved(volume):
+        small = np.empty((count, height, width), np.float32)
+        for index, target in enumerate(small):
+            _means(volume[..., index], step, target)
+        return small
+    small = np.empty((height, width, count), np.float32)
+    for row in range(0, height, ROWS):
+        _means(volume[row * step : (row + ROWS) * step], step, small[row : row + ROWS])
+    return np.moveaxis(small, -1, 0).copy()
+
+
+def _means(image: np.ndarray, step: int, result: NDArray[np.float32]) -> None:
+    image = image.astype(np.float32, copy=False)
+    # Rows first: they are added as they lie in memory.
+    of_rows = reduce(np.add, [image[offset::step] for offset in range(step)])
+    np.divide(reduce(np.add, [of_rows[:, offset::step] for offset in range(step)]), step**2, out=result)
+
+
 def _take_apart(image: np.ndarray, spacing: Sequence[float] | None) -> _Slices:
     step = _step(image)
     volume = image if image.ndim == 3 else image[..., None]
     rows, columns = (side // step * step for side in image.shape[:2])
-    small = np.empty((volume.shape[2], rows // step, columns // step), np.float32)
-    for index, target in enumerate(small):
-        one = volume[:rows, :columns, index].astype(np.float32, copy=False)
-        # Rows first: they are added as they lie in memory.
-        of_rows = reduce(np.add, [one[offset::step] for offset in range(step)])
-        np.divide(reduce(np.add, [of_rows[:, offset::step] for offset in range(step)]), step**2, out=target)
-
+    small = _shrunk(volume[:rows, :columns], step)
     low, high = _range(volume[::RANGE_STEP])
     if low >= WINDOW_HU[0]:  # else it does not matter how low, nor how high
         low, high = _range(volume)
