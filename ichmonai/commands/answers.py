@@ -12,7 +12,7 @@ from rich.text import Text
 from ichmonai.classes import LOCATIONS
 from ichmonai.io.findings import Code, in_words
 from ichmonai.notice import NOTICE
-from ichmonai.prediction.rows import volume_of
+from ichmonai.prediction.rows import probability_of, volume_of
 
 if TYPE_CHECKING:
     from ichmonai.prediction.run import Summary
@@ -62,12 +62,12 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
     outcome = str(row.get("outcome", "found"))
     location = row.get("location", "")
     of_location = row.get(f"p_{location}", "") if location in LOCATIONS else ""
-    probability = f" ({float(of_location):.2f})" if of_location not in ("", "nan") else ""
+    probability = f" ({said})" if (said := probability_of(of_location)) else ""
     leading = row.get("leading_slice", "")
     return {
         "study": str(row.get("path") or row.get("study", "")),
         "haemorrhage": outcome.replace("_", " "),
-        "p": f"{float(row['p_ich']):.2f}" if row.get("p_ich", "") not in ("", "nan") else "",
+        "p": probability_of(row.get("p_ich")),
         "kind": ", ".join(str(row.get("kinds") or "").split(";")),
         "location": f"{location}{probability}",
         "volume": volume_of(row) if outcome == "positive" else "",

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from ichmonai.dicom_results.case import Case, number
 from ichmonai.notice import NOTICE
+from ichmonai.prediction.rows import probability_of
 
 _LONGEST = 768
 _BAND = 40
@@ -30,7 +31,7 @@ def draw_slice(case: Case, index: int, view: NDArray[np.uint8]) -> NDArray[np.ui
     draw = ImageDraw.Draw(page)
     font = ImageFont.load_default(size=20)
     p = number(case.rows[index].get("p_ich"))
-    said = f"slice {index + 1} of {len(case.rows)}" + ("" if p is None else f": haemorrhage {p:.2f}")
+    said = f"slice {index + 1} of {len(case.rows)}" + ("" if p is None else f": haemorrhage {probability_of(p)}")
     draw.text((10, 8), f"ichmonai  {said}", fill="white", font=font)
     draw.text((10, _BAND + shown.height + 8), NOTICE, fill=(255, 220, 80), font=font)
     return np.asarray(page)

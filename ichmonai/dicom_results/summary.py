@@ -14,7 +14,7 @@ from ichmonai.dicom_results.case import Case, number
 from ichmonai.dicom_results.key_slice import outlined
 from ichmonai.io.findings import in_words
 from ichmonai.notice import NOTICE
-from ichmonai.prediction.rows import kinds_of
+from ichmonai.prediction.rows import kinds_of, probability_of
 from ichmonai.study_rule import RULE
 
 
@@ -54,13 +54,13 @@ def draw_summary(case: Case, view: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _facts(case: Case) -> Iterator[str]:
     p = number(case.study.get("p_ich"))
-    yield "" if p is None else f"probability {p:.2f}"
+    yield "" if p is None else f"probability {probability_of(p)}"
     if case.study.get("location"):
         yield "where, if there is one:"
-        yield from (f"   {one} {number(case.study.get(f'p_{one}')):.2f}" for one in LOCATIONS)
+        yield from (f"   {one} {probability_of(case.study.get(f'p_{one}'))}" for one in LOCATIONS)
     if kinds := kinds_of(case.study):
         yield "kinds:"
-        yield from (f"   {kind} {value:.2f}" for kind, value in kinds.items())
+        yield from (f"   {kind} {probability_of(value)}" for kind, value in kinds.items())
     if (volume := number(case.study.get("volume_ml"))) is not None:
         low, high = (number(case.study.get(f"volume_{one}_ml")) for one in ("low", "high"))
         yield f"blood: {volume:.1f} mL ({low:.1f} to {high:.1f})"

@@ -1,6 +1,7 @@
 """What the tables say of a study and of its slices."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -143,6 +144,21 @@ def kinds_of(row: Mapping[str, Any]) -> dict[str, float]:
     said = {kind: row.get(f"p_{kind}", "") for kind in KINDS}
     known = {kind: float(value) for kind, value in said.items() if value not in (None, "", "nan")}
     return dict(sorted(known.items(), key=lambda pair: -pair[1]))
+
+
+def probability_of(value: Any) -> str:
+    """A probability as a reader sees it; empty where there is none.
+
+    What would be rounded to 0 or 1 is said otherwise, since nothing here is certain.
+
+    Example:
+        >>> probability_of("0.3749"), probability_of(0.9999), probability_of(0.0), probability_of("nan")
+        ('0.37', '> 0.99', '< 0.01', '')
+    """
+    if value in (None, "") or math.isnan(p := float(value)):
+        return ""
+    text = f"{p:.2f}"
+    return {"1.00": "> 0.99", "0.00": "< 0.01"}.get(text, text)
 
 
 def volume_of(row: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from ichmonai.io.geometry import Geometry
 from ichmonai.notice import NOTICE
 from ichmonai.prediction.mask_file import nifti
 from ichmonai.prediction.pictures import Pictures
-from ichmonai.prediction.rows import kinds_of
+from ichmonai.prediction.rows import kinds_of, probability_of
 from ichmonai.prediction.steps import Answer
 from ichmonai.private_files import replacing
 
@@ -123,7 +123,7 @@ class StudyAnswer:
         right.axvline(self.leading_slice + 1, color="grey", linestyle=":")
         right.set(ylim=(-0.03, 1.03), xlabel="slice, from below", ylabel="probability of a haemorrhage")
         said = self.outcome.replace("_", " ") + (f", {self.location}" if self.location else "")
-        right.set_title(said if self.probability is None else f"{said}: {self.probability:.2f}")
+        right.set_title(said if self.probability is None else f"{said}: {probability_of(self.probability)}")
         figure.suptitle(NOTICE, fontsize="small")
         return figure
 

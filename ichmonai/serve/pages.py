@@ -162,7 +162,7 @@ class Shown:
         self.patient = {name: row[name] for name in ("patient_id", "accession_number", "study_date") if row.get(name)}
         self.volume = volume_of(row)
         self.mask = (store.place(study["upload"]) / "results" / mask_file(row)).is_file()
-        self.kinds = [kind for kind, p in self.page.kinds.items() if p > 0.5]
+        self.kinds = self.page.likely_kinds
 
 
 def _worklist(store: Store) -> dict[str, Any]:

@@ -42,6 +42,15 @@ def test_one_study_is_a_card_with_its_answer():
     assert "1.2.3" not in said  # a UID says nothing to a reader
 
 
+def test_no_probability_is_said_to_be_certain():
+    sure = POSITIVE | {"p_ich": "0.999995", "p_deep": "0.9951"}
+    said = shown(worklist=[sure, NEGATIVE | {"p_ich": "0.0004"}])
+    assert "> 0.99" in said
+    assert "deep (> 0.99)" in said
+    assert "< 0.01" in said
+    assert "1.00" not in said
+
+
 def test_several_studies_are_rows_in_the_order_of_the_worklist():
     said = shown(series=2, positive=1, no_prediction=1, negative=1, worklist=[POSITIVE, REFUSED, NEGATIVE])
     order = [said.index(name) for name in ("│ one", "│ three", "│ two")]

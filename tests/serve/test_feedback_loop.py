@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss
 from typer.testing import CliRunner
 
 from ichmonai.cli import app
@@ -31,6 +31,11 @@ def ask(server: Server, studies: list[PhantomStudy]) -> tuple[list[float], list[
     return [float(one["answer"]["p_ich"]) for one in records], records
 
 
+def outcomes(records: list[dict]) -> list[str]:
+    """What the server decided of each."""
+    return [one["answer"]["outcome"] for one in records]
+
+
 def test_a_missed_study_that_a_reader_corrects_is_found_after_a_training_and_others_still_are(
     make_server: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,7 +51,8 @@ def test_a_missed_study_that_a_reader_corrects_is_found_after_a_training_and_oth
     shown = [number for number, one in enumerate(missed.truth) if one.rsna[0]]
     reading = {"author": "Reader", "haemorrhage": True, "kinds": ["subdural"], "slices": shown}
     assert server.client.post(f"/api/studies/{before['id']}/readings", json=reading).status_code == 201
-    old_before, _ = ask(server, old)
+    old_before, asked_before = ask(server, old)
+    assert outcomes(asked_before) == ["positive" if bleeds else "negative" for bleeds in truth]
     exported = tmp_path / "readings"
     done = CliRunner().invoke(app, ["feedback", "export", str(exported), "--data", str(server.options.data)])
     assert done.exit_code == 0, done.output
@@ -55,16 +61,16 @@ def test_a_missed_study_that_a_reader_corrects_is_found_after_a_training_and_oth
     data, run = tmp_path / "data", tmp_path / "run"
     write_dtvit(data, [make_study(500 + number, CLASSES[number % 4], 128, f"1p{number:04d}") for number in range(12)])
     monkeypatch.setattr(workflows.subprocess, "run", in_this_process)
-    chosen = {"start": "models/model.pt", "learning_rate": 0.00005, "max_epochs": 1, "epoch_slices": 240}
-    chosen |= {"num_workers": 0, "split_fractions": "[0.67,0.33,0]", "batch_size": 16}
-    given = [f"--set={name}={value}" for name, value in chosen.items()]
+    given = ["--config=train", "--config=feedback", "--set=num_workers=0", "--set=split_fractions=[0.67,0.33,0]"]
     done = CliRunner().invoke(app, ["train", str(data), str(exported), "--out", str(run), *given])
     assert done.exit_code == 0, done.output
 
     trained = BundleSource(bundle_root(), {**settings, "ckpt_path": str(run / "model.pt")})
     server = make_server(trained, data=tmp_path / "after")
-    (p_after, *old_after), (after, *_) = ask(server, [missed, *old])
+    (p_after, *old_after), asked_after = ask(server, [missed, *old])
+    after = asked_after[0]
     assert after["facts"]["weights_sha256"] != before["facts"]["weights_sha256"]
     assert after["answer"]["outcome"] == "positive"
     assert p_after > p_before + 0.3
-    assert roc_auc_score(truth, old_after) >= roc_auc_score(truth, old_before)
+    assert outcomes(asked_after[1:]) == outcomes(asked_before)
+    assert log_loss(truth, old_after) <= log_loss(truth, old_before)

@@ -1,7 +1,10 @@
 """The probability of a haemorrhage from slice to slice, as an SVG."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
+
+from ichmonai.prediction.rows import probability_of
 
 WIDTH, HEIGHT = 720, 150
 LEFT, RIGHT = 34, 8
@@ -41,7 +44,7 @@ def curve(slices: Sequence[Mapping[str, Any]], leading: int, threshold: float | 
         parts += [f'<polyline class="line" points="{points}"/>']
         parts += [
             f'<circle class="{"mark" if i == leading else "dot"}" cx="{_x(i, len(values)):.1f}" cy="{_y(p):.1f}" '
-            f'r="{5 if i == leading else 2.5}"><title>slice {i + 1}: {p:.2f}</title></circle>'
+            f'r="{5 if i == leading else 2.5}"><title>slice {i + 1}: {escape(probability_of(p))}</title></circle>'
             for i, p in run
         ]
     return "".join([*parts, "</svg>"])

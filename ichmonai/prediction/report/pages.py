@@ -15,7 +15,7 @@ from ichmonai.prediction.identify import IDENTITY_COLUMNS
 from ichmonai.prediction.report.curve import curve
 from ichmonai.prediction.report.drawing import CELL, COLOURS, COLUMNS, LEADING, MARKED, SEEN, SMALL, STRIP
 from ichmonai.prediction.report.words import Draft
-from ichmonai.prediction.rows import kinds_of, volume_of
+from ichmonai.prediction.rows import kinds_of, probability_of, volume_of
 
 FOLDER = "report"
 """Where the pages of studies and the pictures are, beside the worklist."""
@@ -55,24 +55,24 @@ class Page:
     @property
     def probability(self) -> str:
         """Of a haemorrhage."""
-        value = self.row.get("p_ich", "")
-        return "" if value in ("", "nan") else f"{float(value):.2f}"
+        return probability_of(self.row.get("p_ich"))
 
     @property
-    def locations(self) -> dict[str, float]:
+    def locations(self) -> dict[str, str]:
         """Probability of each location of a haemorrhage, where one is found."""
         found = self.row.get("location")
-        return {name: float(self.row.get(f"p_{name}") or "nan") for name in LOCATIONS} if found else {}
+        return {name: probability_of(self.row.get(f"p_{name}")) for name in LOCATIONS} if found else {}
 
     @property
-    def kinds(self) -> dict[str, float]:
+    def kinds(self) -> dict[str, str]:
         """Probability of each kind of haemorrhage, where one is found and the network says kinds."""
-        return kinds_of(self.row) if self.row.get("location") else {}
+        known = kinds_of(self.row) if self.row.get("location") else {}
+        return {kind: probability_of(p) for kind, p in known.items()}
 
     @property
     def likely_kinds(self) -> list[str]:
         """The kinds that it is said to show."""
-        return str(self.row.get("kinds") or "").split(";")
+        return [kind for kind in str(self.row.get("kinds") or "").split(";") if kind]
 
     @property
     def volume(self) -> str:
@@ -183,12 +183,11 @@ _PICTURES = {"leading": LEADING, "marked": MARKED, "seen": SEEN, "strip": STRIP}
 
 def _cell(row: Mapping[str, Any]) -> dict[str, Any]:
     number = int(row["slice"])
-    said = row.get("p_ich", "")
     return {
         "number": number,
         "x": number % COLUMNS * CELL,
         "y": number // COLUMNS * CELL,
-        "p": float(said) if said not in ("", "nan") else None,
+        "p": probability_of(row.get("p_ich")),
     }
 
 

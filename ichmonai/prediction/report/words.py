@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ichmonai.errors import printable
 from ichmonai.io.findings import Code
 from ichmonai.prediction.report.templates import Templates, read_templates
-from ichmonai.prediction.rows import kinds_of
+from ichmonai.prediction.rows import kinds_of, probability_of
 from ichmonai.tables import VOLUMES
 
 _LEAST_ML = 0.05
@@ -158,7 +158,7 @@ class _Writer:
         yield from self._if_said("leading_slice", ("leading_slice",), lambda value: str(int(value) + 1))
         yield from self._if_said("probability", ("p_ich",), self._probability)
         for name in ("threshold", "negative_up_to"):
-            yield from self._if_said(name, (name,), self._probability)
+            yield from self._if_said(name, (name,), self._threshold)
         location = str(row.get("location") or "")
         if _is_said(p := row.get(f"p_{location}")):
             yield "location", _Value(self._word(self.templates.locations, location), ("location",))
@@ -194,6 +194,9 @@ class _Writer:
             yield name, _Value(text(value), columns)
 
     def _probability(self, value: Any) -> str:
+        return probability_of(value).replace(".", self.templates.decimal)
+
+    def _threshold(self, value: Any) -> str:
         return f"{float(value):.2f}".replace(".", self.templates.decimal)
 
     def _one_digit(self, value: Any) -> str:

@@ -33,6 +33,16 @@ def test_a_negative_study():
     assert "does not exclude" in said.columns["impression"]
 
 
+def test_no_probability_is_said_to_be_certain():
+    sure = POSITIVE | {"p_ich": "0.999995", "p_lobar": "0.9951"}
+    said = draft(sure, 0.5)
+    assert "haemorrhage: > 0.99 (positive above 0.50)" in said.columns["findings"]
+    assert "lobar (> 0.99)" in said.columns["findings"]
+    assert "(probability > 0.99)" in said.columns["impression"]
+    assert "> 0,99" in draft(sure, 0.5, templates=read_templates("de")).columns["findings"]
+    assert "(probability < 0.01)" in draft(NEGATIVE | {"p_ich": "0.0004"}, 0.5).columns["impression"]
+
+
 def test_a_positive_study_with_and_without_a_location():
     said = draft(POSITIVE, 0.5)
     assert names(said.findings) == ["examined", "probability", "leading", "location"]

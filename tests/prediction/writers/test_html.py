@@ -145,7 +145,7 @@ def test_many_series_have_pages_only_where_they_are_asked_for(small_bundle, scan
 
 def test_kinds_are_shown_where_a_network_says_them():
     row = {"outcome": "positive", "location": "deep", "p_subdural": "0.7", "p_epidural": 0.9, "p_subarachnoid": ""}
-    assert list(Page(1, "0", row, False).kinds.items()) == [("epidural", 0.9), ("subdural", 0.7)]
+    assert list(Page(1, "0", row, False).kinds.items()) == [("epidural", "0.90"), ("subdural", "0.70")]
     assert Page(1, "0", row | {"location": ""}, False).kinds == {}
 
 
@@ -197,6 +197,13 @@ def test_pictures_have_square_pixels():
     }
     strip = np.asarray(Image.open(io.BytesIO(drawn["strip.jpg"])))
     assert [round(float(strip[:, i * CELL + 8 : (i + 1) * CELL - 8].mean())) for i in range(3)] == [0, 255, 0]
+
+
+def test_no_page_says_that_a_probability_is_certain():
+    row = {"outcome": "positive", "p_ich": "0.999995", "location": "deep", "p_deep": "0.9951", "p_lobar": "0.0004"}
+    page = Page(1, "0", row, False)
+    assert (page.probability, page.locations["deep"], page.locations["lobar"]) == ("> 0.99", "> 0.99", "< 0.01")
+    assert "slice 1: &gt; 0.99<" in curve([{"slice": 0, "p_ich": "0.999995"}], leading=0)
 
 
 def test_the_curve_is_broken_where_a_slice_was_left_out():
