@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +21,21 @@ from ichmonai.commands.stop import stop, stoppable
 from ichmonai.errors import InputError
 
 
+class Action(StrEnum):
+    """What `ichmonai node` does."""
+
+    RUN = "run"
+    STATUS = "status"
+    AUDIT = "audit"
+
+
 def node(
     config: Annotated[Path, typer.Option(help="The toml file that says what the node does; see docs/pacs.md.")],
+    action: Annotated[
+        Action,
+        typer.Argument(help="Be the node; count what came and went; or say who sent what, and when it was answered."),
+    ] = Action.RUN,
     check: Annotated[bool, typer.Option("--check", help="Say what is wrong with it; then end.")] = False,
-    audit: Annotated[bool, typer.Option("--audit", help="Say who sent what, and when it was answered.")] = False,
-    status: Annotated[bool, typer.Option("--status", help="Count what came and went; then end.")] = False,
     bundle: BundleOption = None,
     bundle_config: ConfigOption = None,
     settings: SettingsOption = None,
@@ -47,10 +58,10 @@ def node(
         except ModuleNotFoundError as error:
             raise InputError(f'The node needs {error.name}; run pip install "ichmonai[pacs]".') from error
         told = read_config(config)
-        if status or audit:
+        if action != Action.RUN:
             if not (told.folder / JOURNAL).is_file():
                 raise InputError(f"{told.folder} holds no {JOURNAL}; start the node first.")
-            print_journal(NodeStore(told.folder / JOURNAL), audit)
+            print_journal(NodeStore(told.folder / JOURNAL), action == Action.AUDIT)
             return
         source = bundle_source(bundle, bundle_config, settings, device, trust)
         _ = source.open().weights

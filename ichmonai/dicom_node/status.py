@@ -24,4 +24,4 @@ def print_journal(store: NodeStore, audit: bool) -> None:
     for name, count in store.status().items():
         typer.echo(f"{name} {count}")
     for destination, (count, since) in store.waiting().items():
-        typer.echo(f"{destination}: {count} objects wait, the oldest for {time.time() - since:.0f} seconds")
+        typer.echo(f"{destination}: {count} waiting, the oldest for {time.time() - since:.0f} seconds")

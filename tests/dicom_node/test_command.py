@@ -70,14 +70,14 @@ def test_check_says_what_a_destination_is_asked_and_what_it_does_not_take(file, 
 
 
 def test_status_counts(file):
-    absent = CliRunner().invoke(app, ["node", "--config", str(file), "--status"])
+    absent = CliRunner().invoke(app, ["node", "status", "--config", str(file)])
     assert absent.exit_code == 2
     assert "start the node first" in absent.output
     (file.parent / "node").mkdir()
     store = NodeStore(file.parent / "node" / "node.sqlite")
     store.receive("one", "image", "00", "CT1")
     store.close()
-    said = CliRunner().invoke(app, ["node", "--config", str(file), "--status"]).output
+    said = CliRunner().invoke(app, ["node", "status", "--config", str(file)]).output
     assert "images 1" in said
     assert "studies_without_answer 1" in said
 
@@ -87,10 +87,10 @@ def test_the_audit_trail_names_uids_and_who_sent_them(file):
     store = NodeStore(file.parent / "node" / "node.sqlite")
     store.receive("1.2", "1.2.3", "00", "CT1")
     store.answer("1.2", 1, [("archive", "1.2.4", "1.2.5", "report.dcm")], False)
-    assert "archive: 1 objects wait" in CliRunner().invoke(app, ["node", "--config", str(file), "--status"]).output
+    assert "archive: 1 waiting" in CliRunner().invoke(app, ["node", "status", "--config", str(file)]).output
     store.sent(store.due("archive")[0], "archive")
     store.close()
-    head, *rows = CliRunner().invoke(app, ["node", "--config", str(file), "--audit"]).output.splitlines()
+    head, *rows = CliRunner().invoke(app, ["node", "audit", "--config", str(file)]).output.splitlines()
     assert head.split("\t") == ["at", "event", "peer", "study", "object"]
     assert [row.split("\t")[1:] for row in rows] == [
         ["received", "CT1", "1.2", "1.2.3"],
