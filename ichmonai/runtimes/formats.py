@@ -16,7 +16,7 @@ from ichmonai.digests import sha256_of_file
 from ichmonai.errors import InputError
 from ichmonai.networks.classifier import SliceClassifier
 from ichmonai.notice import NOTICE
-from ichmonai.runtimes.libraries import openvino
+from ichmonai.runtimes.libraries import openvino, openvino_core
 from ichmonai.runtimes.names import FORMATS, missing
 
 INPUT, OUTPUT, MASK = "image", "pred", "mask"
@@ -167,6 +167,6 @@ def read_facts(file: Path) -> dict[str, Any]:
 
             properties = onnx.load(str(file), load_external_data=False).metadata_props
             return json.loads(next(one.value for one in properties if one.key == _KEY))
-        return json.loads(openvino().Core().read_model(str(file)).get_rt_info([_KEY]).astype(str))
+        return json.loads(openvino_core().read_model(str(file)).get_rt_info([_KEY]).astype(str))
     except Exception as error:  # each library raises errors of its own
         raise InputError(f"{file} is no network that ichmonai exported; write it with `ichmonai export`.") from error

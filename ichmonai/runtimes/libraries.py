@@ -1,7 +1,9 @@
 """Libraries that are imported with care."""
 
+import functools
 import sys
 from types import ModuleType
+from typing import Any
 
 
 def openvino() -> ModuleType:
@@ -13,6 +15,16 @@ def openvino() -> ModuleType:
     import openvino
 
     return openvino
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """OpenVINO's `Core`, one for as long as the process lives.
+
+    Its CPU plugin gives the thread that loads it another stack for signals, and takes that away with the last `Core` and
+    network, in whatever thread these end: in another one, the next signal ends the process without a word (2026.4).
+    """
+    return openvino().Core()
 
 
 def nncf() -> ModuleType:

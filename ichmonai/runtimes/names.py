@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-from ichmonai.runtimes.libraries import openvino
+from ichmonai.runtimes.libraries import openvino_core
 
 RUNTIMES = ("torch", "onnxruntime", "openvino")
 RUNTIMES_OF = {"fp32": RUNTIMES, "bf16": ("torch", "openvino"), "int8": ("openvino",)}
@@ -39,6 +39,6 @@ def unavailable(runtime: str, precision: str) -> str:
     if reason := missing(runtime):
         return reason
     if precision == "bf16" and runtime == "openvino":
-        capabilities = openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        capabilities = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return "" if "BF16" in capabilities else "openvino has no bf16 on this CPU"
     return ""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ichmonai.runtimes.formats import INPUT
-from ichmonai.runtimes.libraries import openvino
+from ichmonai.runtimes.libraries import openvino_core
 
 Outputs = Tensor | tuple[Tensor, ...]
 Run = Callable[..., Outputs]
@@ -47,7 +47,7 @@ def _open_onnx(file: Path) -> Run:
 
 
 def _open_openvino(file: Path, precision: str) -> Run:
-    core = openvino().Core()
+    core = openvino_core()
     compiled = core.compile_model(
         core.read_model(str(file)),
         "CPU",
