@@ -21,8 +21,8 @@ def openvino() -> ModuleType:
 def openvino_core() -> Any:
     """OpenVINO's `Core`, one for as long as the process lives.
 
-    Its CPU plugin gives the thread that loads it another stack for signals, and takes that away with the last `Core` and
-    network, in whatever thread these end: in another one, the next signal ends the process without a word (2026.4).
+    Its CPU plugin gives the thread that loads it another stack for signals, and takes that away with the last `Core`
+    and network, in whatever thread these end: in another one, the next signal ends the process without a word (2026.4).
     """
     return openvino().Core()
 
