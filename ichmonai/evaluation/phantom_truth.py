@@ -70,10 +70,12 @@ def _studies(files: Strings, studies: Strings) -> Strings:
 
 
 def _by_study(truth: Table) -> Table:
-    """A row a study: a label where any of its slices has it."""
+    """A row a study: a label where any of its slices has it, and columns that somebody added and that say one thing."""
     numbers = {name: truth.numbers(name) for name in _LABELS}  # which says what is none
     _, first, group = np.unique(truth.columns["study"], return_index=True, return_inverse=True)
-    columns = {name: truth.columns[name][first] for name in ("study", "patient", "kind", "file")}
+    added = [name for name in truth.columns if name not in (*_COLUMNS, "z_mm", "blood_mm2", "brain_mm2")]
+    alike = [name for name in added if (truth.columns[name] == truth.columns[name][first][group]).all()]
+    columns = {name: truth.columns[name][first] for name in ("study", "patient", "kind", "file", *alike)}
     for name, values in numbers.items():
         highest = np.full(len(first), -1.0)
         np.maximum.at(highest, group, np.where(np.isnan(values), -1, values))

@@ -77,6 +77,22 @@ def test_weights_with_kinds_say_any_haemorrhage(tmp_path, cohort):
     assert found.finest.heads["subdural"].counts["subdural"] == 1
 
 
+def test_a_column_that_was_added_divides_studies_too(tmp_path, cohort):
+    (tmp_path / "phantom").mkdir()
+    truth = write_nifti(tmp_path / "phantom", cohort)
+    _, studies = predictions(truth, tmp_path, "nifti")
+    with truth.open(newline="") as stream:
+        rows = [{**row, "scanner": "GE" if row["kind"] == "normal" else "Canon"} for row in csv.DictReader(stream)]
+    with truth.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    found = evaluate(studies, truth, resamples=2, subgroups=("scanner",))
+    groups = {group.group: group.n for group in found.finest.heads["ich"].subgroups["scanner"]}
+    normal = {row["patient"] for row in rows if row["scanner"] == "GE"}
+    assert groups == {"GE": len(normal), "Canon": len(cohort) - len(normal)}
+
+
 def test_other_scans_are_refused(tmp_path, cohort):
     (tmp_path / "phantom").mkdir()
     truth = write_nifti(tmp_path / "phantom", cohort[:1])
