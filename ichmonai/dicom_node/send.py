@@ -144,10 +144,8 @@ class Sender(Outgoing):
                 content = None
             if not self.store.waits(item):  # a new answer came while others were sent
                 continue
-            if (
-                content is not None and content.SOPInstanceUID != item.sop
-            ):  # that of a new answer, which is not noted yet
-                content = None
+            if content is not None and content.SOPInstanceUID != item.sop:
+                content = None  # it is that of a new answer, which is not noted yet
             if content is None or not is_taken(content):
                 self.store.postpone(self.destination.name, item)
                 taken = False

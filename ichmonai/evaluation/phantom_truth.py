@@ -73,9 +73,9 @@ def _by_study(truth: Table) -> Table:
     """A row a study: a label where any of its slices has it, and columns that somebody added and that say one thing."""
     numbers = {name: truth.numbers(name) for name in _LABELS}  # which says what is none
     _, first, group = np.unique(truth.columns["study"], return_index=True, return_inverse=True)
-    added = [name for name in truth.columns if name not in (*_COLUMNS, "z_mm", "blood_mm2", "brain_mm2")]
-    alike = [name for name in added if (truth.columns[name] == truth.columns[name][first][group]).all()]
-    columns = {name: truth.columns[name][first] for name in ("study", "patient", "kind", "file", *alike)}
+    added = {name: values for name, values in truth.columns.items() if name not in _COLUMNS}
+    columns = {name: truth.columns[name][first] for name in ("study", "patient", "kind", "file")}
+    columns |= {name: values[first] for name, values in added.items() if (values == values[first][group]).all()}
     for name, values in numbers.items():
         highest = np.full(len(first), -1.0)
         np.maximum.at(highest, group, np.where(np.isnan(values), -1, values))
